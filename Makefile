@@ -1,0 +1,79 @@
+# Every command makes the virtual environment first, from the hash-locked set, when the lock changed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := $(shell sha256sum requirements.lock | cut -c1-16)
+STAMP := $(VENV)/installed-$(LOCK)
+LOCALE := config/locale
+CATALOGUE := $(LOCALE)/zh_Hant/LC_MESSAGES/django.po
+EMBEDDED := $(BIN)/python -m config.embedded
+
+# Enough for Django to load where nothing is connected to.
+UNCONNECTED := DATABASE_URL=postgresql:///none BROKER_URL=memory://
+PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillon.example.com \
+	SECRET_KEY=check-only-M8sdf7Xw2QpLz0vRt4Yb9NcJ6hGkU3aE5iOoT1xZ \
+	SEALING_KEY=check-only-q4Wn8Ke2Zr6Ty0Ui3Op5As7Df9Gh1Jk
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo reset test lint messages shell lock
+
+help:
+	@echo "make demo      start everything on this machine; Ctrl-C stops it"
+	@echo "make reset     remove the demo's data"
+	@echo "make test      run the test suite"
+	@echo "make lint      run the linters, type checks and Django's checks"
+	@echo "make messages  collect the texts to translate, and compile the translations"
+	@echo "make shell     a Django shell on the demo's data"
+	@echo "make lock      lock the dependencies again"
+
+venv: $(STAMP)
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "Carillon needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "Python's venv is missing. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	rm -f $(VENV)/installed-*
+	touch $@
+
+demo: $(STAMP)
+	@$(BIN)/python -m config.demo
+
+reset: $(STAMP)
+	$(EMBEDDED) erase --data var/demo
+
+# The browser tests share one demo, and Playwright keeps an event loop: they run after the others, by themselves.
+test: $(STAMP)
+	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -n auto -m "not browser" $(ARGS)
+	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -m browser $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(UNCONNECTED) CARILLON_MODE=local $(BIN)/mypy .
+	$(BIN)/djlint --lint --quiet templates
+	$(UNCONNECTED) CARILLON_MODE=local $(BIN)/python manage.py makemigrations --check --dry-run
+	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+messages: $(STAMP)
+	mkdir -p build $(dir $(CATALOGUE))
+	$(BIN)/pybabel extract --mapping $(LOCALE)/babel.cfg --output build/django.pot --no-location --sort-output \
+		--add-comments Translators: --project Carillon \
+		-k gettext_lazy -k ngettext_lazy:1,2 -k pgettext_lazy:1c,2 -k pgettext:1c,2 -k npgettext:1c,2,3 .
+	if [ -f $(CATALOGUE) ]; then \
+		$(BIN)/pybabel update --input-file build/django.pot --output-file $(CATALOGUE) --locale zh_Hant \
+			--no-fuzzy-matching --ignore-pot-creation-date; \
+	else \
+		$(BIN)/pybabel init --input-file build/django.pot --output-file $(CATALOGUE) --locale zh_Hant; \
+	fi
+	$(BIN)/pybabel compile --input-file $(CATALOGUE) --output-file $(CATALOGUE:.po=.mo) --locale zh_Hant --use-fuzzy
+
+shell: $(STAMP)
+	$(EMBEDDED) run --data var/demo -- env CARILLON_MODE=demo $(BIN)/python manage.py shell
+
+lock:
+	uv pip compile pyproject.toml --extra embedded --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --output-file requirements.lock

@@ -1,0 +1,1 @@
+"""US: users, workspaces, roles, keys and the audit log."""

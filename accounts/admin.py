@@ -1,0 +1,338 @@
+"""The admin site of accounts: who holds which role, people, workspaces, API credentials and the audit log.
+
+It shows and asks; every change goes through the verbs (`roles`, `people`), so rights, audit log and mail are
+the same as anywhere else. Being a superuser opens people and new workspaces, never a role's holders.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin  # noqa: F401  registers Group, which is taken off below
+from django.contrib.auth.models import Group
+from django.db.models import Model, QuerySet
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts import people, roles
+from accounts.access import may, workspaces_where
+from accounts.models import ApiCredential, AuditEntry, Role, User, Workspace
+from common.errors import Invalid
+
+if TYPE_CHECKING:
+    RoleAdminBase = admin.ModelAdmin[Role]
+    UserAdminBase = admin.ModelAdmin[User]
+    WorkspaceAdminBase = admin.ModelAdmin[Workspace]
+    CredentialAdminBase = admin.ModelAdmin[ApiCredential]
+    AuditAdminBase = admin.ModelAdmin[AuditEntry]
+    HoldersBase = admin.TabularInline[Any, Role]
+    HolderFormBase = forms.ModelForm[Any]
+    UserFormBase = forms.ModelForm[User]
+    HolderFormSetBase = BaseInlineFormSet[Any, Role, Any]
+else:  # cannot be subscripted while running
+    RoleAdminBase = UserAdminBase = WorkspaceAdminBase = CredentialAdminBase = admin.ModelAdmin
+    AuditAdminBase, HoldersBase = admin.ModelAdmin, admin.TabularInline
+    HolderFormBase = UserFormBase = forms.ModelForm
+    HolderFormSetBase = BaseInlineFormSet
+
+MANAGE = "accounts.manage_workspace"
+Holding = User.groups.through
+# The row is drawn with its own text; Django's says "User_groups object (3)".
+Holding.__str__ = lambda self: self.user.email  # type: ignore[method-assign,attr-defined]
+
+# A role is a group underneath; changing one there would pass by the verbs.
+admin.site.unregister(Group)
+
+
+def _actor(request: HttpRequest) -> User:
+    return cast(User, request.user)
+
+
+def _manages(request: HttpRequest, obj: Model | None) -> bool:
+    actor = _actor(request)
+    return may(actor, MANAGE, obj) if obj else workspaces_where(actor, MANAGE).exists()
+
+
+class ReadOnly:
+    """Nothing is added, changed or removed here, whatever Django's own permissions say."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class HolderForm(HolderFormBase):
+    """One person of a role: fixed when they hold it, a name or an address to fill in when they will."""
+
+    who = forms.CharField(
+        label=_("Name or email"),
+        max_length=254,
+        required=False,
+        widget=forms.TextInput(
+            # The admin site's table has no label for each row.
+            attrs={"list": "people", "autocomplete": "off", "size": 50, "aria-label": _("Name or email")}
+        ),
+    )
+
+    class Meta:
+        model = Holding
+        fields: list[str] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["who"].disabled = True
+            self.initial["who"] = f"{self.instance.user.name} <{self.instance.user.email}>"
+
+    def clean_who(self) -> str:
+        who: str = self.cleaned_data["who"]
+        if who and not self.instance.pk:
+            try:
+                roles.person_called(who)
+            except Invalid as error:
+                raise forms.ValidationError(str(error.detail)) from error
+        return who
+
+
+class HolderFormSet(HolderFormSetBase):
+    # What the admin site asks for to write its own line of history.
+    new_objects: list[Any] = []
+    changed_objects: list[Any] = []
+    deleted_objects: list[Any] = []
+
+
+class Holders(HoldersBase):
+    model = Holding
+    form, formset = HolderForm, HolderFormSet
+    fields = ["who"]
+    extra = 1
+    verbose_name, verbose_name_plural = _("user"), _("users")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("user").order_by("user__name")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _manages(request, obj)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _manages(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _manages(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _manages(request, obj)
+
+
+@admin.register(Role)
+class RoleAdmin(ReadOnly, RoleAdminBase):
+    list_display = ["title", "workspace", "holder_count"]
+    list_filter = [("workspace", admin.RelatedOnlyFieldListFilter)]
+    search_fields = ["title"]
+    ordering = ["workspace__name", "pk"]
+    fields = ("workspace", "title", "what_it_allows")
+    readonly_fields = ("workspace", "title", "what_it_allows")
+    inlines = [Holders]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
+        mine = workspaces_where(_actor(request), MANAGE)
+        return super().get_queryset(request).filter(workspace__in=mine).select_related("workspace")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return _manages(request, None)
+
+    def has_view_permission(self, request: HttpRequest, obj: Role | None = None) -> bool:
+        return _manages(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Role | None = None) -> bool:
+        return _manages(request, obj)
+
+    @admin.display(description=_("users"))
+    def holder_count(self, role: Role) -> int:
+        return User.objects.filter(groups=role.pk).count()
+
+    @admin.display(description=_("what it allows"))
+    def what_it_allows(self, role: Role) -> str:
+        held = set(role.permissions.values_list("content_type__app_label", "codename"))
+        labels = roles.PERMISSION_LABELS.items()
+        return " · ".join(str(label) for name, label in labels if tuple(name.split(".")) in held)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        known = _people_known_to(_actor(request)).filter(is_active=True).order_by("name")[:500]
+        context = {**(extra_context or {}), "people": known}
+        return super().change_view(request, object_id, form_url, context)
+
+    def save_model(self, request: HttpRequest, obj: Role, form: Any, change: bool) -> None:
+        """The role itself does not change here."""
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        role, actor, now = cast(Role, formset.instance), _actor(request), timezone.now()
+        for gone in formset.deleted_forms:
+            if gone.instance.pk:
+                roles.revoke(role, user=gone.instance.user, actor=actor, now=now)
+        for given in formset.extra_forms:
+            who = given.cleaned_data.get("who") if given not in formset.deleted_forms else ""
+            if who:
+                user = roles.grant(role, who=who, actor=actor, now=now)
+                messages.info(
+                    request, _("%(email)s holds the role %(role)s.") % {"email": user.email, "role": role}
+                )
+
+
+def _people_known_to(actor: User) -> QuerySet[User]:
+    """Whom an administrator may see: those who hold a role in a workspace of theirs; a superuser sees all."""
+    if actor.is_superuser:
+        return User.objects.all()
+    held = Role.objects.filter(workspace__in=workspaces_where(actor, MANAGE))
+    return User.objects.filter(groups__in=held.values("pk")).distinct()
+
+
+class UserForm(UserFormBase):
+    language = forms.ChoiceField(label=_("language"), choices=settings.LANGUAGES)
+
+    class Meta:
+        model = User
+        fields = ["name", "time_zone", "language", "is_active", "is_superuser"]
+
+
+@admin.register(User)
+class UserAdmin(ReadOnly, UserAdminBase):
+    """People are born by being given a role, so there is no "Add"."""
+
+    form = UserForm
+    list_display = ["email", "name", "is_active", "is_superuser", "last_login"]
+    list_filter = ["is_active"]
+    search_fields = ["email", "name"]
+    ordering = ["name"]
+    fields = ["email", "name", "time_zone", "language", "is_active", "is_superuser", "roles", "last_login"]
+    readonly_fields = ["email", "roles", "last_login"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        known = _people_known_to(_actor(request)).values("pk")
+        return super().get_queryset(request).filter(pk__in=known)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _actor(request).is_superuser or _manages(request, None)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _actor(request).is_superuser
+
+    @admin.display(description=_("roles"))
+    def roles(self, user: User) -> str:
+        return " · ".join(str(role) for role in Role.objects.filter(user=user).select_related("workspace"))
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        values = {name: form.cleaned_data[name] for name in form.changed_data}
+        people.change(obj, actor=_actor(request), now=timezone.now(), **values)
+
+
+@admin.register(Workspace)
+class WorkspaceAdmin(ReadOnly, WorkspaceAdminBase):
+    list_display = ["name", "slug", "time_zone", "approval_required"]
+    fields = ["name", "slug", "time_zone", "approval_required"]
+    ordering = ["name"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
+        mine = workspaces_where(_actor(request), MANAGE).values("pk")
+        return super().get_queryset(request).filter(pk__in=mine)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Workspace | None = None) -> list[str]:
+        return ["slug"] if obj else []
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
+        return _manages(request, obj) or (obj is None and _actor(request).is_superuser)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _actor(request).is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
+        return _manages(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: Workspace, form: Any, change: bool) -> None:
+        actor, now, given = _actor(request), timezone.now(), form.cleaned_data
+        if not change:
+            names = ("name", "slug", "time_zone")
+            made = roles.create_workspace(**{name: given[name] for name in names}, actor=actor, now=now)
+            obj.pk = made.pk
+        values = {name: given[name] for name in ("name", "time_zone", "approval_required")}
+        roles.change_workspace(Workspace(pk=obj.pk), actor=actor, now=now, **values)
+
+
+@admin.register(ApiCredential)
+class ApiCredentialAdmin(ReadOnly, CredentialAdminBase):
+    """Issued and revoked on the API page."""
+
+    list_display = [
+        "name",
+        "workspace",
+        "role",
+        "prefix",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+    ]
+    fields = ("name", "workspace", "role", "prefix", "created_by", "created_at", "expires_at", "revoked_at")
+    list_filter = [("workspace", admin.RelatedOnlyFieldListFilter)]
+    list_select_related = ["workspace", "role__workspace"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiCredential]:
+        mine = workspaces_where(_actor(request), MANAGE)
+        return super().get_queryset(request).filter(workspace__in=mine)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return _manages(request, None)
+
+    def has_view_permission(self, request: HttpRequest, obj: ApiCredential | None = None) -> bool:
+        return _manages(request, obj)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnly, AuditAdminBase):
+    list_display = ["at", "workspace", "actor", "verb", "object_type", "object_label"]
+    fields = (
+        *("at", "workspace", "actor", "actor_key", "verb", "object_type", "object_key", "object_label"),
+        *("details", "sequence", "previous_hash", "hash"),
+    )
+    list_filter = [("workspace", admin.RelatedOnlyFieldListFilter), "object_type"]
+    search_fields = ["actor", "object_label"]
+    date_hierarchy = "at"
+    list_select_related = ["workspace"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
+        """A superuser also reads the installation's own entries, which belong to no workspace."""
+        rows, actor = super().get_queryset(request), _actor(request)
+        mine = rows.filter(workspace__in=workspaces_where(actor, "accounts.view_audit_log"))
+        return mine | rows.filter(workspace=None) if actor.is_superuser else mine
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
+        actor = _actor(request)
+        if obj is None or obj.workspace is None:
+            reads_any = workspaces_where(actor, "accounts.view_audit_log").exists()
+            return actor.is_superuser or (obj is None and reads_any)
+        return may(actor, "accounts.view_audit_log", obj.workspace)

@@ -1,0 +1,105 @@
+"""API credentials: issued once, found by their public prefix, checked against a SHA-256.
+
+A token is `car_<prefix>.<secret>` with 256 random bits of secret; only its hash is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from accounts import audit
+from accounts.access import Actor, require, workspaces_where
+from accounts.models import ApiCredential, Role, User, Workspace
+from common.errors import Invalid, NotFound, Problem
+
+MANAGE = "accounts.manage_workspace"
+USE_STAMP = timedelta(minutes=1)
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+@transaction.atomic
+def issue(
+    *,
+    workspace: Workspace,
+    role: Role,
+    name: str,
+    actor: Actor,
+    now: datetime,
+    expires_at: datetime | None = None,
+) -> tuple[ApiCredential, str]:
+    """A new credential and its token, which is never shown again."""
+    require(actor, MANAGE, workspace)
+    if role.workspace_id != workspace.pk:
+        raise Invalid(Problem("unknown_role", _("This role belongs to another workspace."), "role"))
+    if expires_at and expires_at <= now:
+        raise Invalid(Problem("bad_expiry", _("This moment has already passed."), "expires_at"))
+    prefix, secret = f"car_{secrets.token_hex(6)}", secrets.token_urlsafe(32)
+    credential = ApiCredential.objects.create(
+        workspace=workspace,
+        role=role,
+        name=name,
+        prefix=prefix,
+        secret_hash=_hash(secret),
+        created_by=actor if isinstance(actor, User) else None,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    audit.record(actor=actor, verb="issue", obj=credential, workspace=workspace, now=now, role=role.title)
+    return credential, f"{prefix}.{secret}"
+
+
+@transaction.atomic
+def revoke(credential: ApiCredential, *, actor: Actor, now: datetime) -> None:
+    require(actor, MANAGE, credential.workspace)
+    if ApiCredential.objects.filter(pk=credential.pk, revoked_at=None).update(revoked_at=now):
+        audit.record(actor=actor, verb="revoke", obj=credential, workspace=credential.workspace, now=now)
+
+
+def list_for(actor: Actor, workspace: Workspace) -> QuerySet[ApiCredential]:
+    """All of a workspace, the newest first; raises PermissionMissing."""
+    require(actor, MANAGE, workspace)
+    return ApiCredential.objects.filter(workspace=workspace).select_related("role").order_by("-created_at")
+
+
+def credential_for(actor: Actor, pk: int) -> ApiCredential:
+    """The only way from a request to a credential. Raises NotFound."""
+    mine = ApiCredential.objects.filter(workspace__in=workspaces_where(actor, MANAGE), pk=pk)
+    credential = mine.select_related("workspace", "role").first()
+    if credential is None:
+        raise NotFound(_("There is no such credential."))
+    return credential
+
+
+def state(credential: ApiCredential, *, now: datetime) -> str:
+    """`active`, `expired` or `revoked`."""
+    if credential.revoked_at:
+        return "revoked"
+    return "expired" if credential.expires_at and credential.expires_at <= now else "active"
+
+
+def find(token: str, *, now: datetime) -> ApiCredential | None:
+    """The live credential a token belongs to. Its last use is noted at most once a minute."""
+    prefix, _dot, secret = token.partition(".")
+    if not (token.isascii() and token.isprintable()):
+        return None
+    live = Q(expires_at=None) | Q(expires_at__gt=now)
+    credential = (
+        ApiCredential.objects.filter(live, prefix=prefix, revoked_at=None)
+        .select_related("workspace", "role")
+        .first()
+    )
+    if credential is None or not hmac.compare_digest(credential.secret_hash, _hash(secret)):
+        return None
+    if credential.last_used_at is None or now - credential.last_used_at > USE_STAMP:
+        ApiCredential.objects.filter(pk=credential.pk).update(last_used_at=now)
+    return credential

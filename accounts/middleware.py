@@ -1,0 +1,51 @@
+"""What a request knows before a view sees it: the person's language, zone and theme, and their workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone, translation
+
+from accounts.access import workspaces_of
+from accounts.models import User
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+WORKSPACE_KEY = "workspace"
+
+
+class PreferencesMiddleware:
+    """A signed-in person's own choices win over what the browser says."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = request.user
+        request.theme = User.Theme.LIGHT  # type: ignore[attr-defined]
+        if request.COOKIES.get("theme") in User.Theme.values:
+            request.theme = request.COOKIES["theme"]  # type: ignore[attr-defined]
+        if not user.is_authenticated:
+            return self.get_response(request)
+        request.theme = user.theme  # type: ignore[attr-defined]
+        translation.activate(user.language)
+        request.LANGUAGE_CODE = translation.get_language()
+        with timezone.override(ZoneInfo(user.time_zone)):
+            return self.get_response(request)
+
+
+class WorkspaceMiddleware:
+    """`request.workspace`: the one chosen in this session, else the person's first, else None."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.workspace = None  # type: ignore[attr-defined]
+        if request.user.is_authenticated:
+            mine = list(workspaces_of(request.user))
+            chosen = request.session.get(WORKSPACE_KEY)
+            choice = [one for one in mine if one.pk == chosen] or mine
+            request.workspace = choice[0] if choice else None  # type: ignore[attr-defined]
+        return self.get_response(request)

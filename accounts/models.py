@@ -1,0 +1,204 @@
+"""People who work here, the workspaces they work in, the roles that give them rights, and the audit log.
+
+A Role is a Django group that belongs to one workspace: being in the group is holding the role.
+Rights are read in `access.py` only; state changes are recorded through `audit.py` only.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import Any, ClassVar
+
+import pgtrigger
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import Group, PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+def validate_time_zone(name: str) -> None:
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(
+            _("“%(name)s” is not a time zone. Give an IANA name such as Asia/Taipei."), params={"name": name}
+        )
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """Signs in with an email address. `is_superuser` opens the admin site, never a campaign."""
+
+    class Theme(models.TextChoices):
+        LIGHT = "light", _("Light")
+        DARK = "dark", _("Dark")
+
+    email = models.EmailField(_("email address"))
+    name = models.CharField(_("name"), max_length=150)
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default="UTC", validators=[validate_time_zone]
+    )
+    language = models.CharField(_("language"), max_length=10, default="en")
+    theme = models.CharField(_("theme"), max_length=5, choices=Theme, default=Theme.LIGHT)
+    is_staff = models.BooleanField(_("may open the admin site"), default=False)
+    is_active = models.BooleanField(_("active"), default=True)
+    joined_at = models.DateTimeField(_("joined"), default=timezone.now)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = ["name"]
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_once")]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+
+class Workspace(models.Model):
+    """An isolated environment: every campaign, audience, profile, configuration and key belongs to one."""
+
+    name = models.CharField(_("name"), max_length=100)
+    slug = models.SlugField(_("short name"), unique=True)
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default="UTC", validators=[validate_time_zone]
+    )
+    approval_required = models.BooleanField(
+        _("approval required"),
+        default=False,
+        help_text=_("A campaign can be activated only after somebody else has approved it."),
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("workspace")
+        verbose_name_plural = _("workspaces")
+        default_permissions = ()
+        permissions = [
+            ("manage_workspace", "Manage workspace settings, roles and API credentials"),
+            ("view_audit_log", "Read the audit log"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(Group):
+    """A product profile: a named set of permissions in one workspace, held by the users of its group."""
+
+    group_ptr = models.OneToOneField(Group, parent_link=True, primary_key=True, on_delete=models.CASCADE)
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, related_name="roles", verbose_name=_("workspace")
+    )
+    title = models.CharField(_("title"), max_length=100)
+    builtin = models.CharField(_("built-in role"), max_length=20, blank=True, editable=False)
+
+    objects: ClassVar[models.Manager[Role]] = models.Manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("role")
+        verbose_name_plural = _("roles")
+        constraints = [models.UniqueConstraint(fields=["workspace", "title"], name="role_title_once")]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.workspace})"
+
+
+class ApiCredential(models.Model):
+    """Lets another system act as a role. Only the SHA-256 of the secret is kept; it is shown once."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, verbose_name=_("workspace"))
+    role = models.ForeignKey(Role, on_delete=models.PROTECT, verbose_name=_("role"))
+    name = models.CharField(_("name"), max_length=100)
+    prefix = models.CharField(_("public id"), max_length=24, unique=True)
+    secret_hash = models.CharField(max_length=64, editable=False)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, verbose_name=_("created by"))
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("API credential")
+        verbose_name_plural = _("API credentials")
+
+    is_active = True
+    is_authenticated = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AuditEntry(models.Model):
+    """One state change. Written once: a trigger refuses any change, a hash chains the rows."""
+
+    workspace = models.ForeignKey(
+        Workspace, null=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
+    sequence = models.BigIntegerField()
+    actor = models.CharField(max_length=200)
+    actor_key = models.CharField(max_length=60)
+    verb = models.CharField(max_length=60)
+    object_type = models.CharField(max_length=60)
+    object_key = models.CharField(max_length=60)
+    object_label = models.CharField(max_length=200)
+    details = models.JSONField(default=dict)
+    at = models.DateTimeField()
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit log")
+        default_permissions = ("view",)
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "sequence"], name="audit_sequence_once", nulls_distinct=False
+            )
+        ]
+        indexes = [models.Index(fields=["object_type", "object_key"])]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Trigger(
+                name="never_emptied",
+                operation=pgtrigger.Truncate,
+                level=pgtrigger.Statement,
+                when=pgtrigger.Before,
+                func="RAISE EXCEPTION 'the audit log is append-only: it cannot be truncated';",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.actor} {self.verb} {self.object_label}"
+
+
+class Heartbeat(models.Model):
+    """When each running part was last seen alive: `bulk` and `urgent` workers, each rung by the clock."""
+
+    part = models.CharField(primary_key=True, max_length=40)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.part

@@ -1,0 +1,41 @@
+"""What a superuser may change about a person: name, language, zone, and whether they may sign in at all.
+
+People are born by being given a role (`roles.grant`) and are never deleted, so that history keeps its names.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts import audit
+from accounts.access import Actor
+from accounts.models import User
+from common.errors import Invalid, PermissionMissing, Problem
+
+CHANGEABLE = {"name", "time_zone", "language", "is_active", "is_superuser"}
+
+
+@transaction.atomic
+def change(user: User, *, actor: Actor, now: datetime, **values: Any) -> User:
+    """Sets the values given; recorded in the installation's own log, for a person belongs to no workspace."""
+    if not (isinstance(actor, User) and actor.is_superuser):
+        raise PermissionMissing("accounts.change_user")
+    if unknown := set(values) - CHANGEABLE:
+        raise TypeError(f"not to be changed here: {unknown}")
+    row = User.objects.select_for_update().get(pk=user.pk)
+    changes = {name: [getattr(row, name), value] for name, value in values.items()}
+    changes = {name: change for name, change in changes.items() if change[0] != change[1]}
+    if row.pk == actor.pk and {"is_active", "is_superuser"} & set(changes):
+        detail = _("Nobody can lock themselves out. Ask another superuser.")
+        raise Invalid(Problem("own_account", detail, next(iter(changes))))
+    if changes:
+        for name, (_old, new) in changes.items():
+            setattr(row, name, new)
+        row.is_staff = row.is_staff or row.is_superuser
+        row.save(update_fields=[*changes, "is_staff"])
+        audit.record(actor=actor, verb="change", obj=row, workspace=None, now=now, changes=changes)
+    return row

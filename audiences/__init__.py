@@ -1,0 +1,1 @@
+"""PEOPLE: who they are, and whom we may write to."""

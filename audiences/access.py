@@ -1,0 +1,44 @@
+"""The gate: the only way from a request to an audience, a profile or an import."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from accounts.access import Actor, require, visible_to
+from accounts.models import Workspace
+from audiences.models import Audience, Import, Profile
+from common.errors import NotFound
+
+VIEW, MANAGE = "audiences.view_audience", "audiences.manage_audience"
+
+
+def list_for(actor: Actor, workspace: Workspace) -> QuerySet[Audience]:
+    """What the actor may see; without the right to see any, the right is named."""
+    rows = visible_to(actor, Audience.objects.filter(workspace=workspace), VIEW)
+    if not rows.exists():
+        require(actor, VIEW, workspace)
+    return rows.order_by("name")
+
+
+def audience_for(actor: Actor, pk: int, permission: str = VIEW) -> Audience:
+    rows = visible_to(actor, Audience.objects.filter(pk=pk), VIEW)
+    audience = rows.select_related("workspace", "created_by").first()
+    if audience is None:
+        raise NotFound(_("There is no such audience, or you may not see it."))
+    if permission != VIEW:
+        require(actor, permission, audience)
+    return audience
+
+
+def import_for(actor: Actor, pk: int) -> Import:
+    job = Import.objects.select_related("workspace", "audience").filter(pk=pk).first()
+    if job is None or job.audience is None:
+        raise NotFound(_("There is no such import, or you may not see it."))
+    audience_for(actor, job.audience.pk)
+    return job
+
+
+def profiles_for(actor: Actor, workspace: Workspace) -> QuerySet[Profile]:
+    require(actor, MANAGE, workspace)
+    return Profile.objects.filter(workspace=workspace).order_by("-changed_at", "-pk")

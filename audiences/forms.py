@@ -1,0 +1,147 @@
+"""What a browser may send about an audience. A rule comes as rows of field, operator, value, or as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import Workspace
+from audiences.imports.sniff import MAX_BYTES
+from audiences.models import Audience
+from audiences.rules.describe import PHRASES
+from audiences.rules.fields import BOOLEAN, NUMBER, OPERATORS, Field, fields_of
+
+ROWS = 5
+LISTS = ("one_of", "between")
+
+
+class RuleForm(forms.Form):
+    """Some rows joined by all, any or none. What is nested deeper is written as JSON."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
+    match = forms.ChoiceField(
+        label=gettext_lazy("People who match"),
+        choices=[
+            ("all", gettext_lazy("all of these")),
+            ("any", gettext_lazy("any of these")),
+            ("none", gettext_lazy("none of these")),
+        ],
+    )
+    json = forms.CharField(
+        label=gettext_lazy("Rule as JSON"),
+        required=False,
+        max_length=100_000,
+        widget=forms.Textarea(attrs={"rows": 6, "class": "mono", "spellcheck": "false"}),
+        help_text=gettext_lazy("When something stands here, it counts instead of the rows."),
+    )
+
+    def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.known = fields_of(workspace)
+        operators = {operator: None for known in OPERATORS.values() for operator in known}
+        blank = {"field": "", "value": ""}
+        for row in range(ROWS):
+            self.fields[f"field_{row}"] = forms.ChoiceField(
+                label=_("Field %(number)s") % {"number": row + 1},
+                required=False,
+                choices=[("", "—"), *[(key, field.label) for key, field in self.known.items()]],
+            )
+            self.fields[f"op_{row}"] = forms.ChoiceField(
+                label=_("Condition %(number)s") % {"number": row + 1},
+                required=False,
+                choices=[
+                    (operator, str(PHRASES[operator] % {**blank, "low": "…", "high": "…"}).strip())
+                    for operator in operators
+                ],
+            )
+            self.fields[f"value_{row}"] = forms.CharField(
+                label=_("Value %(number)s") % {"number": row + 1}, required=False, max_length=2000
+            )
+
+    def rows(self) -> list[tuple[Any, Any, Any]]:
+        return [(self[f"field_{row}"], self[f"op_{row}"], self[f"value_{row}"]) for row in range(ROWS)]
+
+    def rule(self) -> Any:
+        """The rule as given; its meaning is checked by the rule language, not here."""
+        if written := self.cleaned_data["json"].strip():
+            return self._parsed(written)
+        conditions = []
+        for row in range(ROWS):
+            field = self.known.get(self.cleaned_data.get(f"field_{row}", ""))
+            if field:
+                conditions.append(self._condition(field, row))
+        return {self.cleaned_data["match"]: conditions} if conditions else {}
+
+    def _parsed(self, written: str) -> Any:
+        try:
+            return json.loads(written)
+        except (ValueError, RecursionError):
+            self.add_error("json", _("This is not JSON. Check quotation marks, commas and brackets."))
+            return None
+
+    def _condition(self, field: Field, row: int) -> dict[str, Any]:
+        operator = self.cleaned_data.get(f"op_{row}", "")
+        value = self.cleaned_data.get(f"value_{row}", "")
+        given: Any = [_typed(field, part.strip()) for part in value.split(",")]
+        if operator not in LISTS:
+            given = _typed(field, value)
+        return {"field": field.key, "op": operator, "value": given}
+
+
+def _typed(field: Field, text: str) -> Any:
+    """What the person typed as the field's type; what does not fit stays text and is refused by the rule."""
+    if field.type == NUMBER:
+        try:
+            return float(text)
+        except ValueError:
+            return text
+    if field.type == BOOLEAN:
+        return {
+            "yes": True,
+            "true": True,
+            "是": True,
+            "1": True,
+            "no": False,
+            "false": False,
+            "否": False,
+            "0": False,
+        }.get(text.lower(), text)
+    return text
+
+
+class ImportForm(forms.Form):
+    audience = forms.ModelChoiceField(
+        label=gettext_lazy("Add to"),
+        queryset=Audience.objects.none(),
+        required=False,
+        empty_label=gettext_lazy("a new audience"),
+    )
+    name = forms.CharField(label=gettext_lazy("Name of the new audience"), max_length=100, required=False)
+    file = forms.FileField(
+        label=gettext_lazy("CSV file"),
+        help_text=gettext_lazy(
+            "The first row names the columns; one is called email. Up to 50 MB; UTF-8, UTF-16 or Big5."
+        ),
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
+        allow_empty_file=True,
+    )
+
+    def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chooser = self.fields["audience"]
+        assert isinstance(chooser, forms.ModelChoiceField)
+        chooser.queryset = Audience.objects.filter(workspace=workspace, kind=Audience.Kind.UPLOAD)
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > MAX_BYTES:
+            raise forms.ValidationError(_("The file is larger than 50 MB. Split it."))
+        return file
+
+    def clean(self) -> None:
+        if not self.cleaned_data.get("audience") and not self.cleaned_data.get("name"):
+            self.add_error("name", _("Give the new audience a name, or choose one to add to."))

@@ -1,0 +1,93 @@
+"""A checked rule becomes one SQL condition over `p`, the profiles table. Every value and attribute key
+is bound; nothing a person wrote becomes SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from accounts.models import Workspace
+from audiences.rules.fields import BOOLEAN, DATE, NUMBER, Field, fields_of
+from audiences.rules.grammar import Condition, Group, Value, parse
+
+
+@dataclass(frozen=True)
+class Query:
+    """SQL with %s places, and the values that go there."""
+
+    sql: str
+    params: tuple[Any, ...] = ()
+
+    def __add__(self, other: Query) -> Query:
+        return Query(self.sql + other.sql, self.params + other.params)
+
+
+def compile_rule(rule: Any, workspace: Workspace) -> Query:
+    """Raises Invalid as `grammar.parse` does."""
+    return _group(parse(rule, fields_of(workspace)))
+
+
+def _group(group: Group) -> Query:
+    parts = [_group(node) if isinstance(node, Group) else _condition(node) for node in group.nodes]
+    if not parts:
+        return Query("TRUE")
+    joiner = " AND " if group.kind == "all" else " OR "
+    sql = "(" + joiner.join(part.sql for part in parts) + ")"
+    params = tuple(value for part in parts for value in part.params)
+    # A condition about a missing value is unknown in SQL; here it counts as not met, also under "none".
+    return Query(f"NOT COALESCE({sql}, FALSE)" if group.kind == "none" else f"COALESCE({sql}, FALSE)", params)
+
+
+def _operand(field: Field) -> Query:
+    """The field's value, typed. An attribute of another type than it was defined with counts as missing."""
+    if field.column:
+        return Query(field.column)
+    text = "(p.attributes ->> %s)"
+    kind = "jsonb_typeof(p.attributes -> %s)"
+    if field.type == NUMBER:
+        return Query(f"(CASE WHEN {kind} = 'number' THEN {text}::numeric END)", (field.key, field.key))
+    if field.type == BOOLEAN:
+        return Query(f"(CASE WHEN {kind} = 'boolean' THEN {text}::boolean END)", (field.key, field.key))
+    if field.type == DATE:
+        is_date = rf"{text} ~ '^\d{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$'"
+        return Query(f"(CASE WHEN {is_date} THEN {text} END)", (field.key, field.key))
+    return Query(text, (field.key,))
+
+
+def _bound(value: Value) -> Any:
+    # Dates are kept as ISO texts, which sort as the dates do; so no wrong date in the data can break a query.
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _literal(text: Value) -> str:
+    """For LIKE: the wildcards stand for themselves."""
+    return str(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+SIMPLE: dict[str, tuple[str, Callable[[Value], Any]]] = {
+    "is": (" = %s", _bound),
+    "less_than": (" < %s", _bound),
+    "greater_than": (" > %s", _bound),
+    "before": (" < %s", _bound),
+    "after": (" > %s", _bound),
+    "contains": (" ILIKE %s", lambda value: f"%{_literal(value)}%"),
+    "starts_with": (" ILIKE %s", lambda value: f"{_literal(value)}%"),
+}
+
+
+def _condition(condition: Condition) -> Query:
+    left, values = _operand(condition.field), condition.values
+    if condition.op in SIMPLE:
+        sql, bind = SIMPLE[condition.op]
+        return left + Query(sql, (bind(values[0]),))
+    if condition.op == "is_not":
+        return left + Query(" IS DISTINCT FROM %s", (_bound(values[0]),))
+    if condition.op == "one_of":
+        return left + Query(" = ANY(%s)", ([_bound(value) for value in values],))
+    if condition.op == "between":
+        return left + Query(" BETWEEN %s AND %s", tuple(_bound(value) for value in values))
+    empty = Query(f"COALESCE({left.sql}::text, '') = ''", left.params)
+    return empty if condition.op == "is_empty" else Query(f"NOT ({empty.sql})", empty.params)

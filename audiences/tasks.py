@@ -1,0 +1,30 @@
+"""What may run beside the web: thin, and harmless to run twice."""
+
+from __future__ import annotations
+
+import structlog
+from celery import shared_task
+from django.db import transaction
+from django.utils import timezone
+from kombu.exceptions import KombuError
+
+from audiences.imports import merge
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task
+def merge_import(job_id: int) -> None:
+    merge.merge(job_id, now=timezone.now())
+
+
+def ring_import(job_id: int) -> None:
+    """Rings after commit; a lost ring is rung again by the sweep."""
+
+    def publish() -> None:
+        try:
+            merge_import.delay(job_id)
+        except (KombuError, OSError) as error:
+            log.warning("bell not heard", task="merge_import", error=type(error).__name__)
+
+    transaction.on_commit(publish)

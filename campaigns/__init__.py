@@ -1,0 +1,1 @@
+"""THE STORY: from draft to report."""

@@ -1,0 +1,29 @@
+"""The gate: the only way from a request to a campaign."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from accounts.access import Actor, require, visible_to
+from accounts.models import Workspace
+from campaigns.models import Campaign
+from common.errors import NotFound
+
+VIEW = "campaigns.view_campaign"
+
+
+def list_for(actor: Actor, workspace: Workspace) -> QuerySet[Campaign]:
+    """What the actor may see in the workspace."""
+    return visible_to(actor, Campaign.objects.filter(workspace=workspace), VIEW)
+
+
+def campaign_for(actor: Actor, pk: int, permission: str = VIEW) -> Campaign:
+    """Raises NotFound for what the actor may not see, PermissionMissing for what they may only see."""
+    rows = visible_to(actor, Campaign.objects.filter(pk=pk), VIEW)
+    campaign = rows.select_related("workspace", "audience", "version").first()
+    if campaign is None:
+        raise NotFound(_("There is no such campaign, or you may not see it."))
+    if permission != VIEW:
+        require(actor, permission, campaign)
+    return campaign

@@ -1,0 +1,130 @@
+"""Reads the body of a unitary call strictly: every fault is told with its JSON pointer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from campaigns.delivery.triggered import MOST_RECIPIENTS, Recipient
+from channels.kinds import clean_email
+from common.errors import Invalid, Problem
+
+MOST_CONTEXT = 200 * 1024
+BODY = {"requestId", "campaignId", "recipients"}
+RECIPIENT = {"type", "userId", "namespace", "channelData", "profile", "context"}
+RECIPIENT |= {
+    "mergePolicyName",
+    "mergePolicySchema",
+}  # accepted and without effect: there is one profile store
+
+
+class Unitary:
+    """A checked body: `request_id`, `campaign_id`, `recipients`."""
+
+    def __init__(self, body: Any) -> None:
+        self.problems: list[Problem] = []
+        if not isinstance(body, dict):
+            raise Invalid(Problem("not_an_object", _("The body must be a JSON object."), ""))
+        _storable(body)
+        self._known_keys(body, BODY, "")
+        self.request_id = self._text(body, "requestId", "", 255)
+        self.campaign_id = self._campaign_id(body)
+        self.recipients = self._recipients(body.get("recipients"))
+        if self.problems:
+            raise Invalid(self.problems)
+
+    def _fault(self, code: str, detail: str, pointer: str) -> None:
+        self.problems.append(Problem(code, detail, pointer))
+
+    def _known_keys(self, given: dict[str, Any], known: set[str], pointer: str) -> None:
+        for key in sorted(set(given) - known):
+            self._fault(
+                "unknown_field",
+                _("There is no field “%(key)s” here.") % {"key": key[:80]},
+                f"{pointer}/{key[:80]}",
+            )
+
+    def _text(self, given: dict[str, Any], key: str, pointer: str, longest: int) -> str:
+        value = given.get(key)
+        if isinstance(value, str) and 0 < len(value) <= longest and value.isprintable():
+            return value
+        detail = _("“%(key)s” must be a text of 1 to %(longest)s printable characters.")
+        self._fault("bad_text", detail % {"key": key, "longest": longest}, f"{pointer}/{key}")
+        return ""
+
+    def _campaign_id(self, body: dict[str, Any]) -> int:
+        value = body.get("campaignId")
+        text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+        if text.isascii() and text.isdigit() and len(text) < 19:
+            return int(text)
+        self._fault("bad_campaign_id", _("“campaignId” must be the id of a campaign."), "/campaignId")
+        return 0
+
+    def _recipients(self, given: Any) -> list[Recipient]:
+        if not isinstance(given, list) or not 1 <= len(given) <= MOST_RECIPIENTS:
+            detail = _("“recipients” must be a list of 1 to %(most)s recipients.") % {"most": MOST_RECIPIENTS}
+            self._fault("recipient_count", detail, "/recipients")
+            return []
+        read = [self._recipient(one, f"/recipients/{place}") for place, one in enumerate(given)]
+        seen: set[tuple[str, str]] = set()
+        for place, one in enumerate(read):
+            if one is None:
+                continue
+            if (one.namespace, one.user_id.lower()) in seen:
+                detail = _("This userId stands in the call twice.")
+                self._fault("duplicate_recipient", detail, f"/recipients/{place}/userId")
+            seen.add((one.namespace, one.user_id.lower()))
+        return [one for one in read if one is not None]
+
+    def _recipient(self, given: Any, pointer: str) -> Recipient | None:
+        if not isinstance(given, dict):
+            self._fault("not_an_object", _("A recipient must be an object."), pointer)
+            return None
+        self._known_keys(given, RECIPIENT, pointer)
+        if given.get("type") not in ("aep", "external"):
+            self._fault("bad_type", _("“type” must be aep or external."), f"{pointer}/type")
+        context = self._mapping(given, "context", pointer)
+        if len(json.dumps(context, ensure_ascii=False).encode()) > MOST_CONTEXT:
+            self._fault("context_too_large", _("The context is larger than 200 KB."), f"{pointer}/context")
+        if "system" in context:
+            detail = _("“context.system” is reserved.")
+            self._fault("reserved_name", detail, f"{pointer}/context/system")
+        return Recipient(
+            namespace=self._text(given, "namespace", pointer, 60),
+            user_id=self._text(given, "userId", pointer, 254),
+            address=self._address(self._mapping(given, "channelData", pointer), f"{pointer}/channelData"),
+            profile=self._mapping(given, "profile", pointer),
+            context=context,
+        )
+
+    def _mapping(self, given: dict[str, Any], key: str, pointer: str) -> dict[str, Any]:
+        value = given.get(key, {})
+        if isinstance(value, dict):
+            return value
+        self._fault("not_an_object", _("“%(key)s” must be an object.") % {"key": key}, f"{pointer}/{key}")
+        return {}
+
+    def _address(self, channel_data: dict[str, Any], pointer: str) -> str:
+        address = channel_data.get("emailAddress", "")
+        if not address:
+            return ""
+        try:
+            return clean_email(address if isinstance(address, str) else "")
+        except Invalid as error:
+            self._fault("bad_email", error.detail, f"{pointer}/emailAddress")
+            return ""
+
+
+def _storable(body: Any) -> None:
+    """PostgreSQL stores neither NUL, nor half of a surrogate pair, nor a number like 1e999."""
+    try:
+        is_storable = "\\u0000" not in json.dumps(body, allow_nan=False) and bool(
+            json.dumps(body, ensure_ascii=False).encode()
+        )
+    except (UnicodeEncodeError, RecursionError, ValueError):
+        is_storable = False
+    if not is_storable:
+        detail = _("The body holds a character or number that cannot be stored, or nests too deeply.")
+        raise Invalid(Problem("bad_unicode", detail, ""))

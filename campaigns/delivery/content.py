@@ -1,0 +1,72 @@
+"""A version's content, compiled once per process, with our links and pixel in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from campaigns.models import Version
+from campaigns.tracking import tokens
+from campaigns.tracking.links import number_links, with_pixel
+from campaigns.tracking.tokens import MessageKey
+from channels import rendering
+from channels.messages import Content, Rendered
+from channels.models import ChannelConfiguration
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One action of a version, ready to be written to anybody."""
+
+    compiled: rendering.Compiled
+    is_marketing: bool
+    channel: str
+
+    def write(
+        self,
+        key: MessageKey,
+        address: str,
+        *,
+        profile: dict[str, Any],
+        context: dict[str, Any],
+        configuration: ChannelConfiguration,
+    ) -> Rendered:
+        """Raises RenderError. The Message-ID comes from the key, so it is the same for every try."""
+        leave = tokens.unsubscribe_url(key)
+        headers = {
+            "List-Unsubscribe": f"<{leave}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+        values = {
+            "profile": profile,
+            "context": context,
+            "unsubscribe_url": leave,
+            "carillon_click": tokens.click_base(key),
+            "carillon_open": tokens.open_url(key),
+        }
+        return rendering.render(
+            self.compiled,
+            context=values,
+            key=str(key),
+            recipient=address,
+            configuration=configuration,
+            headers=headers if self.is_marketing else {},
+        )
+
+
+@lru_cache(maxsize=64)
+def letter(version_id: int, position: int) -> Letter:
+    """A version never changes, so what was compiled stays right."""
+    definition = Version.objects.get(pk=version_id).definition
+    action = action_of(definition, position)
+    content = Content(**action["content"])
+    html = with_pixel(number_links(content.html)[0])
+    tracked = Content(content.subject, content.preheader, html, content.text)
+    return Letter(
+        rendering.compile_content(tracked), definition["category"] == "marketing", str(action["channel"])
+    )
+
+
+def action_of(definition: dict[str, Any], position: int) -> dict[str, Any]:
+    return next(action for action in definition["actions"] if action["position"] == position)

@@ -1,0 +1,47 @@
+"""The sweep: finds what is due in the tables and rings for it again. It makes a lost broker harmless."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+
+from campaigns.delivery import completion, ring
+from campaigns.models import Batch, Run
+
+RING_AGAIN = timedelta(seconds=15)
+
+DUE_BATCHES = """
+UPDATE campaigns_batch SET rung_at = %(now)s WHERE id IN (
+    SELECT b.id FROM campaigns_batch b
+    JOIN campaigns_run r ON r.id = b.run_id
+    JOIN campaigns_campaign c ON c.id = r.campaign_id
+    WHERE b.lane = %(lane)s AND r.state = 'sending' AND c.status = 'live'
+      AND (b.rung_at IS NULL OR b.rung_at < %(before)s)
+      AND ((b.state = 'ready' AND b.send_after <= %(now)s)
+           OR (b.state = 'claimed' AND b.lease_until < clock_timestamp()))
+    ORDER BY b.send_after LIMIT 2000 FOR UPDATE OF b SKIP LOCKED)
+RETURNING id
+"""
+
+
+@transaction.atomic
+def ring_due_batches(lane: str, *, now: datetime) -> list[int]:
+    """Every due or abandoned-by-its-worker batch of the lane, rung at most every RING_AGAIN."""
+    with connection.cursor() as cursor:
+        cursor.execute(DUE_BATCHES, {"lane": lane, "now": now, "before": now - RING_AGAIN})
+        ids = [row[0] for row in cursor.fetchall()]
+    ring.batches(ids, lane)
+    return ids
+
+
+def sweep(*, now: datetime) -> None:
+    """Rings for what is due in the bulk lane, for unfinished fan-outs, and ends what can be ended."""
+    ring_due_batches(Batch.Lane.BULK, now=now)
+    for run_id in Run.objects.filter(state=Run.State.EXPANDING).values_list("pk", flat=True):
+        ring.expand(run_id)
+    ending = Run.objects.filter(state__in=[Run.State.SENDING, Run.State.STOPPING])
+    for run_id in ending.exclude(kind=Run.Kind.STANDING, state=Run.State.SENDING).values_list(
+        "pk", flat=True
+    ):
+        completion.settle(run_id, now=now)

@@ -1,0 +1,49 @@
+"""Rings the bell after commit: a task's name and an id. A lost ring is rung again by the sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import structlog
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from kombu.exceptions import KombuError
+
+from campaigns.models import Batch
+
+log = structlog.get_logger(__name__)
+
+
+def due_runs() -> None:
+    _after_commit(lambda: _publish("start_due_runs", []))
+
+
+def expand(run_id: int) -> None:
+    _after_commit(lambda: _publish("expand_run", [run_id]))
+
+
+def batches(ids: Iterable[int], lane: str = Batch.Lane.BULK) -> None:
+    wanted = list(ids)
+
+    def publish() -> None:
+        for batch_id in wanted:
+            if not _publish("deliver_batch", [batch_id], lane):
+                return  # the broker is away: the sweep will find the rows
+
+    _after_commit(publish)
+
+
+def _after_commit(publish: Callable[[], object]) -> None:
+    # Robust: what was committed stands, so a broker's error of whatever kind is logged and never an answer.
+    transaction.on_commit(publish, robust=True)
+
+
+def _publish(name: str, arguments: list[int], lane: str = Batch.Lane.BULK) -> bool:
+    queue = f"{settings.QUEUE_PREFIX}.{lane}"
+    try:
+        current_app.send_task(f"campaigns.tasks.{name}", args=arguments, queue=queue)
+    except (KombuError, OSError) as error:
+        log.warning("bell not heard", task=name, queue=queue, error=type(error).__name__)
+        return False
+    return True

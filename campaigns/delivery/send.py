@@ -1,0 +1,235 @@
+"""Delivers one batch: claim, fetch, last look, then window by window: commit the horizon, render, hand over,
+record. Whatever kills the worker, at most one window is uncertain.
+
+A window is WINDOW messages over LANES connections. Pausing or stopping takes effect between windows, so at
+most WINDOW messages per working batch leave after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from audiences import lastlook
+from audiences.context import contexts
+from campaigns.delivery import claims
+from campaigns.delivery.claims import TRIES, Claim, Due, LeaseLost, Tried
+from campaigns.delivery.content import Letter, action_of, letter
+from campaigns.models import MessageContext, Outcome, Run
+from campaigns.tracking.tokens import MessageKey
+from channels.messages import Fact, Rendered
+from channels.messages import Outcome as Said
+from channels.models import ChannelConfiguration
+from channels.providers import registry
+from channels.providers.base import Lane
+from channels.sandbox import RenderError
+from common.errors import Invalid
+
+log = structlog.get_logger(__name__)
+
+WINDOW, LANES = 20, 4
+LONGEST = timedelta(minutes=4)  # well below the task's hard limit, which would make a window uncertain
+FIRST_RETRY = timedelta(seconds=60)
+PAUSES = {Fact.UNREACHABLE: timedelta(seconds=30), Fact.MISCONFIGURED: timedelta(seconds=60)}
+RENDERING_FAILED = "050302"  # RuntimeRenderingError in the catalogue
+
+
+@dataclass
+class _Delivery:
+    """One claimed batch on its way out."""
+
+    claimed: Claim
+    letter: Letter
+    configuration: ChannelConfiguration
+    due: list[Due]
+    profiles: dict[int, dict[str, Any]]
+    contexts: dict[int, MessageContext]
+
+
+def deliver(batch_id: int) -> bool:
+    """Delivers what is due of the batch. True when it was ours; False when there was nothing to claim."""
+    claimed = claims.claim(batch_id, owner=f"{socket.gethostname()}:{os.getpid()}", now=timezone.now())
+    if claimed is None:
+        return False
+    try:
+        _deliver(claimed)
+    except LeaseLost:
+        log.warning("lease lost", batch=batch_id, epoch=claimed.epoch)
+    return True
+
+
+def _deliver(claimed: Claim) -> None:
+    delivery = _prepare(claimed)
+    lanes = [
+        registry.get(delivery.configuration.provider).open(delivery.configuration)
+        for _lane in range(min(LANES, len(delivery.due)))
+    ]
+    trouble = _send_windows(delivery, lanes) if lanes else None
+    now = timezone.now()
+    _note_trouble(claimed.run_id, trouble)
+    claims.release(claimed, now=now, send_after=now + PAUSES[trouble.fact] if trouble else None)
+
+
+def _prepare(claimed: Claim) -> _Delivery:
+    """Everything the batch needs, in a handful of queries, and the last look."""
+    run = Run.objects.select_related("version", "campaign").get(pk=claimed.run_id)
+    action = action_of(run.version.definition, claimed.action)
+    due = claims.fetch(claimed)
+    blocked = lastlook.blocked(
+        run.campaign.workspace_id,
+        [(one.profile_id, one.address) for one in due],
+        channel=action["channel"],
+        category=run.version.definition["category"],
+    )
+    excluded = [Tried(due[at].ref, due[at].n, Outcome.EXCLUDED, code) for at, code in blocked.items()]
+    if excluded:
+        claims.record(claimed, excluded, horizon=None, now=timezone.now())
+    due = [one for at, one in enumerate(due) if at not in blocked]
+    beside: dict[int, MessageContext] = {}
+    if run.kind == Run.Kind.STANDING:
+        rows = MessageContext.objects.filter(run=run, action=claimed.action)
+        beside = {row.ref: row for row in rows.filter(ref__in=[one.ref for one in due])}
+    return _Delivery(
+        claimed=claimed,
+        letter=letter(run.version_id, claimed.action),
+        configuration=ChannelConfiguration.objects.select_related("credential").get(
+            pk=action["configuration"]
+        ),
+        due=due,
+        profiles=contexts([one.profile_id for one in due if one.profile_id], run.campaign.workspace_id),
+        contexts=beside,
+    )
+
+
+def _send_windows(delivery: _Delivery, lanes: list[Lane]) -> Said | None:
+    """Sends window after window until the end, a pause, or trouble at the provider, which is returned.
+
+    The network runs in an event loop, the database between its turns.
+    """
+    tried: list[Tried] = []
+    trouble = None
+    with asyncio.Runner() as loop:
+        try:
+            for start in range(0, len(delivery.due), WINDOW):
+                if start and timezone.now() - delivery.claimed.claimed_at > LONGEST:
+                    break
+                if trouble := _obstacle(delivery.configuration):
+                    break
+                window = delivery.due[start : start + WINDOW]
+                may_go = claims.record(delivery.claimed, tried, horizon=window[-1].ref, now=timezone.now())
+                tried = []
+                if not may_go:
+                    break
+                tried, trouble = _run_window(loop, delivery, window, lanes)
+                if trouble:
+                    break
+            if tried:
+                claims.record(delivery.claimed, tried, horizon=None, now=timezone.now())
+        finally:
+            loop.run(_close(lanes))
+    return trouble
+
+
+def _run_window(
+    loop: asyncio.Runner, delivery: _Delivery, window: list[Due], lanes: list[Lane]
+) -> tuple[list[Tried], Said | None]:
+    """Sends one window. A server may take ten minutes for its last word (RFC 5321, 4.5.3.2.6), so the lease
+    is renewed while we wait.
+    """
+    sending = loop.get_loop().create_task(_send_window(delivery, window, lanes))
+    try:
+        while not sending.done():
+            loop.run(_wait(sending))
+            if not sending.done():
+                claims.record(delivery.claimed, [], horizon=window[-1].ref, now=timezone.now())
+    finally:
+        sending.cancel()  # when the lease was lost; else it is done and this does nothing
+    return sending.result()
+
+
+def _obstacle(configuration: ChannelConfiguration) -> Said | None:
+    """The configuration's own last look: from the moment it is deactivated, no window begins."""
+    active = ChannelConfiguration.objects.filter(
+        pk=configuration.pk, status=ChannelConfiguration.Status.ACTIVE
+    )
+    if active.exists():
+        return None
+    detail = _("The channel configuration “%(name)s” is not active.") % {"name": configuration.name}
+    return Said(Fact.MISCONFIGURED, "", detail)
+
+
+async def _wait(sending: asyncio.Task[tuple[list[Tried], Said | None]]) -> None:
+    await asyncio.wait({sending}, timeout=claims.LEASE.total_seconds() / 4)
+
+
+async def _close(lanes: list[Lane]) -> None:
+    await asyncio.gather(*(lane.close() for lane in lanes), return_exceptions=True)
+
+
+async def _send_window(
+    delivery: _Delivery, window: list[Due], lanes: list[Lane]
+) -> tuple[list[Tried], Said | None]:
+    waiting = iter(window)
+    tried: list[Tried] = []
+    trouble: list[Said] = []
+
+    async def drain(lane: Lane) -> None:
+        for one in waiting:
+            message = _write(delivery, one)
+            if isinstance(message, Tried):
+                tried.append(message)
+                continue
+            said = await lane.send(message)
+            if said.fact in (Fact.UNREACHABLE, Fact.MISCONFIGURED):
+                trouble.append(said)  # nothing was handed over: the message stays as it was
+                return
+            tried.append(outcome(one, said, timezone.now()))
+
+    await asyncio.gather(*(drain(lane) for lane in lanes))
+    return tried, trouble[0] if trouble else None
+
+
+def _write(delivery: _Delivery, one: Due) -> Rendered | Tried:
+    """The message for one person, or their exclusion when it cannot be written for them."""
+    beside = delivery.contexts.get(one.ref)
+    profile = delivery.profiles.get(one.profile_id or 0, {})
+    key = MessageKey(delivery.claimed.run_id, delivery.claimed.action, one.ref)
+    try:
+        return delivery.letter.write(
+            key,
+            one.address,
+            profile={**profile, **(beside.profile_override if beside else {})},
+            context=beside.context if beside else {},
+            configuration=delivery.configuration,
+        )
+    except RenderError as error:
+        return Tried(one.ref, one.n, Outcome.EXCLUDED, RENDERING_FAILED, error.detail[:500])
+    except Invalid as error:
+        return Tried(one.ref, one.n, Outcome.EXCLUDED, RENDERING_FAILED, error.detail[:500])
+
+
+def outcome(one: Due, said: Said, now: datetime) -> Tried:
+    """What the provider's fact means for the message."""
+    detail = said.detail[:500] or None
+    if said.fact == Fact.ACCEPTED:
+        return Tried(one.ref, one.n, Outcome.ACCEPTED, said.code)
+    retry_at = now + FIRST_RETRY * 2 ** (one.n - 1)
+    if said.fact == Fact.UNCERTAIN:
+        return Tried(one.ref, one.n, Outcome.UNCERTAIN, said.code, detail, retry_at)
+    if said.fact == Fact.LATER and one.n < TRIES:
+        return Tried(one.ref, one.n, Outcome.DEFERRED, said.code, detail, retry_at)
+    return Tried(one.ref, one.n, Outcome.FAILED, said.code, detail)
+
+
+def _note_trouble(run_id: int, trouble: Said | None) -> None:
+    """What the run is waiting for, shown on its page until the provider answers again."""
+    reason = f"{trouble.fact}: {trouble.code} {trouble.detail}".strip()[:200] if trouble else ""
+    Run.objects.filter(pk=run_id).exclude(reason=reason).update(reason=reason)

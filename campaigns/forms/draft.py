@@ -1,0 +1,184 @@
+"""The editor's forms. They check shapes only; what stands between a draft and its sending is `validation.py`.
+
+`cleaned()` gives what `drafts.save` takes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Workspace
+from audiences.models import Audience
+from campaigns.models import Action, Campaign
+from channels.models import ChannelConfiguration
+from channels.rendering import CONTROLS
+
+
+class NewCampaignForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=150)
+    type = forms.ChoiceField(label=_("Type"), choices=Campaign.Type, widget=forms.RadioSelect)
+    category = forms.ChoiceField(label=_("Category"), choices=Campaign.Category, widget=forms.RadioSelect)
+
+
+class TabForm(forms.Form):
+    """One tab. `revision` is what the page showed; a save on an older one is refused."""
+
+    revision = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, campaign: Campaign, **kwargs: Any) -> None:
+        self.campaign = campaign
+        self.action: Action = campaign.actions.all()[0]
+        kwargs.setdefault("initial", {"revision": campaign.revision, **self.present()})
+        super().__init__(*args, **kwargs)
+
+    def present(self) -> dict[str, Any]:
+        """What the draft holds now."""
+        raise NotImplementedError
+
+    def cleaned(self) -> dict[str, Any]:
+        return {name: value for name, value in self.cleaned_data.items() if name != "revision"}
+
+
+class PropertiesForm(TabForm):
+    name = forms.CharField(label=_("Name"), max_length=150)
+    description = forms.CharField(
+        label=_("Description"), max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+    tags = forms.CharField(label=_("Tags"), required=False, help_text=_("Separate them with commas."))
+    configuration = forms.ModelChoiceField(
+        label=_("Channel configuration"), queryset=ChannelConfiguration.objects.none(), required=False
+    )
+    on_uncertain = forms.ChoiceField(
+        label=_("When it is uncertain whether a message left"), choices=Campaign.OnUncertain
+    )
+    create_profiles = forms.BooleanField(
+        label=_("Create new profiles for unknown recipients"), required=False
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chooser = self.fields["configuration"]
+        assert isinstance(chooser, forms.ModelChoiceField)
+        chooser.queryset = ChannelConfiguration.objects.filter(
+            workspace=self.campaign.workspace,
+            kind=self.campaign.category,
+            status=ChannelConfiguration.Status.ACTIVE,
+        )
+        if self.campaign.type != Campaign.Type.API_TRIGGERED:
+            del self.fields["create_profiles"]
+
+    def present(self) -> dict[str, Any]:
+        draft = self.campaign
+        return {
+            "name": draft.name,
+            "description": draft.description,
+            "tags": ", ".join(draft.tags),
+            "configuration": self.action.configuration_id,
+            "on_uncertain": draft.on_uncertain,
+            "create_profiles": draft.create_profiles,
+        }
+
+    def clean_tags(self) -> list[str]:
+        parts = (part.strip().lstrip("#")[:50] for part in self.cleaned_data["tags"].split(","))
+        return sorted({part for part in parts if part}, key=str.lower)
+
+
+class AudienceForm(TabForm):
+    audience = forms.ModelChoiceField(
+        label=_("Audience"), queryset=Audience.objects.none(), required=False, empty_label=_("Choose one")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chooser = self.fields["audience"]
+        assert isinstance(chooser, forms.ModelChoiceField)
+        chooser.queryset = Audience.objects.filter(workspace=self.campaign.workspace).order_by("name")
+
+    def present(self) -> dict[str, Any]:
+        return {"audience": self.campaign.audience_id}
+
+
+class ContentForm(TabForm):
+    subject = forms.CharField(label=_("Subject"), required=False, max_length=500)
+    preheader = forms.CharField(
+        label=_("Preview line"),
+        required=False,
+        max_length=500,
+        help_text=_("Shown after the subject in a mailbox."),
+    )
+    html = forms.CharField(
+        label=_("Message (HTML)"),
+        required=False,
+        max_length=500_000,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 18, "spellcheck": "false", "class": "mono"}),
+    )
+    text = forms.CharField(
+        label=_("Text version"),
+        required=False,
+        max_length=500_000,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        help_text=_("Empty: it is made from the message."),
+    )
+
+    def present(self) -> dict[str, Any]:
+        return {name: self.action.content.get(name, "") for name in ("subject", "preheader", "html", "text")}
+
+    def _one_line(self, name: str) -> str:
+        value = str(self.cleaned_data[name])
+        if CONTROLS.search(value):
+            raise forms.ValidationError(_("A line break or control character cannot stand here."))
+        return value
+
+    def clean_subject(self) -> str:
+        return self._one_line("subject")
+
+    def clean_preheader(self) -> str:
+        return self._one_line("preheader")
+
+
+class ScheduleForm(TabForm):
+    when = {"type": "datetime-local"}
+    starts_at = forms.DateTimeField(
+        label=_("Start"),
+        required=False,
+        widget=forms.DateTimeInput(attrs=when, format="%Y-%m-%dT%H:%M"),
+        help_text=_("Empty: at once, when it is activated."),
+    )
+    ends_at = forms.DateTimeField(
+        label=_("End"),
+        required=False,
+        widget=forms.DateTimeInput(attrs=when, format="%Y-%m-%dT%H:%M"),
+        help_text=_("API-triggered campaigns refuse calls after it."),
+    )
+
+    def present(self) -> dict[str, Any]:
+        return {"starts_at": self.campaign.starts_at, "ends_at": self.campaign.ends_at}
+
+
+TABS: dict[str, tuple[Any, type[TabForm]]] = {
+    "properties": (_("Properties"), PropertiesForm),
+    "audience": (_("Audience"), AudienceForm),
+    "content": (_("Content"), ContentForm),
+    "schedule": (_("Schedule"), ScheduleForm),
+}
+
+
+def tabs_of(campaign: Campaign) -> dict[str, tuple[Any, type[TabForm]]]:
+    """An API-triggered campaign has no audience: its recipients stand in the call."""
+    has_audience = campaign.type == Campaign.Type.SCHEDULED
+    return {key: tab for key, tab in TABS.items() if has_audience or key != "audience"}
+
+
+def sample_fields(workspace: Workspace) -> list[tuple[str, str]]:
+    """Every personal field with a sample value, for the picker."""
+    from audiences import context
+    from audiences.models import Profile
+
+    first = Profile.objects.filter(workspace=workspace).order_by("-is_test", "pk").first()
+    values = context.contexts([first.pk], workspace.pk)[first.pk] if first else {}
+    return [(f"profile.{name}", str(values.get(name, ""))) for name in sorted(context.names(workspace))]

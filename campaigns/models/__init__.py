@@ -1,0 +1,32 @@
+"""The rows of the story: Campaign → Version → Run → Batch → Message → Attempt → Event."""
+
+from campaigns.models.campaign import (
+    Action,
+    Campaign,
+    CampaignGroupPermission,
+    CampaignUserPermission,
+    Link,
+    Status,
+    Version,
+)
+from campaigns.models.event import Event
+from campaigns.models.message import Attempt, Execution, Message, MessageContext, Outcome
+from campaigns.models.run import Batch, Run
+
+__all__ = [
+    "Action",
+    "Attempt",
+    "Batch",
+    "Campaign",
+    "CampaignGroupPermission",
+    "CampaignUserPermission",
+    "Event",
+    "Execution",
+    "Link",
+    "Message",
+    "MessageContext",
+    "Outcome",
+    "Run",
+    "Status",
+    "Version",
+]

@@ -1,0 +1,182 @@
+"""A campaign as its authors see it, and the frozen versions that reviewers and the engine see.
+
+The draft is edited in place (Campaign, Action). Asking for approval, or activating, freezes it into a
+Version whose SHA-256 an approval binds to; a run reads only the version.
+"""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+
+from accounts.models import User, Workspace
+from audiences.models import Audience
+from channels.models import ChannelConfiguration
+
+
+class Status(models.TextChoices):
+    DRAFT = "draft", _("Draft")
+    IN_REVIEW = "in_review", _("In review")
+    APPROVED = "approved", _("Approved")
+    SCHEDULED = "scheduled", _("Scheduled")
+    LIVE = "live", _("Live")
+    PAUSED = "paused", _("Paused")
+    STOPPED = "stopped", _("Stopped")
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("Failed")
+    ARCHIVED = "archived", _("Archived")
+
+
+class Campaign(models.Model):
+    class Type(models.TextChoices):
+        SCHEDULED = "scheduled", _("Scheduled")
+        API_TRIGGERED = "api_triggered", _("API-triggered")
+
+    class Category(models.TextChoices):
+        MARKETING = "marketing", _("Marketing")
+        TRANSACTIONAL = "transactional", _("Transactional")
+
+    class OnUncertain(models.TextChoices):
+        RESEND = "resend", _("Send again with the same Message-ID")
+        NEVER = "never", _("Never send again")
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="campaigns")
+    name = models.CharField(_("name"), max_length=150)
+    description = models.TextField(_("description"), blank=True, max_length=2000)
+    type = models.CharField(_("type"), max_length=20, choices=Type, default=Type.SCHEDULED)
+    category = models.CharField(_("category"), max_length=20, choices=Category, default=Category.MARKETING)
+    status = models.CharField(_("status"), max_length=20, choices=Status, default=Status.DRAFT)
+    paused_from = models.CharField(max_length=20, blank=True, editable=False)
+    archived_from = models.CharField(max_length=20, blank=True, editable=False)
+    tags = ArrayField(models.CharField(max_length=50), default=list, blank=True, verbose_name=_("tags"))
+    audience = models.ForeignKey(
+        Audience,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        verbose_name=_("audience"),
+        related_name="campaigns",
+    )
+    starts_at = models.DateTimeField(
+        _("start"), null=True, blank=True, help_text=_("Empty: at once, when it is activated.")
+    )
+    ends_at = models.DateTimeField(_("end"), null=True, blank=True)
+    create_profiles = models.BooleanField(
+        _("create new profiles"),
+        default=False,
+        help_text=_("Off: a call that names an unknown recipient is refused."),
+    )
+    on_uncertain = models.CharField(
+        _("when it is uncertain whether a message left"),
+        max_length=10,
+        choices=OnUncertain,
+        default=OnUncertain.RESEND,
+    )
+    revision = models.PositiveIntegerField(default=1, editable=False)
+    version = models.ForeignKey(
+        "Version",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("frozen version"),
+    )
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    edited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    submitted_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    approved_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    changed_at = models.DateTimeField(_("changed"), default=timezone.now)
+    activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
+    completed_at = models.DateTimeField(_("completed"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("campaign")
+        verbose_name_plural = _("campaigns")
+        default_permissions = ()
+        permissions = [
+            ("view_campaign", "View campaigns"),
+            ("view_report", "View reports"),
+            ("manage_campaign", "Manage campaigns"),
+            ("publish_campaign", "Publish campaigns"),
+            ("approve_campaign", "Approve campaigns"),
+        ]
+        indexes = [
+            models.Index(fields=["workspace", "-changed_at"]),
+            models.Index(fields=["workspace", "status"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Action(models.Model):
+    """One message of the campaign over one channel. `content` has the keys of channels.messages.Content."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="actions")
+    position = models.PositiveSmallIntegerField(default=0)
+    channel = models.CharField(_("channel"), max_length=20, default="email")
+    configuration = models.ForeignKey(
+        ChannelConfiguration,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        verbose_name=_("channel configuration"),
+    )
+    content = models.JSONField(default=dict)
+
+    class Meta:
+        default_permissions = ()
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["campaign", "position"], name="action_position_once")]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.position}"
+
+
+class Version(models.Model):
+    """A frozen campaign. `definition` is everything a run needs; `fingerprint` is its SHA-256 in hex."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    definition = models.JSONField()
+    fingerprint = models.CharField(max_length=64)
+    frozen_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    frozen_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["campaign", "number"], name="version_number_once")]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} v{self.number}"
+
+
+class Link(models.Model):
+    """A destination in a version's content. Clicks go here and nowhere else."""
+
+    version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="links")
+    action = models.PositiveSmallIntegerField()
+    number = models.PositiveSmallIntegerField()
+    url = models.TextField()
+    label = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["version", "action", "number"], name="link_number_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class CampaignUserPermission(UserObjectPermissionBase):
+    content_object = models.ForeignKey(Campaign, on_delete=models.CASCADE)
+
+
+class CampaignGroupPermission(GroupObjectPermissionBase):
+    content_object = models.ForeignKey(Campaign, on_delete=models.CASCADE)

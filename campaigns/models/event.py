@@ -1,0 +1,34 @@
+"""What people (and machines) did with a message, appended as it comes in."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from campaigns.models.run import Run
+
+
+class Event(models.Model):
+    class Kind(models.TextChoices):
+        OPEN = "open", _("Open")
+        CLICK = "click", _("Click")
+        UNSUBSCRIBE = "unsubscribe", _("Unsubscribe")
+        BOUNCE = "bounce", _("Bounce")
+        COMPLAINT = "complaint", _("Complaint")
+
+    run = models.ForeignKey(
+        Run, db_constraint=False, db_index=False, on_delete=models.DO_NOTHING, related_name="events"
+    )
+    action = models.PositiveSmallIntegerField()
+    ref = models.BigIntegerField()
+    kind = models.CharField(max_length=12, choices=Kind)
+    at = models.DateTimeField()
+    link = models.PositiveSmallIntegerField(null=True)
+    user_agent = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["run", "kind", "action", "ref"])]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.run_id}/{self.action}/{self.ref}"

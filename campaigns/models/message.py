@@ -1,0 +1,104 @@
+"""The ledger: a Message is written once, what happens to it is appended as Attempts.
+
+A message is named by (run, action, ref). In an audience run `ref` is the profile's id, so the primary key
+itself refuses a second message to one person; in a standing run it is a number from a sequence.
+The state of a message is its last attempt's outcome; without an attempt it is queued.
+These tables have no database foreign keys: a million rows are written in one statement.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import ApiCredential
+from audiences.models import Profile
+from campaigns.models.campaign import Campaign
+from campaigns.models.run import Run
+
+
+class Outcome(models.TextChoices):
+    ACCEPTED = "accepted", _("Accepted")
+    FAILED = "failed", _("Failed")
+    EXCLUDED = "excluded", _("Excluded")
+    CANCELLED = "cancelled", _("Cancelled")
+    EXPIRED = "expired", _("Expired")
+    UNCERTAIN = "uncertain", _("Uncertain")  # terminal unless the campaign resends
+    DEFERRED = "deferred", _("Will be tried again")  # the only outcome that never ends a message
+
+
+class Message(models.Model):
+    pk = models.CompositePrimaryKey("run_id", "action", "ref")
+    run = models.ForeignKey(
+        Run, db_constraint=False, db_index=False, on_delete=models.DO_NOTHING, related_name="messages"
+    )
+    action = models.PositiveSmallIntegerField()
+    ref = models.BigIntegerField()
+    profile = models.ForeignKey(
+        Profile, null=True, db_constraint=False, on_delete=models.DO_NOTHING, related_name="+"
+    )
+    address = models.CharField(max_length=254, blank=True)
+
+    class Meta:
+        default_permissions = ()
+
+
+class Attempt(models.Model):
+    pk = models.CompositePrimaryKey("run_id", "action", "ref", "n")
+    run = models.ForeignKey(
+        Run, db_constraint=False, db_index=False, on_delete=models.DO_NOTHING, related_name="attempts"
+    )
+    action = models.PositiveSmallIntegerField()
+    ref = models.BigIntegerField()
+    n = models.PositiveSmallIntegerField()
+    outcome = models.CharField(max_length=10, choices=Outcome)
+    code = models.CharField(
+        max_length=20, blank=True
+    )  # the provider's, or an exclusion reason of the catalogue
+    detail = models.TextField(null=True)  # null costs nothing in a million rows
+    at = models.DateTimeField()
+    retry_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["run", "outcome", "code"])]
+
+
+class Execution(models.Model):
+    """One accepted API call. The unique key makes a repeated call the same call."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="executions")
+    credential = models.ForeignKey(ApiCredential, null=True, on_delete=models.SET_NULL)
+    request_id = models.CharField(max_length=255)
+    body_hash = models.CharField(max_length=64)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE)
+    first_ref = models.BigIntegerField()
+    size = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["credential", "campaign", "request_id"], name="execution_once")
+        ]
+        indexes = [models.Index(fields=["campaign", "-created_at"])]
+
+
+class MessageContext(models.Model):
+    """What a call said about one recipient: beside the message, never on the profile."""
+
+    pk = models.CompositePrimaryKey("run_id", "action", "ref")
+    run = models.ForeignKey(
+        Run, db_constraint=False, db_index=False, on_delete=models.DO_NOTHING, related_name="+"
+    )
+    action = models.PositiveSmallIntegerField()
+    ref = models.BigIntegerField()
+    context = models.JSONField(default=dict)
+    profile_override = models.JSONField(default=dict)
+
+    class Meta:
+        default_permissions = ()

@@ -1,0 +1,99 @@
+"""One sending of a campaign, and the batches it is cut into.
+
+A Run is unique per campaign and due time: two clocks, a redelivered task or a double click cannot make two.
+A Batch is a range of messages; it carries the lease, the epoch (fencing token) and the counts.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from campaigns.models.campaign import Campaign, Version
+
+
+class Run(models.Model):
+    class Kind(models.TextChoices):
+        SCHEDULED = "scheduled", _("Scheduled")
+        STANDING = "standing", _("API-triggered")
+
+    class State(models.TextChoices):
+        DUE = "due", _("Waiting for its time")
+        EXPANDING = "expanding", _("Preparing")
+        SENDING = "sending", _("Sending")
+        STOPPING = "stopping", _("Stopping")
+        COMPLETED = "completed", _("Completed")
+        STOPPED = "stopped", _("Stopped")
+        FAILED = "failed", _("Failed")
+        MISSED = "missed", _("Missed")
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="runs")
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="runs")
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.SCHEDULED)
+    state = models.CharField(max_length=10, choices=State, default=State.DUE)
+    due_at = models.DateTimeField()
+    cursor = models.BigIntegerField(default=0)  # the last profile written as a message
+    targeted = models.IntegerField(default=0)
+    reason = models.CharField(max_length=200, blank=True)
+    started_at = models.DateTimeField(null=True)
+    expanded_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["campaign", "due_at"], name="run_once")]
+        indexes = [models.Index(fields=["state", "due_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} @ {self.due_at:%Y-%m-%d %H:%M}"
+
+
+class Batch(models.Model):
+    """Messages `lo`…`hi` of one run and action, delivered as one piece of work.
+
+    `horizon` is the highest ref whose hand-over may have begun under the present epoch: after a crash,
+    what lies at or below it without an attempt is uncertain, what lies above it was never touched.
+    """
+
+    class State(models.TextChoices):
+        READY = "ready"
+        CLAIMED = "claimed"
+        DONE = "done"
+        ABANDONED = "abandoned"
+
+    class Lane(models.TextChoices):
+        BULK = "bulk"
+        URGENT = "urgent"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="batches")
+    action = models.PositiveSmallIntegerField()
+    lo = models.BigIntegerField()
+    hi = models.BigIntegerField()
+    size = models.IntegerField()
+    lane = models.CharField(max_length=6, choices=Lane, default=Lane.BULK)
+    state = models.CharField(max_length=9, choices=State, default=State.READY)
+    send_after = models.DateTimeField()
+    owner = models.CharField(max_length=80, blank=True)
+    epoch = models.IntegerField(default=0)
+    claims = models.IntegerField(default=0)
+    claimed_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    horizon = models.BigIntegerField(null=True)
+    rung_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["run", "state"]),
+            models.Index(
+                fields=["lane", "send_after"],
+                name="batch_open",
+                condition=models.Q(state__in=["ready", "claimed"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}/{self.action} {self.lo}…{self.hi}"

@@ -1,0 +1,1 @@
+"""What is told of a run: numbers that balance, each with its definition."""

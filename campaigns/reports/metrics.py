@@ -1,0 +1,146 @@
+"""The numbers of a run, read from the ledger's rows.
+
+targeted = accepted + failed + excluded + cancelled + expired + uncertain (+ to go, while it runs).
+A message counts by its last attempt; without one, or deferred, it is still to go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.utils.translation import gettext_lazy as _
+
+from audiences.evaluate import REASON_LABELS as EXCLUSION_LABELS
+from campaigns.models import Attempt, Event, Link, Message, Outcome, Run
+
+COUNTS = """
+SELECT last.outcome, count(*) FROM (
+    SELECT DISTINCT ON (action, ref) outcome FROM campaigns_attempt
+    WHERE run_id = %s ORDER BY action, ref, n DESC
+) last GROUP BY 1
+"""
+REASONS = """
+SELECT code, count(*) FROM (
+    SELECT DISTINCT ON (action, ref) outcome, code FROM campaigns_attempt
+    WHERE run_id = %s ORDER BY action, ref, n DESC
+) last WHERE outcome = %s GROUP BY 1 ORDER BY 2 DESC, 1
+"""
+
+REASON_LABELS: dict[str, Any] = {
+    **EXCLUSION_LABELS,
+    "050302": _("The message could not be written for this person"),
+    "abandoned": _("Given up after its worker failed again and again"),
+    "worker_lost": _("The worker died after it may have handed the message over"),
+    "stopped": _("The campaign was stopped"),
+}
+
+
+@dataclass(frozen=True)
+class Ledger:
+    targeted: int
+    accepted: int
+    failed: int
+    excluded: int
+    cancelled: int
+    expired: int
+    uncertain: int
+    to_go: int
+
+    @property
+    def settled(self) -> int:
+        return self.targeted - self.to_go
+
+    @property
+    def balances(self) -> bool:
+        """Each number is counted by itself, so this can be false."""
+        parts = asdict(self)
+        return parts.pop("targeted") == sum(parts.values()) and self.to_go >= 0
+
+
+def ledger(run: Run) -> Ledger:
+    with connection.cursor() as cursor:
+        cursor.execute(COUNTS, [run.pk])
+        counts = dict(cursor.fetchall())
+        cursor.execute("SELECT count(*) FROM campaigns_message WHERE run_id = %s", [run.pk])
+        messages = int(cursor.fetchone()[0])
+    targeted = messages if run.kind == Run.Kind.STANDING else run.targeted
+    tried = sum(counts.values())
+    deferred = counts.pop(Outcome.DEFERRED, 0)
+    return Ledger(
+        targeted=targeted,
+        to_go=messages - tried + deferred,
+        **{name: counts.get(name, 0) for name in Outcome.values if name != Outcome.DEFERRED},
+    )
+
+
+@dataclass(frozen=True)
+class Engagement:
+    """People, not events: whoever opened twice counts once."""
+
+    opened: int
+    clicked: int
+    unsubscribed: int
+    bounced: int
+    complained: int
+
+
+def engagement(run: Run) -> Engagement:
+    def people(kind: str) -> int:
+        rows = Event.objects.filter(run=run, kind=kind)
+        return rows.values("action", "ref").distinct().count()
+
+    kinds = Event.Kind
+    return Engagement(
+        *(
+            people(kind)
+            for kind in (kinds.OPEN, kinds.CLICK, kinds.UNSUBSCRIBE, kinds.BOUNCE, kinds.COMPLAINT)
+        )
+    )
+
+
+def reasons(run: Run, outcome: str) -> list[tuple[str, str, int]]:
+    """(code, label, people) of those whose message ended with the outcome, most first."""
+    with connection.cursor() as cursor:
+        cursor.execute(REASONS, [run.pk, outcome])
+        return [(code, str(REASON_LABELS.get(code, code)), people) for code, people in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class LinkClicks:
+    url: str
+    people: int
+    clicks: int
+
+
+def links(run: Run) -> list[LinkClicks]:
+    """Every tracked link of the run's version, the most clicked first."""
+    counted = {
+        (row["action"], row["link"]): row
+        for row in Event.objects.filter(run=run, kind=Event.Kind.CLICK)
+        .values("action", "link")
+        .annotate(clicks=Count("id"), people=Count("ref", distinct=True))
+    }
+    found = []
+    for link in Link.objects.filter(version=run.version_id).order_by("action", "number"):
+        row = counted.get((link.action, link.number), {"people": 0, "clicks": 0})
+        found.append(LinkClicks(link.url, row["people"], row["clicks"]))
+    return sorted(found, key=lambda one: -one.people)
+
+
+def messages_with(run: Run, outcome: str) -> QuerySet[Message, Any]:
+    """The run's messages by their last outcome; `to_go` for those that are not settled. (ref, address, …)"""
+    last = Attempt.objects.filter(
+        run=OuterRef("run"), action=OuterRef("action"), ref=OuterRef("ref")
+    ).order_by("-n")
+    rows = Message.objects.filter(run=run).annotate(
+        outcome=Subquery(last.values("outcome")[:1]),
+        code=Subquery(last.values("code")[:1]),
+        detail=Subquery(last.values("detail")[:1]),
+        at=Subquery(last.values("at")[:1]),
+    )
+    if outcome == "to_go":
+        return rows.filter(Q(outcome=None) | Q(outcome=Outcome.DEFERRED))
+    return rows.filter(outcome=outcome) if outcome else rows

@@ -1,0 +1,46 @@
+"""The pipeline's table of contents: clock → fan-out → delivery, and the sweep that makes it safe.
+
+Every task carries an id or nothing, and may run twice without harm.
+"""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from accounts import heartbeat
+from audiences.imports import merge
+from campaigns.delivery import clock, completion, fanout, recovery, send
+from campaigns.models import Batch
+
+
+@shared_task
+def start_due_runs() -> None:
+    clock.start_due_runs(now=timezone.now())
+
+
+@shared_task
+def expand_run(run_id: int) -> None:
+    fanout.expand(run_id, now=timezone.now())
+
+
+@shared_task
+def deliver_batch(batch_id: int) -> None:
+    if send.deliver(batch_id):
+        completion.settle(Batch.objects.values_list("run_id", flat=True).get(pk=batch_id), now=timezone.now())
+
+
+@shared_task
+def sweep() -> None:
+    now = timezone.now()
+    heartbeat.beat("bulk", now=now)
+    recovery.sweep(now=now)
+    for job_id in merge.unfinished(now):
+        merge.merge(job_id, now=now)
+
+
+@shared_task
+def sweep_urgent() -> None:
+    now = timezone.now()
+    heartbeat.beat("urgent", now=now)
+    recovery.ring_due_batches(Batch.Lane.URGENT, now=now)

@@ -1,0 +1,1 @@
+"""What comes back from a message: opens, clicks, unsubscribes."""

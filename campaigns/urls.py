@@ -1,0 +1,24 @@
+"""The addresses of the campaign pages. `home` stands outside the namespace: it is everybody's first page."""
+
+from django.urls import include, path
+
+from campaigns.views import editor, home, lists, review, runs, triggers
+
+pages = [
+    path("", lists.show_list, name="list"),
+    path("new/", lists.create, name="create"),
+    path("<int:pk>/", editor.detail, name="detail"),
+    path("<int:pk>/edit/<slug:tab>/", editor.edit, name="edit"),
+    path("<int:pk>/preview/", editor.preview, name="preview"),
+    path("<int:pk>/review/", review.review, name="review"),
+    path("<int:pk>/api/", triggers.api, name="api"),
+    path("<int:pk>/act/<slug:verb>/", review.act, name="act"),
+    path("runs/<int:pk>/", runs.run, name="run"),
+    path("runs/<int:pk>/report/", runs.report, name="report"),
+    path("runs/<int:pk>/messages/", runs.messages, name="messages"),
+    path("runs/<int:pk>/export.csv", runs.export, name="export"),
+]
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("campaigns/", include((pages, "campaigns"))),
+]

@@ -1,0 +1,138 @@
+"""What still stands between a draft and its first message: a pure function of the campaign.
+
+The editor, the review page, the API and the activate verb all ask it. Errors block, warnings do not.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from audiences import context, evaluate
+from campaigns.models import Action, Campaign, Status
+from channels import rendering
+from channels.messages import Content
+from channels.models import ChannelConfiguration
+from common.errors import Invalid
+
+ERROR, WARNING = "error", "warning"
+HEAVY = 100 * 1024
+OURS = {"unsubscribe_url"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`source` is the editor's tab, `field` the form field it belongs to."""
+
+    code: str
+    level: str
+    source: str
+    field: str
+    message: str
+
+    @property
+    def is_error(self) -> bool:
+        return self.level == ERROR
+
+
+def validate(campaign: Campaign, *, now: datetime) -> list[Finding]:
+    """Every finding, errors first."""
+    found = [*_audience(campaign), *_schedule(campaign, now), *_actions(campaign)]
+    return sorted(found, key=lambda finding: not finding.is_error)
+
+
+def _error(code: str, source: str, field: str, message: str) -> Finding:
+    return Finding(code, ERROR, source, field, message)
+
+
+def _audience(campaign: Campaign) -> Iterator[Finding]:
+    if campaign.type == Campaign.Type.API_TRIGGERED:
+        return
+    if campaign.audience is None:
+        yield _error("audience_missing", "audience", "audience", _("Choose whom it goes to."))
+        return
+    try:
+        evaluate.targets(
+            evaluate.definition(campaign.audience),
+            workspace_id=campaign.workspace_id,
+            channel="email",
+            category=campaign.category,
+        )
+    except Invalid as error:
+        yield _error("audience_broken", "audience", "audience", error.detail)
+
+
+def _schedule(campaign: Campaign, now: datetime) -> Iterator[Finding]:
+    starts, ends = campaign.starts_at, campaign.ends_at
+    is_waiting = campaign.status in (Status.DRAFT, Status.IN_REVIEW, Status.APPROVED)
+    if starts and is_waiting and starts < now and campaign.type == Campaign.Type.SCHEDULED:
+        yield _error("start_past", "schedule", "starts_at", _("The start lies in the past."))
+    if ends and (ends <= now or (starts and ends <= starts)):
+        message = _("The end must lie after the start and in the future.")
+        yield _error("end_too_early", "schedule", "ends_at", message)
+
+
+def _actions(campaign: Campaign) -> Iterator[Finding]:
+    actions = list(campaign.actions.select_related("configuration"))
+    if not actions:
+        yield _error("action_missing", "content", "subject", _("There is no message yet."))
+    for action in actions:
+        yield from _configuration(campaign, action)
+        yield from _content(campaign, action)
+
+
+def _configuration(campaign: Campaign, action: Action) -> Iterator[Finding]:
+    chosen = action.configuration
+    field = ("properties", "configuration")
+    if chosen is None or chosen.workspace_id != campaign.workspace_id:
+        yield _error("configuration_missing", *field, _("Choose a channel configuration."))
+    elif chosen.status != ChannelConfiguration.Status.ACTIVE:
+        message = _("“%(name)s” is not active. Choose another one, or ask an administrator to activate it.")
+        yield _error("configuration_inactive", *field, message % {"name": chosen.name})
+    elif chosen.kind != campaign.category:
+        message = _("“%(name)s” is for %(kind)s messages; this campaign is not.")
+        named = {"name": chosen.name, "kind": chosen.get_kind_display()}
+        yield _error("configuration_kind", *field, message % named)
+
+
+def _content(campaign: Campaign, action: Action) -> Iterator[Finding]:
+    content = Content(**action.content)
+    if not content.subject.strip():
+        yield _error("subject_missing", "content", "subject", _("Write a subject."))
+    if not content.html.strip():
+        yield _error("body_missing", "content", "html", _("Write the message."))
+        return
+    try:
+        compiled = rendering.compile_content(content)
+    except Invalid as error:
+        for problem in error.problems:
+            yield _error(problem.code, "content", problem.pointer.strip("/"), problem.detail)
+        return
+    yield from _names(campaign, compiled.names)
+    if campaign.category == Campaign.Category.MARKETING and "unsubscribe_url" not in compiled.html.names:
+        message = _("Marketing needs a way out: link “{{ unsubscribe_url }}” in the message.")
+        yield _error("template_no_unsubscribe", "content", "html", message)
+    if not content.text.strip():
+        message = _("There is no text version; one is made from the HTML.")
+        yield Finding("text_empty", WARNING, "content", "text", message)
+    if len(content.html.encode()) > HEAVY:
+        message = _("The message is larger than 100 kB; some mail programs will cut it.")
+        yield Finding("body_heavy", WARNING, "content", "html", message)
+
+
+def _names(campaign: Campaign, used: frozenset[str]) -> Iterator[Finding]:
+    known = {f"profile.{name}" for name in context.names(campaign.workspace)} | OURS
+    for name in sorted(used):
+        root = name.partition(".")[0]
+        if root == "context" and campaign.type == Campaign.Type.API_TRIGGERED:
+            continue
+        if ".".join(name.split(".")[:2]) in known:
+            continue
+        message = _("“%(name)s” is not a field.") % {"name": name}
+        if close := difflib.get_close_matches(name, known, n=1):
+            message += " " + _("Did you mean “%(close)s”?") % {"close": close[0]}
+        yield _error("unknown_name", "content", "html", message)

@@ -1,0 +1,71 @@
+"""Freezes a draft into a Version: everything a run needs, and the fingerprint an approval binds to.
+
+A definition is plain JSON. Links are numbered here, once per version (see `tracking/links.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+
+from accounts.access import Actor
+from accounts.models import User
+from audiences import evaluate
+from campaigns.models import Campaign, Link, Version
+from campaigns.tracking.links import number_links
+
+
+def definition(campaign: Campaign) -> dict[str, Any]:
+    """What a run does, with nothing about who edited it when."""
+    return {
+        "type": campaign.type,
+        "category": campaign.category,
+        "audience": evaluate.definition(campaign.audience) if campaign.audience else None,
+        "starts_at": campaign.starts_at.isoformat() if campaign.starts_at else None,
+        "ends_at": campaign.ends_at.isoformat() if campaign.ends_at else None,
+        "create_profiles": campaign.create_profiles,
+        "on_uncertain": campaign.on_uncertain,
+        "actions": [
+            {
+                "position": action.position,
+                "channel": action.channel,
+                "configuration": action.configuration_id,
+                "content": action.content,
+            }
+            for action in campaign.actions.all()
+        ],
+    }
+
+
+def fingerprint(frozen: dict[str, Any]) -> str:
+    """SHA-256 in hex of the canonical JSON."""
+    text = json.dumps(frozen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def freeze(campaign: Campaign, *, actor: Actor, now: datetime) -> Version:
+    """The version of the campaign as it stands; the present one when nothing changed since it was frozen.
+
+    The caller holds the campaign's row lock.
+    """
+    frozen = definition(campaign)
+    digest = fingerprint(frozen)
+    if campaign.version and campaign.version.fingerprint == digest:
+        return campaign.version
+    last = campaign.versions.order_by("-number").first()
+    version = Version.objects.create(
+        campaign=campaign,
+        number=last.number + 1 if last else 1,
+        definition=frozen,
+        fingerprint=digest,
+        frozen_by=actor if isinstance(actor, User) else None,
+        frozen_at=now,
+    )
+    Link.objects.bulk_create(
+        Link(version=version, action=action["position"], number=number, url=url)
+        for action in frozen["actions"]
+        for number, url in enumerate(number_links(action["content"].get("html", ""))[1])
+    )
+    return version

@@ -1,0 +1,1 @@
+"""The doors marketers and approvers use, and those of the people who get the messages."""

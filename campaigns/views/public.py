@@ -1,0 +1,63 @@
+"""The doors for readers of our messages: clicks, the open pixel, unsubscribing. No sign-in, no cookies.
+
+GET, HEAD and OPTIONS never unsubscribe anybody; link scanners and prefetching browsers visit everything.
+"""
+
+from __future__ import annotations
+
+import base64
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_safe
+
+from campaigns.tracking import events
+
+PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+
+
+def _agent(request: HttpRequest) -> str:
+    return request.headers.get("User-Agent", "")
+
+
+def _is_visit(request: HttpRequest) -> bool:
+    purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
+    return request.method == "GET" and "prefetch" not in purpose
+
+
+@require_safe
+@never_cache
+def click(request: HttpRequest, token: str, number: int) -> HttpResponse:
+    url = events.click(token, number, now=timezone.now(), agent=_agent(request), counts=_is_visit(request))
+    if url is None:
+        return render(request, "public/unknown_link.html", status=404)
+    response = HttpResponseRedirect(url)
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+@require_safe
+@never_cache
+def opened(request: HttpRequest, token: str) -> HttpResponse:
+    """Always the pixel: a forged address learns nothing."""
+    if _is_visit(request):
+        events.opened(token, now=timezone.now(), agent=_agent(request))
+    return HttpResponse(PIXEL, content_type="image/gif")
+
+
+@csrf_exempt  # RFC 8058: the mail provider posts without cookies
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
+    message = events.message_of(token)
+    if message is None:
+        return render(request, "public/unknown_link.html", status=404)
+    page = {"sender": message.run.campaign.workspace.name, "is_done": False}
+    if request.method == "POST" and request.POST.get("List-Unsubscribe") == "One-Click":
+        source = "page" if request.POST.get("from") == "page" else "one-click"
+        events.unsubscribe(message, now=timezone.now(), agent=_agent(request), source=source)
+        page["is_done"] = True
+    return render(request, "public/unsubscribe.html", page)

@@ -1,0 +1,1 @@
+"""CARRIERS: how a rendered message leaves the house."""

@@ -1,0 +1,33 @@
+"""The gate: the only way from a request to a channel configuration."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from accounts.access import Actor, require, visible_to
+from accounts.models import Workspace
+from channels.models import ChannelConfiguration
+from common.errors import NotFound
+
+VIEW = "channels.view_channelconfiguration"
+MANAGE = "channels.manage_channelconfiguration"
+
+
+def configuration_for(actor: Actor, pk: int, permission: str = VIEW) -> ChannelConfiguration:
+    """Raises NotFound when the actor may not see it, PermissionMissing when seeing is all they may."""
+    rows = ChannelConfiguration.objects.select_related("workspace", "credential")
+    row = visible_to(actor, rows, VIEW).filter(pk=pk).first()
+    if row is None:
+        raise NotFound(_("There is no such channel configuration, or you may not see it."))
+    if permission != VIEW:
+        require(actor, permission, row)
+    return row
+
+
+def list_for(actor: Actor, workspace: Workspace) -> QuerySet[ChannelConfiguration]:
+    """What the actor may see in the workspace; without the right to see any, the right is named."""
+    rows = visible_to(actor, ChannelConfiguration.objects.filter(workspace=workspace), VIEW)
+    if not rows.exists():
+        require(actor, VIEW, workspace)
+    return rows.order_by("name")

@@ -1,0 +1,121 @@
+"""A Rendered message as the bytes that travel: multipart/alternative, quoted-printable, CRLF line ends.
+
+The bytes are written here and not by `email.message.EmailMessage`: under Python 3.11.7 its modern policy lets
+an encoded-word in a subject become a header of its own (CVE-2024-6923), and it takes milliseconds. Here a
+control character never reaches a header, and text that looks like an encoded-word is itself encoded.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from email.utils import format_datetime
+
+from channels.messages import Rendered
+
+OWN_HEADERS = {
+    "from", "to", "cc", "bcc", "sender", "reply-to", "subject", "date", "message-id", "mime-version",
+    "return-path", "received",
+}  # fmt: skip
+HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}\Z")
+ADDRESS = re.compile(r"[!-;=?A-~]+@[!-;=?A-~]+\Z")  # printable ASCII without space, < and >
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+MAX_LINE = 900  # RFC 5322 section 2.1.1 allows 998 characters
+
+
+def build(message: Rendered, *, now: datetime) -> bytes:
+    """Raises ValueError when an address or a header cannot stand in a message."""
+    boundary = "=_" + hashlib.sha256(message.key.encode()).hexdigest()[:24]  # never in quoted-printable
+    lines = [*_headers(message, now), f'Content-Type: multipart/alternative; boundary="{boundary}"', ""]
+    for kind, body in (("plain", message.text), ("html", message.html)):
+        lines += [
+            f"--{boundary}",
+            f"Content-Type: text/{kind}; charset=utf-8",
+            "Content-Transfer-Encoding: quoted-printable",
+            "",
+            quoted_printable(body),
+        ]
+    lines += [f"--{boundary}--", ""]
+    return "\r\n".join(lines).encode("ascii")
+
+
+def message_id(message: Rendered) -> str:
+    """The same for every try of one message, so that a second copy can be recognised."""
+    key = message.key
+    if not re.fullmatch(r"[A-Za-z0-9._+-]{1,120}", key):
+        key = hashlib.sha256(key.encode()).hexdigest()[:40]
+    return f"<{key}@{_address(message.sender_email).rpartition('@')[2]}>"
+
+
+def _headers(message: Rendered, now: datetime) -> Iterator[str]:
+    yield _folded("From", _mailbox(message.sender_name, message.sender_email))
+    yield f"To: <{_address(message.recipient)}>"
+    if message.reply_to:
+        yield f"Reply-To: <{_address(message.reply_to)}>"
+    yield _folded("Subject", header_text(message.subject))
+    yield f"Date: {format_datetime(now)}"
+    yield f"Message-ID: {message_id(message)}"
+    yield "MIME-Version: 1.0"
+    for name, value in message.headers.items():
+        if not HEADER_NAME.match(name) or name.lower() in OWN_HEADERS or name.lower().startswith("content-"):
+            raise ValueError(f"{name[:80]!r} cannot be set as a header")
+        yield _folded(name, header_text(value))
+
+
+def _address(value: str) -> str:
+    if len(value) > 320 or not ADDRESS.match(value):
+        raise ValueError(f"{value[:80]!r} cannot stand in an address header")
+    return value
+
+
+def _mailbox(name: str, address: str) -> str:
+    plain = " ".join(CONTROLS.sub(" ", name).split())
+    if not plain:
+        return f"<{_address(address)}>"
+    shown = header_text(plain)
+    if shown == plain:
+        shown = '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{shown} <{_address(address)}>"
+
+
+def header_text(value: str) -> str:
+    """Text as a header may hold it: as it is where that is safe, else as encoded-words (RFC 2047)."""
+    text = CONTROLS.sub(" ", value).strip()
+    if text.isascii() and "=?" not in text and max(map(len, text.split(" "))) < MAX_LINE:
+        return text
+    return " ".join(_encoded_words(text))
+
+
+def _encoded_words(text: str) -> Iterator[str]:
+    piece = b""
+    for character in text:
+        octets = character.encode()
+        if len(piece) + len(octets) > 42:  # 42 octets become 56 characters: a word stays under 75
+            yield _word(piece)
+            piece = b""
+        piece += octets
+    yield _word(piece)
+
+
+def _word(octets: bytes) -> str:
+    return "=?utf-8?b?" + binascii.b2a_base64(octets, newline=False).decode() + "?="
+
+
+def _folded(name: str, value: str) -> str:
+    """One header, broken at spaces so that lines stay under 78 characters where that is possible."""
+    line, lines = f"{name}:", []
+    for word in value.split(" "):
+        if len(line) + 1 + len(word) > 77 and line != f"{name}:" and word:
+            lines.append(line)
+            line = ""
+        line = f"{line} {word}"
+    return "\r\n".join([*lines, line])
+
+
+def quoted_printable(text: str) -> str:
+    """UTF-8, quoted-printable, CRLF. Stray CR and LF become line ends, so no bare one can travel."""
+    octets = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
+    return binascii.b2a_qp(octets, istext=True).decode("ascii").replace("\r\n", "\n").replace("\n", "\r\n")

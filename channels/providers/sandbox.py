@@ -1,0 +1,95 @@
+"""Sends nothing: answers by what stands before the + of the recipient's address, and keeps a log.
+
+`refuse+ana@…` is refused, `later+…` is put off until the third try, `drop+…` breaks the line after the body,
+`delay+…` takes two seconds, `twice+…` is accepted and carried out twice; anybody else is accepted. Every
+accepted message becomes one JSON line in var/<mode>/sandbox.log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from channels.messages import Fact, Outcome, Rendered
+from channels.models import ChannelConfiguration
+from channels.providers.base import ProviderForm, Step
+
+DELAY = 2.0  # seconds
+
+
+class Sandbox:
+    key = "sandbox"
+    label = gettext_lazy("Sandbox")
+    about = gettext_lazy("Sends nothing. For trying things out: the recipient’s address decides the answer.")
+    Form = ProviderForm
+
+    def open(self, configuration: ChannelConfiguration) -> SandboxLane:
+        return SandboxLane(Path(settings.VAR))
+
+    async def rehearse(self, configuration: ChannelConfiguration) -> list[Step]:
+        return [Step(_("Ask the sandbox"), True, _("The sandbox is ready. Nothing will be sent to anybody."))]
+
+
+class SandboxLane:
+    def __init__(self, directory: Path) -> None:
+        self.log, self.tries = directory / "sandbox.log", directory / "sandbox-tries"
+
+    async def send(self, message: Rendered) -> Outcome:
+        try:
+            return await self._answer(message)
+        except OSError as error:
+            return Outcome(Fact.UNREACHABLE, "", f"The log cannot be written: {error}"[:500])
+
+    async def _answer(self, message: Rendered) -> Outcome:
+        manner = message.recipient.partition("@")[0].partition("+")[0]
+        if manner == "refuse":
+            return Outcome(Fact.REFUSED, "550 5.1.1", "The sandbox knows no such mailbox")
+        if manner == "drop":
+            return Outcome(Fact.UNCERTAIN, "", "The sandbox broke the line after the message")
+        if manner == "later" and self._count_try(message.key) < 3:
+            return Outcome(Fact.LATER, "451 4.7.1", "The sandbox is busy; try again")
+        if manner == "delay":
+            await asyncio.sleep(DELAY)
+        for _copy in range(2 if manner == "twice" else 1):
+            self._append(message)
+        return Outcome(
+            Fact.ACCEPTED, "250 2.0.0", "Taken by the sandbox", provider_id=f"sandbox-{message.key}"
+        )
+
+    async def close(self) -> None:
+        return None
+
+    def _count_try(self, key: str) -> int:
+        """Tries of one message over all processes: one byte each in a small file."""
+        self.tries.mkdir(parents=True, exist_ok=True)
+        path = self.tries / hashlib.sha256(key.encode()).hexdigest()[:32]
+        with path.open("ab") as file:
+            file.write(b".")
+            file.flush()
+            return file.tell()
+
+    def _append(self, message: Rendered) -> None:
+        entry = {
+            "at": timezone.now().isoformat(),
+            "key": message.key,
+            "recipient": message.recipient,
+            "sender": message.sender_email,
+            "subject": message.subject,
+            "headers": message.headers,
+            "text": message.text,
+            "html": message.html,
+        }
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:  # one write: lines of several workers never mix
+            os.write(file, json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        finally:
+            os.close(file)

@@ -1,0 +1,154 @@
+"""Content becomes Compiled once per campaign version, and Compiled becomes Rendered once per person.
+
+Where the author wrote no text version, one is made from the HTML: once, while compiling, when every template
+tag survives the conversion in its place; else anew for each person. What comes next is `mime.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.utils.translation import gettext as _
+from inscriptis import get_text
+from inscriptis.model.config import ParserConfig
+from markupsafe import escape
+
+from channels.messages import Content, Rendered
+from channels.models import ChannelConfiguration
+from channels.sandbox import RenderError, Template, compile_template
+from common.errors import Invalid, Problem
+
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
+TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+MARK = re.compile("\ue000([0-9]+)\ue001")
+MAX_SUBJECT = 500
+AS_TEXT = ParserConfig(display_links=True)
+HIDDEN = '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">{}</div>'
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """`text` is None when the text version has to be made from each person's HTML."""
+
+    subject: Template
+    preheader: Template
+    html: Template
+    text: Template | None
+    names: frozenset[str]
+
+
+def compile_content(content: Content) -> Compiled:
+    """Raises Invalid with every part's fault; pointers are /subject, /preheader, /html and /text."""
+    problems: list[Problem] = []
+
+    def part(name: str, *, html: bool) -> Template:
+        source = getattr(content, name)
+        if name in ("subject", "preheader") and CONTROLS.search(source):
+            detail = _("A line break or control character cannot stand here. Write it on one line.")
+            problems.append(Problem(f"{name}_control_char", detail, f"/{name}"))
+            return EMPTY
+        try:
+            return compile_template(source, html=html)
+        except Invalid as error:
+            problems.extend(replace(problem, pointer=f"/{name}") for problem in error.problems)
+            return EMPTY
+
+    subject, preheader = part("subject", html=False), part("preheader", html=False)
+    html, text = part("html", html=True), part("text", html=False)
+    if problems:
+        raise Invalid(problems)
+    names = subject.names | preheader.names | html.names | text.names
+    chosen = text if content.text.strip() else _text_template(content.html)
+    return Compiled(subject, preheader, html, chosen, frozenset(names))
+
+
+EMPTY = compile_template("", html=False)
+
+
+def render(
+    compiled: Compiled,
+    *,
+    context: dict[str, Any],
+    key: str,
+    recipient: str,
+    configuration: ChannelConfiguration,
+    headers: dict[str, str],
+) -> Rendered:
+    """The message for one person. Raises RenderError."""
+    html = _with_preheader(compiled.html.render(context), compiled.preheader.render(context))
+    return Rendered(
+        key=key,
+        recipient=recipient,
+        sender_name=configuration.sender_name,
+        sender_email=configuration.sender_email,
+        reply_to=configuration.reply_to,
+        subject=_subject(compiled.subject.render(context)),
+        html=html,
+        text=compiled.text.render(context) if compiled.text else text_of(compiled.html.render(context)),
+        headers=headers,
+    )
+
+
+def sample(
+    content: Content, *, context: dict[str, Any], recipient: str, configuration: ChannelConfiguration
+) -> Rendered:
+    """What one person would get, for a preview. Raises Invalid or RenderError."""
+    compiled = compile_content(content)
+    return render(
+        compiled, context=context, key="sample", recipient=recipient, configuration=configuration, headers={}
+    )
+
+
+def _subject(text: str) -> str:
+    subject = " ".join(CONTROLS.sub(" ", text).split())
+    if not subject:
+        raise RenderError("subject_empty", _("The subject is empty for this person."))
+    if len(subject) > MAX_SUBJECT:
+        raise RenderError("subject_too_long", _("The subject is longer than 500 characters for this person."))
+    return subject
+
+
+def _with_preheader(html: str, preheader: str) -> str:
+    line = " ".join(CONTROLS.sub(" ", preheader).split())
+    if not line:
+        return html
+    body = BODY.search(html)
+    at = body.end() if body else 0
+    return html[:at] + HIDDEN.format(escape(line)) + html[at:]
+
+
+def text_of(html: str) -> str:
+    """Readable plain text; links keep their address."""
+    try:
+        lines = (line.rstrip() for line in get_text(html, AS_TEXT).splitlines())
+    except (ValueError, RecursionError, LookupError, TypeError) as error:  # lxml refuses what is no document
+        raise RenderError("text_from_html", _("No text version can be made from this HTML.")) from error
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+
+
+def _text_template(html: str) -> Template | None:
+    """The text version as a template of its own, or None when a template tag would be lost or moved."""
+    tags: list[str] = []
+
+    def mark(match: re.Match[str]) -> str:
+        tags.append(match.group())
+        return f"\ue000{len(tags) - 1}\ue001"
+
+    if "\ue000" in html or "\ue001" in html:
+        return None
+    try:
+        text = text_of(TAG.sub(mark, html))
+    except RenderError:
+        return None
+    found = [int(number) for number in MARK.findall(text)]
+    blocks = [number for number, tag in enumerate(tags) if tag.startswith("{%")]
+    kept = [number for number in found if tags[number].startswith("{%")]
+    if kept != blocks or re.search(r"\{[{%#]", text):
+        return None
+    try:
+        return compile_template(MARK.sub(lambda match: tags[int(match.group(1))], text), html=False)
+    except Invalid:
+        return None

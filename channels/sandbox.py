@@ -1,0 +1,280 @@
+"""Message templates are written by people we need not trust.
+
+A source is parsed by Jinja2 and compared with a list of what is allowed: values, conditions, loops and a few
+filters. Nothing can be called, no Python attribute can be read (a dot looks up a key of plain data and
+nothing else), and what runs is counted: loop steps, characters handled, characters written. Jinja2's own
+sandbox stands behind all that. Faults found in the source are Invalid with line and column; faults found
+while rendering are RenderError.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import jinja2
+from django.utils.translation import gettext as _
+from jinja2 import nodes
+from jinja2.meta import find_undeclared_variables
+
+from channels.sandbox_environment import (
+    CONCATENATE,
+    FILTERS,
+    MAX_INTEGER,
+    STEPS,
+    TESTS,
+    Budget,
+    RenderError,
+    environment,
+)
+from common.errors import Invalid, Problem
+
+__all__ = ["RenderError", "Template", "TemplateProblem", "compile_template"]
+
+MAX_SOURCE, MAX_TAGS, MAX_NODES, MAX_DEPTH = 500_000, 5_000, 20_000, 60
+RESERVED = {"self", "super", "caller", "varargs", "kwargs"}
+ALLOWED: tuple[type[nodes.Node], ...] = (
+    nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.If, nodes.For,
+    nodes.Assign, nodes.Getattr, nodes.Getitem, nodes.Filter, nodes.Test, nodes.Keyword, nodes.Compare,
+    nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.CondExpr, nodes.Add, nodes.Sub, nodes.Mul,
+    nodes.Div, nodes.FloorDiv, nodes.Mod, nodes.Neg, nodes.Pos, nodes.Concat, nodes.List, nodes.Tuple,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TemplateProblem(Problem):
+    """A fault in a template; `line` and `column` count from 1."""
+
+    line: int = 0
+    column: int = 0
+
+
+class Template:
+    """A compiled source. `names` holds the dotted paths it reads, such as `profile.first_name`."""
+
+    def __init__(self, compiled: jinja2.Template, names: set[str]) -> None:
+        self._compiled = compiled
+        self.names = names
+
+    def render(self, context: dict[str, Any]) -> str:
+        """The text for one person. `context` is plain data; anything else in it cannot be read or printed."""
+        values = {name: value for name, value in context.items() if not name.startswith("_")}
+        budget = Budget()
+        jinja_context = self._compiled.new_context({**values, Budget.KEY: budget})
+        written: list[str] = []
+        try:
+            for piece in self._compiled.root_render_func(jinja_context):
+                budget.write(len(piece))
+                written.append(piece)
+        except RenderError as error:
+            error.line = error.line or self._line(error)
+            raise
+        except jinja2.UndefinedError as error:
+            raise RenderError("undefined_name", str(error), self._line(error)) from error
+        except (RecursionError, MemoryError) as error:
+            raise RenderError(
+                "template_too_complex", _("This nests too deeply."), self._line(error)
+            ) from error
+        except (TypeError, ValueError, ArithmeticError, LookupError, jinja2.TemplateError) as error:
+            detail = _("This cannot be worked out: %(reason)s.") % {"reason": str(error)[:120]}
+            raise RenderError("template_value", detail, self._line(error)) from error
+        return "".join(written)
+
+    def _line(self, error: BaseException) -> int:
+        line, traceback = 0, error.__traceback__
+        while traceback is not None:
+            if traceback.tb_frame.f_code.co_filename == "<template>":
+                line = self._compiled.get_corresponding_lineno(traceback.tb_lineno)
+            traceback = traceback.tb_next
+        return line
+
+
+def compile_template(source: str, *, html: bool) -> Template:
+    """`html` switches escaping of values on. Raises Invalid with one TemplateProblem."""
+    env = environment(html)
+    check = _Check(source)
+    if len(source) > MAX_SOURCE:
+        check.refuse("template_too_large", _("The template is longer than 500,000 characters."), 1)
+    if source.count("{{") + source.count("{%") > MAX_TAGS:  # before parsing, which takes long for so many
+        check.refuse("template_too_complex", _("The template has more than 5,000 tags."), 1)
+    try:
+        tree = env.parse(source)
+        check.tree(tree)
+        names = _names(tree)
+        _count_and_bound(tree)
+        code = env.compile(tree)
+    except jinja2.TemplateSyntaxError as error:
+        check.refuse("template_syntax", error.message or _("This is not understood."), error.lineno)
+    except (RecursionError, MemoryError, SyntaxError):
+        check.refuse("template_too_complex", _("This nests too deeply. Use fewer nested parts."), 1)
+    except ValueError:  # a number of thousands of digits, refused by Python itself
+        check.refuse("template_syntax", _("A number in the template is too long."), 1)
+    return Template(env.template_class.from_code(env, code, {}), names)
+
+
+class _Check:
+    """Compares a tree with what is allowed."""
+
+    def __init__(self, source: str) -> None:
+        self.lines = source.splitlines() or [""]
+
+    def refuse(self, code: str, detail: str, line: int | None, hint: str = "") -> NoReturn:
+        line = line or 1
+        text = self.lines[min(line, len(self.lines)) - 1]
+        found = re.search(rf"\b{re.escape(hint)}\b", text) if hint.isidentifier() else None
+        found = found or re.search(r"\{[{%#]", text)
+        column = found.start() + 1 if found else 1
+        where = _("Line %(line)s, column %(column)s:") % {"line": line, "column": column}
+        raise Invalid(TemplateProblem(code, f"{where} {detail}", line=line, column=column))
+
+    def forbid(self, what: str, node: nodes.Node, hint: str = "") -> NoReturn:
+        self.refuse("template_forbidden", what, node.lineno, hint)
+
+    def tree(self, tree: nodes.Template) -> None:
+        """Without recursion, so that depth is a finding and not a failure."""
+        todo: list[tuple[nodes.Node, int]] = [(tree, 0)]
+        seen = 0
+        while todo:
+            node, depth = todo.pop()
+            seen += 1
+            if seen > MAX_NODES or depth > MAX_DEPTH:
+                detail = _("The template is too complex. Use fewer and less nested parts.")
+                self.refuse("template_too_complex", detail, node.lineno)
+            self.node(node)
+            todo.extend((child, depth + 1) for child in node.iter_child_nodes())
+
+    def node(self, node: nodes.Node) -> None:
+        if not isinstance(node, ALLOWED):
+            kind = type(node).__name__
+            self.forbid(_("“%(kind)s” is not available in messages.") % {"kind": kind}, node)
+        check = getattr(self, f"_{type(node).__name__.lower()}", None)
+        if check is not None:
+            check(node)
+
+    def _name(self, node: nodes.Name) -> None:
+        self._plain(node.name, node)
+        if node.name in RESERVED or (node.name == "loop" and node.ctx == "store"):
+            self.forbid(_("The name “%(name)s” is reserved.") % {"name": node.name}, node, node.name)
+
+    def _plain(self, name: str, node: nodes.Node) -> None:
+        if name.startswith("_"):
+            detail = _("The name “%(name)s” begins with an underscore.") % {"name": name[:80]}
+            self.forbid(detail, node, name)
+
+    def _getattr(self, node: nodes.Getattr) -> None:
+        self._plain(node.attr, node)
+
+    def _getitem(self, node: nodes.Getitem) -> None:
+        if not isinstance(node.arg, nodes.Const) or not isinstance(node.arg.value, str | int):
+            self.forbid(_("Between [ and ] only a fixed name or number can stand."), node)
+        if isinstance(node.arg.value, str):
+            self._plain(node.arg.value, node)
+
+    def _const(self, node: nodes.Const) -> None:
+        if isinstance(node.value, int) and abs(node.value) > MAX_INTEGER:
+            self.refuse("number_too_large", _("This number is too large."), node.lineno)
+
+    def _for(self, node: nodes.For) -> None:
+        if node.recursive:
+            self.forbid(_("A loop cannot be recursive."), node, "recursive")
+
+    def _assign(self, node: nodes.Assign) -> None:
+        if not isinstance(node.target, nodes.Name):
+            self.forbid(_("“set” can only give a value to a plain name."), node, "set")
+
+    def _list(self, node: nodes.List) -> None:
+        if not all(isinstance(item, nodes.Const) for item in node.items):
+            self.forbid(_("A list can hold fixed values only."), node)
+
+    def _tuple(self, node: nodes.Tuple) -> None:
+        wanted = nodes.Name if node.ctx == "store" else nodes.Const
+        if not all(isinstance(item, wanted) for item in node.items):
+            self.forbid(_("A list can hold fixed values only."), node)
+
+    def _filter(self, node: nodes.Filter) -> None:
+        self._named(node, FILTERS, _("There is no filter “%(name)s” in messages."))
+
+    def _test(self, node: nodes.Test) -> None:
+        self._named(node, TESTS, _("There is no test “%(name)s” in messages."))
+
+    def _named(self, node: nodes.Filter | nodes.Test, known: dict[str, Any], missing: str) -> None:
+        if node.name not in known:
+            self.forbid(missing % {"name": node.name[:80]}, node, node.name)
+        if node.node is None or node.dyn_args is not None or node.dyn_kwargs is not None:
+            self.forbid(
+                _("Only plain values can be given to “%(name)s”.") % {"name": node.name}, node, node.name
+            )
+        given = {str(getattr(pair, "key", "")): None for pair in node.kwargs}
+        function = known[node.name]
+        first = (None, None) if node.name in FILTERS and isinstance(node, nodes.Filter) else (None,)
+        try:
+            inspect.signature(function).bind(*first, *node.args, **given)
+        except TypeError:
+            detail = _("“%(name)s” is given too many, too few or unknown values.") % {"name": node.name}
+            self.refuse("template_syntax", detail, node.lineno, node.name)
+
+
+def _count_and_bound(tree: nodes.Template) -> None:
+    """Every loop counts its steps; every joining with ~ is bounded like +."""
+    for loop in tree.find_all(nodes.For):
+        loop.iter = _call_filter(STEPS, loop.iter, [])
+    _replace_joins(tree)
+
+
+def _replace_joins(node: nodes.Node) -> None:
+    for field, value in node.iter_fields():
+        if isinstance(value, nodes.Node):
+            setattr(node, field, _without_join(value))
+        elif isinstance(value, list):
+            setattr(node, field, [_without_join(v) if isinstance(v, nodes.Node) else v for v in value])
+
+
+def _without_join(node: nodes.Node) -> nodes.Node:
+    _replace_joins(node)
+    if isinstance(node, nodes.Concat):
+        return _call_filter(CONCATENATE, node.nodes[0], node.nodes[1:])
+    return node
+
+
+def _call_filter(name: str, value: Any, args: Iterable[nodes.Expr]) -> nodes.Filter:
+    return nodes.Filter(value, name, list(args), [], None, None, lineno=value.lineno)
+
+
+def _names(tree: nodes.Template) -> set[str]:
+    free = find_undeclared_variables(tree)
+    inner = {
+        id(getattr(node, "node", None))
+        for node in tree.find_all((nodes.Getattr, nodes.Getitem))
+        if _key(node) is not None
+    }
+    return {
+        ".".join(path)
+        for node in tree.find_all((nodes.Name, nodes.Getattr, nodes.Getitem))
+        if id(node) not in inner and (path := list(_path(node))) and path[0] in free
+    }
+
+
+def _key(node: nodes.Node) -> str | None:
+    if isinstance(node, nodes.Getattr):
+        return node.attr
+    if (
+        isinstance(node, nodes.Getitem)
+        and isinstance(node.arg, nodes.Const)
+        and isinstance(node.arg.value, str)
+    ):
+        return node.arg.value
+    return None
+
+
+def _path(node: nodes.Node) -> Iterator[str]:
+    """The names from the root to this node; nothing when it does not begin with a name."""
+    if isinstance(node, nodes.Name):
+        if node.ctx == "load":
+            yield node.name
+    elif isinstance(node, nodes.Getattr | nodes.Getitem) and (key := _key(node)) is not None:
+        before = list(_path(node.node))
+        if before:
+            yield from (*before, key)

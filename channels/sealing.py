@@ -1,0 +1,77 @@
+"""Seals a provider's secret for the database: AES-256-GCM, bound to its row.
+
+A sealed value is version (1 byte), key id (4), nonce (12), ciphertext with tag. The row's number is part of
+what is authenticated, so a sealed value copied to another row does not open. SEALING_KEY seals; the kept
+older keys in SEALING_KEY_FALLBACKS still open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from datetime import datetime
+from functools import cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from accounts.models import Workspace
+from channels.models import Credential
+from common.errors import CarillonError
+
+VERSION, KEY_ID, NONCE = b"\x01", 4, 12
+
+
+class SealBroken(CarillonError):
+    """The secret was sealed with a key that is not kept, or was changed, or belongs to another row."""
+
+    status = 409
+    code = "credential_unreadable"
+
+
+@cache
+def _key(secret: str) -> tuple[bytes, AESGCM]:
+    derived = HKDF(hashes.SHA256(), 32, salt=None, info=b"carillon provider credential").derive(
+        secret.encode()
+    )
+    return hashlib.sha256(b"key id" + derived).digest()[:KEY_ID], AESGCM(derived)
+
+
+def _bound_to(row: int) -> bytes:
+    return b"channels.credential:%d" % row
+
+
+def seal(secret: str, *, row: int) -> bytes:
+    key_id, cipher = _key(settings.SEALING_KEY)
+    nonce = os.urandom(NONCE)
+    return VERSION + key_id + nonce + cipher.encrypt(nonce, secret.encode(), _bound_to(row))
+
+
+def unseal(sealed: bytes | memoryview, *, row: int) -> str:
+    """Raises SealBroken, which says nothing about the content."""
+    sealed = bytes(sealed)  # PostgreSQL hands out a memoryview
+    start = len(VERSION)
+    key_id, nonce = sealed[start : start + KEY_ID], sealed[start + KEY_ID : start + KEY_ID + NONCE]
+    for secret in (settings.SEALING_KEY, *settings.SEALING_KEY_FALLBACKS):
+        known_id, cipher = _key(secret)
+        if sealed[:start] == VERSION and known_id == key_id:
+            try:
+                return cipher.decrypt(nonce, sealed[start + KEY_ID + NONCE :], _bound_to(row)).decode()
+            except InvalidTag:
+                break
+    raise SealBroken(_("The stored password cannot be read. Enter it again."))
+
+
+def keep(
+    secret: str, *, workspace: Workspace, name: str, credential: Credential | None, now: datetime
+) -> Credential:
+    """Stores a secret in its row; a new row is made where there is none. Call it inside a transaction."""
+    row = credential or Credential.objects.create(workspace=workspace, name=name, changed_at=now)
+    row.sealed = seal(secret, row=row.pk)
+    row.name, row.changed_at = name, now
+    row.save(update_fields=["sealed", "name", "changed_at"])
+    return row

@@ -1,0 +1,1 @@
+"""TOOLS that know nothing of campaigns or people: no models, no templates."""

@@ -1,0 +1,75 @@
+"""The errors a verb may raise. Doors never catch them: `config/errors.py` turns them into pages and
+`config/api.py` into `application/problem+json`, each in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+class CarillonError(Exception):
+    """Something a person or a calling system did that cannot be done, with what to do about it."""
+
+    status: ClassVar[int] = 400
+    code: str = "bad_request"
+
+    def __init__(self, detail: str, *, code: str = "", **extra: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or self.code
+        self.extra = extra
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault in what was given. `pointer` is a JSON pointer (`/rule/all/0`), a field or a CSV place."""
+
+    code: str
+    detail: str
+    pointer: str = ""
+
+
+class Invalid(CarillonError):
+    """The input is wrong; every fault found is listed with its place."""
+
+    code = "invalid"
+
+    def __init__(self, problems: Iterable[Problem] | Problem) -> None:
+        self.problems = [problems] if isinstance(problems, Problem) else list(problems)
+        super().__init__(" ".join(str(problem.detail) for problem in self.problems))
+        if len(self.problems) == 1:
+            self.code = self.problems[0].code
+
+
+class NotFound(CarillonError):
+    """Missing, or not visible to the one who asks: the two are never told apart."""
+
+    status = 404
+    code = "not_found"
+
+
+class PermissionMissing(CarillonError):
+    """The object is visible, but the right to do this is missing; the right is named."""
+
+    status = 403
+    code = "permission_missing"
+
+    def __init__(self, permission: str, detail: str = "") -> None:
+        self.permission = permission
+        super().__init__(detail or f"Permission needed: {permission}", permission=permission)
+
+
+class IllegalTransition(CarillonError):
+    """It cannot be done in the present state; the state and what is possible are named."""
+
+    status = 409
+    code = "illegal_transition"
+
+
+class Conflict(CarillonError):
+    """Somebody else was faster, or the same key came with other content."""
+
+    status = 409
+    code = "conflict"

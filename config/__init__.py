@@ -1,0 +1,1 @@
+"""WIRING: settings, addresses and start-up. Imports everything, imported by nobody."""

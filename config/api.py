@@ -1,0 +1,52 @@
+"""The one place where an error becomes `application/problem+json` (RFC 9457)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404, JsonResponse
+from rest_framework import exceptions, parsers
+from rest_framework.response import Response
+
+from common.errors import CarillonError, Invalid
+
+
+class NestedJSONParser(parsers.JSONParser):
+    """DRF's own, but a body that nests without end is the caller's fault."""
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError as error:
+            raise exceptions.ParseError("JSON parse error - it nests too deeply") from error
+
+
+def problem(status: int, code: str, detail: str, **extra: Any) -> JsonResponse:
+    body = {
+        "type": "about:blank",
+        "title": code.replace("_", " ").capitalize(),
+        "status": status,
+        "code": code,
+    }
+    return JsonResponse(
+        {**body, "detail": detail, **extra}, status=status, content_type="application/problem+json"
+    )
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | JsonResponse | None:
+    """DRF's exception handler. Returns None for what is a defect of ours, so that it is logged as one."""
+    if isinstance(error, Invalid):
+        errors = [{"pointer": p.pointer, "code": p.code, "detail": str(p.detail)} for p in error.problems]
+        return problem(error.status, error.code, str(error.detail), errors=errors)
+    if isinstance(error, CarillonError):
+        return problem(error.status, error.code, str(error.detail), **error.extra)
+    if isinstance(error, Http404):
+        return problem(404, "not_found", "There is nothing here, or it is not visible to this credential.")
+    if isinstance(error, exceptions.APIException):
+        response = problem(error.status_code, str(error.default_code), str(error.detail)[:500])
+        if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+            response["WWW-Authenticate"] = "Bearer"
+        if wait := getattr(error, "wait", None):  # a throttled call
+            response["Retry-After"] = str(int(wait) + 1)
+        return response
+    return None

@@ -1,0 +1,16 @@
+"""The wiring as Django sees it: system checks, and the admin site with the house's own look."""
+
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+
+
+class WiringConfig(AppConfig):
+    name = "config"
+    verbose_name = "Carillon"
+
+    def ready(self) -> None:
+        from config import celery, checks  # noqa: F401  makes the Celery app current; registers the checks
+
+
+class AdministrationConfig(AdminConfig):
+    default_site = "config.admin.AdministrationSite"

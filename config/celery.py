@@ -1,0 +1,73 @@
+"""The doorbell. Celery carries ids between processes; whatever it loses, the sweep rings again.
+
+Limits stand in an order that must hold: a task's hard limit is shorter than the broker's visibility time-out,
+so no task is handed out again while it runs. A batch's lease is shorter than both and renewed while it works
+(campaigns/delivery/claims.py): it decides who may write, whatever the broker believes.
+"""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from django.conf import settings
+
+BULK, URGENT = "bulk", "urgent"
+HARD_LIMIT, SOFT_LIMIT, VISIBILITY = 600, 540, 900
+
+
+def queue_name(lane: str) -> str:
+    return f"{settings.QUEUE_PREFIX}.{lane}"
+
+
+app = Celery("carillon", broker=settings.CELERY_BROKER_URL)
+is_amqp = settings.CELERY_BROKER_URL.startswith(("amqp", "pyamqp"))
+app.conf.update(
+    timezone="UTC",
+    enable_utc=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_time_limit=HARD_LIMIT,
+    task_soft_time_limit=SOFT_LIMIT,
+    worker_prefetch_multiplier=1,
+    worker_soft_shutdown_timeout=60,
+    worker_cancel_long_running_tasks_on_connection_loss=True,
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={}
+    if is_amqp
+    else {
+        "visibility_timeout": VISIBILITY,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_connect_timeout": 3,
+        "socket_timeout": 10,
+    },
+    task_publish_retry_policy={"max_retries": 1, "interval_start": 0.2},
+    task_default_queue=queue_name(BULK),
+    task_default_queue_type="quorum" if is_amqp else None,
+    worker_detect_quorum_queues=True,
+    task_queues=[
+        Queue(queue_name(lane), queue_arguments={"x-queue-type": "quorum"} if is_amqp else None)
+        for lane in (BULK, URGENT)
+    ],
+    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
+    beat_max_loop_interval=2,
+    beat_schedule={
+        "start due runs": {"task": "campaigns.tasks.start_due_runs", "schedule": 2.0},
+        "sweep": {"task": "campaigns.tasks.sweep", "schedule": 5.0},
+        "sweep, urgent lane": {
+            "task": "campaigns.tasks.sweep_urgent",
+            "schedule": 3.0,
+            "options": {"queue": queue_name(URGENT)},
+        },
+    },
+)
+app.autodiscover_tasks()

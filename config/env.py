@@ -1,0 +1,116 @@
+"""Reads the environment once and refuses to start on anything missing or contradictory.
+
+Every setting that differs between installations is read here and nowhere else.
+`settings.py` turns these values into Django's settings.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from psycopg.conninfo import conninfo_to_dict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PRODUCTION, LOCAL, DEMO = "production", "local", "demo"
+
+env = environ.Env()
+
+
+def mode() -> str:
+    """`production` unless CARILLON_MODE says `local` (a developer's machine) or `demo`."""
+    value: str = env.str("CARILLON_MODE", default=PRODUCTION)
+    if value not in (PRODUCTION, LOCAL, DEMO):
+        raise ImproperlyConfigured(f"CARILLON_MODE is {value!r}; it must be production, local or demo.")
+    return value
+
+
+def required(name: str, why: str) -> str:
+    value: str = env.str(name, default="")
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set. {why}")
+    return value
+
+
+def secret(name: str, mode: str, why: str) -> str:
+    """A secret must be given in production; on a developer's machine a fixed one will do."""
+    if mode == PRODUCTION:
+        value = required(name, why)
+        if len(value) < 32:
+            raise ImproperlyConfigured(f"{name} is shorter than 32 characters; make a long random one.")
+        return value
+    return str(env.str(name, default=f"{mode}-only-{name.lower()}-never-used-in-production"))
+
+
+def database() -> dict[str, Any]:
+    """DATABASE_URL as Django wants it. libpq's own parser reads it, so sockets and options all work."""
+    url = required(
+        "DATABASE_URL",
+        "Give a PostgreSQL address, or start the command through `python -m config.embedded run --`, "
+        "which starts a private PostgreSQL for it.",
+    )
+    try:
+        parts = conninfo_to_dict(url)
+    except Exception as error:
+        raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error}") from error
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname", ""),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            **parts,
+        },
+    }
+
+
+def var(mode: str) -> Path:
+    """Where this installation keeps what is not in the database; CARILLON_VAR says another place."""
+    return Path(env.str("CARILLON_VAR", default="") or ROOT / "var" / mode)
+
+
+def demo_mail_port() -> int:
+    return int(env.int("DEMO_MAIL_PORT", default=2525))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only be reached from this machine."""
+    if host in ("localhost", "testserver"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_demo(public_url: str, allowed_hosts: list[str], bind: str) -> None:
+    """The demo signs anybody in as anybody, so it may only ever serve this machine.
+
+    Raises ImproperlyConfigured when it is asked to serve another address, or when a setting that
+    only a production installation has is present.
+    """
+    hosts = {urlsplit(public_url).hostname or "", bind.rpartition(":")[0], *allowed_hosts}
+    strangers = sorted(host for host in hosts if not is_loopback(host))
+    if strangers:
+        raise ImproperlyConfigured(
+            f"Demo mode serves this machine only, but was asked to serve {', '.join(strangers)}."
+        )
+    for name in ("SECRET_KEY", "SEALING_KEY", "SENTRY_DSN"):
+        if env.str(name, default=""):
+            raise ImproperlyConfigured(
+                f"Demo mode refuses to start with production settings; {name} is set. Unset it, "
+                "or unset CARILLON_MODE."
+            )

@@ -1,0 +1,74 @@
+"""The one place where an error becomes a page. Views raise; nobody catches on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from common.errors import CarillonError, PermissionMissing
+from config.api import problem
+
+PAGES = {400, 403, 404, 409, 500, 503}
+
+
+class ErrorPagesMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, CarillonError):
+            return None
+        if request.path.startswith("/ajo/"):
+            return problem(error.status, error.code, str(error.detail), **error.extra)
+        return page(request, error.status, error=error)
+
+
+def page(request: HttpRequest, status: int, **context: Any) -> HttpResponse:
+    error = context.get("error")
+    if isinstance(error, PermissionMissing):
+        context["permission_label"] = permission_label(error.permission)
+    name = status if status in PAGES else 400
+    return render(request, f"errors/{name}.html", context, status=status)
+
+
+def permission_label(permission: str) -> str:
+    """The permission's name as the admin site shows it, in the reader's language."""
+    from accounts.roles import PERMISSION_LABELS
+
+    return str(PERMISSION_LABELS.get(permission, permission))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return page(request, 400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return page(request, 403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith("/ajo/"):
+        return problem(404, "not_found", "There is no such address in this API.")
+    return page(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if request.path.startswith("/ajo/"):
+        return problem(500, "server_error", "Something broke on our side. It was logged; try again.")
+    return page(request, 500)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    if request.method == "POST" and not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    return page(
+        request, 403, reason=_("The form was too old or came from another site. Load the page again.")
+    )

@@ -1,0 +1,123 @@
+"""The environment our pages render in: translations, addresses, icons, and numbers and times as the reader
+writes them. `page_context` adds what the frame around every page shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
+from django.utils import formats, timesince, timezone, translation
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+from jinja2 import Environment
+from markupsafe import Markup
+
+from accounts import heartbeat
+from accounts.access import may, workspaces_of
+from accounts.models import User
+
+SILENT = 30  # seconds
+ICONS = Path(settings.ROOT) / "templates" / "icons"
+
+
+def environment(**options: Any) -> Environment:
+    env = Environment(  # noqa: S701  Django asks for autoescape in options
+        extensions=["jinja2.ext.i18n"], trim_blocks=True, lstrip_blocks=True, **options
+    )
+    env.install_gettext_callables(  # type: ignore[attr-defined]
+        translation.gettext,
+        translation.ngettext,
+        newstyle=True,
+        pgettext=translation.pgettext,
+        npgettext=translation.npgettext,
+    )
+    env.globals.update(url=url, address_or_none=address_or_none, static=static, icon=icon, now=timezone.now)
+    env.filters.update(number=number, percent=percent, datetime=local_datetime, time=local_time, since=since)
+    return env
+
+
+def url(name: str, *args: Any, **kwargs: Any) -> str:
+    return reverse(name, args=args, kwargs=kwargs)
+
+
+def address_or_none(name: str) -> str | None:
+    """The address of a page, or None where this installation has no such page."""
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return None
+
+
+def icon(name: str) -> Markup:
+    """An inline SVG from templates/icons; it inherits size and colour, and says nothing to screen readers."""
+    return Markup((ICONS / f"{name}.svg").read_text())  # noqa: S704  our own file, named by our own templates
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else formats.number_format(value)
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None else _("%(number)s %%") % {"number": formats.number_format(value, digits)}
+
+
+def local_datetime(value: datetime | None) -> str:
+    # Translators: Django's date format; 23 Nov 2026, 14:05
+    return (
+        "–"
+        if value is None
+        else formats.date_format(timezone.localtime(value), pgettext("date", "j M Y, H:i"))
+    )
+
+
+def local_time(value: datetime | None) -> str:
+    return "–" if value is None else f"{timezone.localtime(value):%H:%M:%S}"
+
+
+def since(value: datetime) -> str:
+    if (timezone.now() - value).total_seconds() < 60:
+        return _("just now")
+    return _("%(duration)s ago") % {"duration": timesince.timesince(value, depth=1)}
+
+
+def page_context(request: HttpRequest) -> dict[str, Any]:
+    workspace = getattr(request, "workspace", None)
+    user = getattr(request, "user", None)
+    signed_in = user is not None and user.is_authenticated
+    context: dict[str, Any] = {
+        "user": user,
+        "workspace": workspace,
+        "workspaces": SimpleLazyObject(lambda: list(workspaces_of(cast(User, user))) if signed_in else []),
+        "language": translation.get_language() or "en",
+        "theme": getattr(request, "theme", "light"),
+        "may": _permission_test(request, workspace),
+        "demo": settings.DEMO,
+        "silent_parts": SimpleLazyObject(silent_parts),
+    }
+    if settings.DEMO:
+        from config.demo.people import PEOPLE
+
+        context["demo_people"] = PEOPLE
+    return context
+
+
+def silent_parts() -> list[str]:
+    """The parts the clock rings for that were not seen lately: a worker, or the clock itself, is away."""
+    seen = heartbeat.parts(now=timezone.now())
+    names = {"bulk": _("bulk worker"), "urgent": _("urgent worker")}
+    return [str(name) for part, name in names.items() if seen.get(part, SILENT + 1) > SILENT]
+
+
+def _permission_test(request: HttpRequest, workspace: Any) -> Callable[[str], bool]:
+    def test(permission: str) -> bool:
+        return workspace is not None and may(cast(User, request.user), permission, workspace)
+
+    return test

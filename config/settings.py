@@ -1,0 +1,233 @@
+"""Django's settings. What differs between installations is read in `env.py`; the rest is fixed here."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from config import env, logs
+
+ROOT = env.ROOT
+MODE = env.mode()
+DEMO = MODE == env.DEMO
+PRODUCTION = MODE == env.PRODUCTION
+DEBUG = MODE == env.LOCAL and env.env.bool("DEBUG", default=False)
+
+# ---- where we are -----------------------------------------------------------------------------
+BIND = env.env.str("BIND", default="127.0.0.1:8000")
+PUBLIC_URL = (
+    env.required(
+        "PUBLIC_URL", "Give the address people and mail readers reach, such as https://mail.example.com."
+    )
+    if PRODUCTION
+    else env.env.str("PUBLIC_URL", default=f"http://{BIND}")
+).rstrip("/")
+ALLOWED_HOSTS = env.env.list(
+    "ALLOWED_HOSTS",
+    default=[urlsplit(PUBLIC_URL).hostname or ""] if PRODUCTION else ["127.0.0.1", "localhost"],
+)
+VAR = env.var(MODE)
+if DEMO:
+    env.check_demo(PUBLIC_URL, ALLOWED_HOSTS, BIND)
+
+# ---- secrets ----------------------------------------------------------------------------------
+SECRET_KEY = env.secret("SECRET_KEY", MODE, "It signs sessions and links; make 50 random characters.")
+SECRET_KEY_FALLBACKS = env.env.list("SECRET_KEY_FALLBACKS", default=[])
+SEALING_KEY = env.secret("SEALING_KEY", MODE, "It seals the providers' credentials in the database.")
+SEALING_KEY_FALLBACKS = env.env.list("SEALING_KEY_FALLBACKS", default=[])
+
+# ---- applications -----------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "config.apps.WiringConfig",
+    "campaigns",
+    "audiences",
+    "channels",
+    "accounts",
+    "config.apps.AdministrationConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_celery_beat",
+    "django_htmx",
+    "guardian",
+    "pgtrigger",
+    "rest_framework",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "accounts.middleware.PreferencesMiddleware",
+    "accounts.middleware.WorkspaceMiddleware",
+    "config.errors.ErrorPagesMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = True
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [ROOT / "templates"],
+        "APP_DIRS": False,
+        "OPTIONS": {
+            "environment": "config.jinja.environment",
+            "context_processors": [
+                "django.contrib.messages.context_processors.messages",
+                "config.jinja.page_context",
+            ],
+        },
+    },
+    {
+        # The admin site's own templates, and our overrides of them.
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "templates" / "django"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# ---- data -------------------------------------------------------------------------------------
+DATABASES = {"default": env.database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# ---- people -----------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+ANONYMOUS_USER_NAME = None  # guardian would otherwise keep a grantable "anonymous" person
+LOGIN_URL = "accounts:sign_in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "accounts:sign_in"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# ---- language and time ------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hant", _("Traditional Chinese"))]
+LOCALE_PATHS = [ROOT / "config" / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_THOUSAND_SEPARATOR = True
+
+# ---- static files -----------------------------------------------------------------------------
+STATIC_URL = "static/"
+STATIC_ROOT = ROOT / "staticfiles"
+STATICFILES_DIRS = [ROOT / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not PRODUCTION
+
+# ---- browser safety ---------------------------------------------------------------------------
+IS_HTTPS = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "session"
+CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
+SECURE_SSL_REDIRECT = IS_HTTPS
+# One-click unsubscribe and the open pixel must never be redirected (RFC 8058 section 3.1).
+SECURE_REDIRECT_EXEMPT = [r"^[tu]/"]
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.env.bool("BEHIND_TLS_PROXY", default=False) else None
+)
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "style-src-attr": [
+            "'unsafe-inline'"
+        ],  # widths of bars; no style element, no style sheet from elsewhere
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "frame-src": [SELF],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+# ---- mail to our own people (invitations, notices); campaigns use channel configurations --------
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_CONFIG = env.env.email_url(
+    "EMAIL_URL", default=f"smtp://127.0.0.1:{env.demo_mail_port()}" if DEMO else "smtp://127.0.0.1:25"
+)
+EMAIL_HOST = EMAIL_CONFIG["EMAIL_HOST"]
+EMAIL_PORT = EMAIL_CONFIG["EMAIL_PORT"]
+EMAIL_HOST_USER = EMAIL_CONFIG["EMAIL_HOST_USER"] or ""
+EMAIL_HOST_PASSWORD = EMAIL_CONFIG["EMAIL_HOST_PASSWORD"] or ""
+EMAIL_USE_TLS = EMAIL_CONFIG.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = EMAIL_CONFIG.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.env.str("DEFAULT_FROM_EMAIL", default="Carillon <carillon@localhost>")
+
+# ---- the doorbell: Celery carries ids, PostgreSQL holds the work --------------------------------
+CELERY_BROKER_URL = env.required(
+    "BROKER_URL",
+    "Give a Redis, Valkey or RabbitMQ address, or start the command through "
+    "`python -m config.embedded run --`, which starts a private Valkey for it.",
+)
+# How long a worker may be silent before another takes over its batch; it renews four times as often.
+LEASE_SECONDS = env.env.int("LEASE_SECONDS", default=60)
+QUEUE_PREFIX = env.env.str("QUEUE_PREFIX", default="carillon")
+
+# ---- API --------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.CredentialAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["config.api.NestedJSONParser"],
+    "EXCEPTION_HANDLER": "config.api.problem_response",
+    "UNAUTHENTICATED_USER": None,
+}
+
+LOGGING = logs.configuration(pretty=not PRODUCTION)
+SILENCED_SYSTEM_CHECKS = [
+    "auth.E003",  # the address is unique whatever its case, by a constraint on Lower(email)
+    "guardian.W001",  # guardian is asked in accounts/access.py only, never through user.has_perm
+]

@@ -1,0 +1,24 @@
+"""Every address of the house, each under the app that answers it."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("campaigns.urls")),
+    path("", include("campaigns.public_urls")),
+    path("audiences/", include("audiences.urls")),
+    path("channels/", include("channels.urls")),
+    path("accounts/", include("accounts.urls")),
+    path("ajo/", include("campaigns.api.urls")),
+    path("admin/", admin.site.urls),
+]
+if settings.DEMO:
+    urlpatterns.append(path("demo/", include("config.demo.urls")))
+
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.forbidden"
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.server_error"

@@ -1,0 +1,51 @@
+// Small behaviours over pages that are whole without them. No inline handlers: the page says what it wants
+// with data attributes.
+//   data-menu          on <details>: closes on Escape and on a click outside
+//   data-copy="#id"    on a button: copies that element's text; data-copied is what it then says
+//   data-confirm="…"   on a form: asks once before it is sent
+(() => {
+  "use strict";
+
+  const closeMenus = (except) => {
+    for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+      if (!except || !menu.contains(except)) menu.open = false;
+    }
+  };
+
+  const copy = async (button) => {
+    const source = document.querySelector(button.dataset.copy);
+    if (!source) return;
+    try {
+      await navigator.clipboard.writeText("value" in source ? source.value : source.textContent);
+    } catch {
+      // Without HTTPS or permission there is no clipboard; select the text, so that one key copies it.
+      getSelection().selectAllChildren(source);
+      return;
+    }
+    if (!button.dataset.copied || button.dataset.was) return;
+    button.dataset.was = button.textContent;
+    button.textContent = button.dataset.copied;
+    setTimeout(() => {
+      button.textContent = button.dataset.was;
+      delete button.dataset.was;
+    }, 2000);
+  };
+
+  document.addEventListener("click", (event) => {
+    closeMenus(event.target);
+    const button = event.target.closest("[data-copy]");
+    if (button) copy(button);
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const menu = event.target.closest?.("details[data-menu][open]");
+    closeMenus();
+    menu?.querySelector("summary")?.focus();
+  });
+
+  document.addEventListener("submit", (event) => {
+    const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
+    if (question && !window.confirm(question)) event.preventDefault();
+  });
+})();

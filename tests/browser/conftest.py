@@ -1,0 +1,68 @@
+"""A real demo on its own ports and data, and a real Chromium in front of it, once for all browser tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from config.env import ROOT
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(address: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{address}/ajo/im/health", timeout=2).close()
+    except (urllib.error.URLError, OSError):
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a demo started as `make demo` starts it, on embedded servers."""
+    data: Path = tmp_path_factory.mktemp("demo")
+    address = f"127.0.0.1:{free_port()}"
+    ours = ("DATABASE_URL", "BROKER_URL", "DJANGO_SETTINGS_MODULE", "CARILLON_MODE")
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    environment |= {"BIND": address, "CARILLON_VAR": str(data), "DEMO_MAIL_PORT": str(free_port())}
+    with (data / "demo.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "config.demo"], cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
+    end = time.monotonic() + 120
+    while not answers(f"http://{address}"):
+        assert process.poll() is None and time.monotonic() < end, (data / "demo.log").read_text()
+        time.sleep(0.3)
+    yield f"http://{address}"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()

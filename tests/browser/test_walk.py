@@ -1,0 +1,109 @@
+"""The main job as its people do it: a manager drafts, an approver sends, a reader opens and clicks, the
+report tells. Then every page is looked at by axe-core, in light, dark and Traditional Chinese.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = pytest.mark.browser
+SHOTS = os.environ.get("SCREENSHOTS", "")
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Page:
+    return browser.new_context(viewport={"width": 1360, "height": 900}).new_page()
+
+
+def become(page: Page, demo: str, name: str) -> None:
+    page.goto(f"{demo}/demo/")
+    page.locator("header").get_by_role("button", name=name).click()
+
+
+def test_a_campaign_goes_from_draft_to_a_click_in_the_report(page: Page, demo: str) -> None:
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    become(page, demo, "Ana Duarte")
+    page.goto(f"{demo}/campaigns/")
+    page.get_by_role("link", name="Winter layers").click()
+    page.get_by_role("link", name="Content", exact=True).click()
+    page.get_by_label("Subject").fill("Hello {{ profile.name }}, 冬季早鳥")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    page.get_by_role("link", name="Review").first.click()
+    frame = page.frame_locator("iframe").first
+    expect(frame.get_by_text("Winter layers are here")).to_be_visible()
+    page.get_by_role("button", name="Request approval").click()
+    expect(page.locator(".pill").first).to_have_text("In review")
+
+    review = page.url
+    become(page, demo, "林怡君")
+    page.goto(review)
+    page.get_by_role("button", name="Approve and send to 200 people").click()
+    expect(page.locator("h1 + .pill")).to_have_text("Completed", timeout=60_000)
+    expect(page.locator(".proof")).to_have_text("Balances")
+    run = page.url
+
+    page.goto(f"{demo}/demo/mailbox/")
+    page.locator("table a").first.click()
+    letter = page.frame_locator("iframe")
+    with page.expect_request(re.compile(r"/t/c/")):
+        letter.get_by_role("link", name="Shop winter layers").click(no_wait_after=True)
+
+    page.goto(f"{run}report/")
+    rows = page.locator(".funnel tr")
+    expect(rows.nth(1).locator(".end")).to_have_text("200")
+    expect(rows.nth(3).locator(".end")).to_have_text("1")
+    expect(rows.nth(4).locator(".end")).to_have_text("1")
+    assert problems == []
+
+
+PAGES = {
+    "home": "/",
+    "campaigns": "/campaigns/?status=all",
+    "new-campaign": "/campaigns/new/",
+    "review": "/campaigns/1/review/",
+    "run": "/campaigns/runs/1/",
+    "report": "/campaigns/runs/1/report/",
+    "messages": "/campaigns/runs/1/messages/?outcome=accepted",
+    "audiences": "/audiences/",
+    "audience": "/audiences/1/",
+    "new-audience": "/audiences/new/",
+    "import": "/audiences/import/",
+    "profiles": "/audiences/profiles/",
+    "channels": "/channels/",
+    "channel": "/channels/1/test/",
+    "credentials": "/accounts/credentials/",
+    "mailbox": "/demo/mailbox/",
+    "missing": "/nowhere/",
+}
+
+
+@pytest.mark.parametrize(
+    ("look", "who"), [("light", "Priya Nair"), ("dark", "Priya Nair"), ("zh", "Priya Nair")]
+)
+def test_every_page_is_clean_for_everybody(page: Page, demo: str, look: str, who: str) -> None:
+    become(page, demo, who)
+    page.goto(demo)
+    if look == "dark":
+        page.get_by_role("button", name="Dark theme").click()
+    if look == "zh":
+        page.get_by_role("button", name=re.compile("Light theme|淺色主題")).click()
+        page.get_by_role("button", name="繁體中文").click()
+    faults = {}
+    for name, address in PAGES.items():
+        answer = page.goto(demo + address)
+        assert answer and answer.status == (404 if name == "missing" else 200), address
+        if SHOTS:
+            page.screenshot(path=Path(SHOTS) / f"{name}-{look}.png", full_page=True)
+        result = Axe().run(page, options={"iframes": False})
+        for violation in result.response["violations"]:
+            places = [node["target"] for node in violation["nodes"]][:3]
+            faults.setdefault(name, []).append((violation["id"], places))
+    assert faults == {}

@@ -1,0 +1,239 @@
+"""The trigger API by its front door: durable, idempotent, and clear about what is wrong."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from accounts import credentials
+from accounts.access import SYSTEM
+from accounts.models import Role
+from audiences import consent
+from audiences.models import Profile
+from campaigns import lifecycle
+from campaigns.models import Batch, Campaign, Execution, Message
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+URL = "/ajo/im/executions/unitary"
+HTML = "<p>Hello {{ profile.name }}, reset: {{ context.resetUrl }}</p>"
+
+
+@pytest.fixture(autouse=True)
+def _sandbox_here(settings, tmp_path) -> None:
+    settings.VAR = tmp_path
+
+
+@pytest.fixture
+def campaign() -> Campaign:
+    where = builders.workspace()
+    builders.profiles(where, 25)
+    return builders.live(
+        where, now=timezone.now(), type="api_triggered", category="transactional", html=HTML, subject="Reset"
+    )
+
+
+@pytest.fixture
+def token(campaign: Campaign) -> str:
+    role = Role.objects.get(workspace=campaign.workspace, builtin="approver")
+    _, token = credentials.issue(
+        workspace=campaign.workspace, role=role, name="Shop", actor=SYSTEM, now=timezone.now()
+    )
+    return token
+
+
+def recipient(number: int = 0, **changes: Any) -> dict[str, Any]:
+    named = {"type": "aep", "userId": f"p{number}@example.com", "namespace": "email"}
+    return {**named, "context": {"resetUrl": "https://x.example/r"}, **changes}
+
+
+def body(campaign: Campaign, **changes: Any) -> dict[str, Any]:
+    return {"requestId": "r-1", "campaignId": str(campaign.pk), "recipients": [recipient()], **changes}
+
+
+def post(token: str, data: Any, **extra: Any) -> Any:
+    headers = {"Authorization": f"Bearer {token}", "x-api-key": "k", "x-sandbox-name": "prod"}
+    return Client(raise_request_exception=False).post(
+        URL, data, content_type="application/json", headers=headers, **extra
+    )
+
+
+def test_one_call_is_one_durable_message_that_leaves(campaign: Campaign, token: str, settings) -> None:
+    answer = post(token, body(campaign))
+    assert answer.status_code == 202
+    assert answer.json()["requestId"] == "r-1"
+    assert (Message.objects.count(), Batch.objects.get().lane) == (1, "urgent")
+    call_command("deliver")
+    sent = (settings.VAR / "sandbox.log").read_text()
+    assert "p0@example.com" in sent
+    assert campaign.runs.get().state == "sending"
+
+
+def test_the_same_call_again_is_the_same_execution(campaign: Campaign, token: str) -> None:
+    first, second = (post(token, body(campaign)).json() for _ in range(2))
+    assert first["executionId"] == second["executionId"]
+    assert second["deduplicated"] is True
+    assert (Execution.objects.count(), Message.objects.count()) == (1, 1)
+
+
+def test_the_same_request_id_with_another_body_is_a_conflict(campaign: Campaign, token: str) -> None:
+    post(token, body(campaign))
+    answer = post(token, body(campaign, recipients=[recipient(1)]))
+    assert (answer.status_code, answer.json()["code"]) == (409, "request_id_reused")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert Message.objects.count() == 1
+
+
+def test_twenty_recipients_are_twenty_messages(campaign: Campaign, token: str) -> None:
+    people = [recipient(n) for n in range(20)]
+    assert post(token, body(campaign, recipients=people)).status_code == 202
+    assert post(token, body(campaign, requestId="r-2", recipients=people)).status_code == 202
+    assert Message.objects.count() == 40
+
+
+def test_call_data_is_used_for_this_message_only(campaign: Campaign, token: str, settings) -> None:
+    one = recipient(channelData={"emailAddress": "Other@Example.com"}, profile={"name": "Ada"})
+    post(token, body(campaign, recipients=[one]))
+    assert Message.objects.get().address == "other@example.com"
+    profile = Profile.objects.get(email="p0@example.com")
+    assert profile.attributes == {"name": "Ann 0"}
+
+
+def test_an_unknown_recipient_is_refused_or_created_as_the_campaign_says(
+    campaign: Campaign, token: str
+) -> None:
+    stranger = body(campaign, recipients=[recipient(0), recipient(userId="new@example.com")])
+    answer = post(token, stranger)
+    assert answer.status_code == 400
+    assert [one["pointer"] for one in answer.json()["errors"]] == ["/recipients/1/userId"]
+    assert (Message.objects.count(), Execution.objects.count()) == (0, 0)
+    Campaign.objects.update(create_profiles=True)
+    assert post(token, stranger).status_code == 202
+    assert Profile.objects.filter(email="new@example.com", attributes={}).exists()
+
+
+def test_transactional_mail_reaches_somebody_who_wants_no_marketing(campaign: Campaign, token: str) -> None:
+    profile = Profile.objects.get(email="p0@example.com")
+    consent.withdraw(profile_id=profile.pk, channel="email", source="test", now=timezone.now())
+    post(token, body(campaign))
+    call_command("deliver")
+    from campaigns.reports.metrics import ledger
+
+    assert ledger(campaign.runs.get()).accepted == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "pointer"),
+    [
+        ({"requestId": ""}, "bad_text", "/requestId"),
+        ({"requestId": "x" * 256}, "bad_text", "/requestId"),
+        ({"requestId": "a\nb"}, "bad_text", "/requestId"),
+        ({"requestId": 5}, "bad_text", "/requestId"),
+        ({"campaignId": "1 OR 1=1"}, "bad_campaign_id", "/campaignId"),
+        ({"campaignId": True}, "bad_campaign_id", "/campaignId"),
+        ({"campaignId": "9" * 30}, "bad_campaign_id", "/campaignId"),
+        ({"recipients": []}, "recipient_count", "/recipients"),
+        ({"recipients": "x"}, "recipient_count", "/recipients"),
+        ({"recipients": [recipient(n) for n in range(21)]}, "recipient_count", "/recipients"),
+        ({"recipients": [recipient(), recipient()]}, "duplicate_recipient", "/recipients/1/userId"),
+        ({"recipients": [5]}, "not_an_object", "/recipients/0"),
+        ({"recipients": [recipient(type="x")]}, "bad_type", "/recipients/0/type"),
+        ({"recipients": [recipient(namespace="ecid")]}, "unknown_namespace", "/recipients/0/userId"),
+        ({"recipients": [recipient(userId="no address")]}, "bad_email", "/recipients/0/userId"),
+        ({"recipients": [recipient(context="x")]}, "not_an_object", "/recipients/0/context"),
+        (
+            {"recipients": [recipient(context={"a": "x" * 205_000})]},
+            "context_too_large",
+            "/recipients/0/context",
+        ),
+        ({"recipients": [recipient(context={"system": 1})]}, "reserved_name", "/recipients/0/context/system"),
+        (
+            {"recipients": [recipient(channelData={"emailAddress": "x\r\nBcc: y@x.tw"})]},
+            "bad_email",
+            "/recipients/0/channelData/emailAddress",
+        ),
+        ({"status": "live"}, "unknown_field", "/status"),
+        ({"recipients": [recipient(context={"a": "\0"})]}, "bad_unicode", ""),
+    ],
+)
+def test_a_wrong_body_is_told_what_and_where(
+    campaign: Campaign, token: str, changes: dict[str, Any], code: str, pointer: str
+) -> None:
+    answer = post(token, body(campaign, **changes))
+    assert answer.status_code == 400
+    assert (answer.json()["errors"][0]["code"], answer.json()["errors"][0]["pointer"]) == (code, pointer)
+    assert not Execution.objects.exists()
+
+
+def test_a_context_is_measured_in_bytes_as_it_came(campaign: Campaign, token: str) -> None:
+    chinese = recipient(context={"story": "林" * 60_000})
+    assert post(token, body(campaign, recipients=[chinese])).status_code == 202
+    too_much = recipient(context={"story": "林" * 70_000})
+    answer = post(token, body(campaign, requestId="r-2", recipients=[too_much]))
+    assert answer.json()["errors"][0]["code"] == "context_too_large"
+
+
+def test_a_number_that_cannot_be_stored_is_a_clear_400(campaign: Campaign, token: str) -> None:
+    raw = json.dumps(body(campaign)).replace('"https://x.example/r"', "1e999")
+    answer = post(token, raw)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "bad_unicode")
+
+
+@pytest.mark.parametrize(
+    "raw", ["", "{", "[]", '"x"', "[" * 5000, '{"a": NaN}', "\ud800".encode("utf-8", "replace")]
+)
+def test_what_is_no_object_is_a_clear_400(campaign: Campaign, token: str, raw: Any) -> None:
+    answer = post(token, raw)
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_another_content_type_or_method_is_refused(campaign: Campaign, token: str) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    assert Client().post(URL, "x=1", content_type="text/plain", headers=headers).status_code == 415
+    assert Client().get(URL, headers=headers).status_code == 405
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer x", "Bearer car_1.x", "Basic abc"])
+def test_without_a_credential_nothing_is_told(campaign: Campaign, authorization: str) -> None:
+    answer = Client().post(
+        URL, body(campaign), content_type="application/json", headers={"Authorization": authorization}
+    )
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_credential_of_another_workspace_finds_no_such_campaign(campaign: Campaign) -> None:
+    other = builders.workspace("other")
+    role = Role.objects.get(workspace=other, builtin="administrator")
+    _, token = credentials.issue(workspace=other, role=role, name="X", actor=SYSTEM, now=timezone.now())
+    missing, foreign = post(token, body(campaign, campaignId="999999")), post(token, body(campaign))
+    assert (missing.status_code, foreign.status_code) == (404, 404)
+    assert missing.json() == foreign.json()
+
+
+def test_a_credential_with_a_viewers_role_may_not_send(campaign: Campaign) -> None:
+    role = Role.objects.get(workspace=campaign.workspace, builtin="viewer")
+    _, token = credentials.issue(
+        workspace=campaign.workspace, role=role, name="X", actor=SYSTEM, now=timezone.now()
+    )
+    answer = post(token, body(campaign))
+    assert (answer.status_code, answer.json()["permission"]) == (403, "campaigns.publish_campaign")
+
+
+def test_a_campaign_that_is_not_live_or_outside_its_window_refuses(campaign: Campaign, token: str) -> None:
+    Campaign.objects.update(ends_at=timezone.now() - timedelta(seconds=1))
+    assert post(token, body(campaign)).json()["code"] == "outside_window"
+    approver = builders.User.objects.get(name="Approver")
+    lifecycle.apply(campaign, "stop", actor=approver, now=timezone.now())
+    assert post(token, body(campaign)).json()["code"] == "campaign_not_live"
+
+
+def test_health_needs_no_credential() -> None:
+    assert Client().get("/ajo/im/health").json() == {"status": "UP"}

@@ -1,0 +1,198 @@
+"""The campaign pages by the front door, for each role; every page renders, every verb is guarded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User, Workspace
+from campaigns import lifecycle
+from campaigns.models import Campaign, Run
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _sandbox_here(settings, tmp_path) -> None:
+    settings.VAR = tmp_path
+
+
+@pytest.fixture
+def where() -> Workspace:
+    made = builders.workspace()
+    builders.profiles(made, 6)
+    return made
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def post(client: Client, campaign: Campaign, verb: str, **form: str) -> Any:
+    return client.post(f"/campaigns/{campaign.pk}/act/{verb}/", form, follow=True)
+
+
+def test_a_manager_drafts_and_an_approver_sends_it_all_by_page(where: Workspace) -> None:
+    configuration = builders.configuration(where)
+    audience = builders.audience(where)
+    manager, approver = (signed_in(builders.person(where, role)) for role in ("manager", "approver"))
+    form = {"name": "Winter 冬季", "type": "scheduled", "category": "marketing"}
+    assert manager.post("/campaigns/new/", form).status_code == 302
+    campaign = Campaign.objects.get()
+    tabs: dict[str, dict[str, Any]] = {
+        "properties": {
+            "name": "Winter 冬季",
+            "tags": "winter, #vip",
+            "configuration": configuration.pk,
+            "on_uncertain": "resend",
+        },
+        "audience": {"audience": audience.pk},
+        "content": builders.CONTENT,
+        "schedule": {},
+    }
+    for tab, values in tabs.items():
+        campaign.refresh_from_db()
+        address = f"/campaigns/{campaign.pk}/edit/{tab}/"
+        assert manager.get(address).status_code == 200
+        assert manager.post(address, {"revision": campaign.revision, **values}).status_code == 302, tab
+    page = manager.get(f"/campaigns/{campaign.pk}/review/").content.decode()
+    assert "Nothing stands in its way." not in page  # the text version's warning stands there
+    assert "Everybody in the workspace" in page
+
+    post(manager, campaign, "request_approval")
+    refused = post(manager, campaign, "approve_and_activate")
+    assert refused.status_code == 403
+    assert "Permission needed: Approve campaigns" in refused.content.decode()
+    post(approver, campaign, "approve_and_activate")
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.tags) == ("live", ["vip", "winter"])
+    call_command("deliver")
+    run = Run.objects.get()
+    assert ">6<" in approver.get(f"/campaigns/runs/{run.pk}/report/").content.decode()
+
+
+@pytest.mark.parametrize("role", ["administrator", "approver", "manager", "viewer"])
+def test_every_page_renders_for_whoever_may_see_it(where: Workspace, role: str) -> None:
+    campaign = builders.live(where, now=timezone.now())
+    triggered = builders.draft(
+        where, builders.person(where, "manager", "bo"), type="api_triggered", category="transactional"
+    )
+    call_command("deliver")
+    run = Run.objects.get(campaign=campaign)
+    client = signed_in(builders.person(where, role, "reader"))
+    for address in (
+        "/",
+        "/campaigns/",
+        "/campaigns/?type=api_triggered&status=all&sort=name&search=x",
+        f"/campaigns/{campaign.pk}/review/",
+        f"/campaigns/{campaign.pk}/preview/",
+        f"/campaigns/{triggered.pk}/review/",
+        f"/campaigns/{triggered.pk}/api/",
+        f"/campaigns/runs/{run.pk}/",
+        f"/campaigns/runs/{run.pk}/report/",
+        f"/campaigns/runs/{run.pk}/messages/?outcome=accepted",
+        f"/campaigns/runs/{run.pk}/messages/?outcome=to_go&search=p1",
+        f"/campaigns/runs/{run.pk}/export.csv",
+    ):
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+    assert client.get("/campaigns/new/").status_code == (403 if role == "viewer" else 200)
+
+
+def test_a_viewer_can_change_nothing(where: Workspace) -> None:
+    campaign = builders.draft(where, builders.person(where, "manager"))
+    client = signed_in(builders.person(where, "viewer"))
+    for verb in (*lifecycle.PRESSABLE, "approve_and_activate"):
+        assert post(client, campaign, verb).status_code in (403, 409), verb
+    assert client.post("/campaigns/new/", {"name": "x"}).status_code == 403
+    assert client.post(f"/campaigns/{campaign.pk}/edit/content/", {"revision": 1}).status_code == 403
+    assert (Campaign.objects.count(), Campaign.objects.get().status) == (1, "draft")
+
+
+def test_a_campaign_of_another_workspace_is_not_there(where: Workspace) -> None:
+    campaign = builders.draft(where, builders.person(where, "manager"))
+    stranger = signed_in(builders.person(builders.workspace("other"), "administrator"))
+    for address in ("review/", "edit/content/", "preview/", "api/", ""):
+        assert stranger.get(f"/campaigns/{campaign.pk}/{address}").status_code == 404
+    assert post(stranger, campaign, "activate").status_code == 404
+
+
+def test_the_second_editor_is_told_and_keeps_their_text(where: Workspace) -> None:
+    manager, other = builders.person(where, "manager"), builders.person(where, "manager", "bo")
+    campaign = builders.draft(where, manager)
+    form = {"revision": campaign.revision, **builders.CONTENT}
+    address = f"/campaigns/{campaign.pk}/edit/content/"
+    assert signed_in(other).post(address, {**form, "subject": "Theirs"}).status_code == 302
+    answer = signed_in(manager).post(address, {**form, "subject": "Mine <b>"})
+    page = answer.content.decode()
+    assert answer.status_code == 409
+    assert "Bo saved it" in page and "Mine &lt;b&gt;" in page
+    assert campaign.actions.get().content["subject"] == "Theirs"
+
+
+@pytest.mark.parametrize(
+    ("html", "code"),
+    [
+        ("{% if %}", "template_syntax"),
+        ("{{ profile.nmae }} {{ unsubscribe_url }}", "Did you mean “profile.name”?"),
+        ("{{ ''.__class__ }}", "underscore"),
+        ("<p>Hello</p>", "Marketing needs a way out"),
+        ("", "Write the message."),
+    ],
+)
+def test_what_is_wrong_with_a_message_is_told_beside_it_and_blocks(
+    where: Workspace, html: str, code: str
+) -> None:
+    campaign = builders.draft(where, builders.person(where, "manager"))
+    client = signed_in(builders.User.objects.get(name="Manager"))
+    address = f"/campaigns/{campaign.pk}/edit/content/"
+    client.post(address, {"revision": campaign.revision, **builders.CONTENT, "html": html})
+    page = client.get(address).content.decode()
+    if code != "template_syntax":
+        assert code in page
+    assert "1 error" in page
+    answer = post(signed_in(builders.person(where, "approver")), campaign, "activate")
+    assert answer.status_code == 200
+    assert not Run.objects.exists()
+
+
+def test_a_preview_is_locked_away(where: Workspace) -> None:
+    html = builders.HTML + "<script>alert(1)</script>"
+    campaign = builders.draft(where, builders.person(where, "manager"), html=html)
+    answer = signed_in(builders.User.objects.get(name="Manager")).get(f"/campaigns/{campaign.pk}/preview/")
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+    assert "Hello Ann 0" in answer.content.decode()
+
+
+def test_activating_what_was_activated_says_who_did_it_and_makes_one_run(where: Workspace) -> None:
+    campaign = builders.live(where, now=timezone.now())
+    answer = post(signed_in(builders.User.objects.get(name="Approver")), campaign, "activate")
+    assert answer.status_code == 409
+    assert "“Live”" in answer.content.decode()
+    assert Run.objects.count() == 1
+
+
+def test_an_export_is_no_formula(where: Workspace) -> None:
+    from campaigns.views.runs import harmless
+
+    for cell in ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1"):
+        assert harmless(cell).startswith("'")
+    assert harmless("p@example.com") == "p@example.com"
+    assert harmless(None) == ""
+
+
+def test_a_run_in_progress_renews_itself_and_a_finished_one_does_not(where: Workspace) -> None:
+    builders.live(where, now=timezone.now())
+    client = signed_in(builders.User.objects.get(name="Approver"))
+    address = f"/campaigns/runs/{Run.objects.get().pk}/"
+    assert "hx-trigger" in client.get(address).content.decode()
+    assert "<html" not in client.get(address, headers={"HX-Request": "true"}).content.decode()
+    call_command("deliver")
+    assert "hx-trigger" not in client.get(address).content.decode()

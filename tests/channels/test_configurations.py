@@ -1,0 +1,294 @@
+"""A channel configuration's way from draft to active, and its pages, against a real mail server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts import roles
+from accounts.access import SYSTEM
+from accounts.models import AuditEntry, Role, User, Workspace
+from channels import access, configurations
+from channels.configurations import Values
+from channels.models import ChannelConfiguration, Credential
+from common.errors import IllegalTransition, Invalid, NotFound, PermissionMissing
+from tests.fakes.smtp import FakeSmtp
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+Status = ChannelConfiguration.Status
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    return roles.create_workspace(name="Here", slug="here", actor=SYSTEM, now=NOW)
+
+
+def person(workspace: Workspace, role: str) -> User:
+    user = User.objects.create_user(f"{role}@{workspace.slug}.example", name=role)
+    user.groups.add(Role.objects.get(workspace=workspace, builtin=role).group_ptr)
+    return user
+
+
+def values(server: FakeSmtp | None = None, **changes: Any) -> Values:
+    smtp = {"host": "127.0.0.1", "port": server.port if server else 1, "tls": "none", "username": ""}
+    made = Values("Main", "marketing", "smtp", smtp, "Fernhill 蕨丘", "Hello@Fernhill.example")
+    return replace(made, **changes)
+
+
+def make(workspace: Workspace, server: FakeSmtp | None = None, **changes: Any) -> ChannelConfiguration:
+    return configurations.create(workspace=workspace, values=values(server, **changes), actor=SYSTEM, now=NOW)
+
+
+def test_submitting_holds_the_real_dialogue_and_activates(workspace: Workspace) -> None:
+    with FakeSmtp() as server:
+        made = make(workspace, server)
+        assert (made.status, made.sender_email) == (Status.DRAFT, "hello@fernhill.example")
+        steps = configurations.submit(made, SYSTEM, NOW)
+    assert all(step.is_ok for step in steps)
+    assert any("250 2.1.0 Ok" in step.said for step in steps)
+    assert server.accepted == []
+    made.refresh_from_db()
+    assert made.status == Status.ACTIVE
+    assert list(configurations.active_for(workspace, "email", "marketing")) == [made]
+    assert not configurations.active_for(workspace, "email", "transactional").exists()
+    verbs = (
+        AuditEntry.objects.filter(object_type="channels.channelconfiguration")
+        .order_by("id")
+        .values_list("verb", flat=True)
+    )
+    assert list(verbs) == ["create", "submit", "activate"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sender_email": "stranger@fernhill.example"}, "553"),
+        ({"provider": "smtp", "settings": {"host": "127.0.0.1", "port": 1, "tls": "none"}}, "onnect"),
+        ({"settings": {}}, "missing"),
+    ],
+)
+def test_a_configuration_that_cannot_work_fails_and_says_why(
+    workspace: Workspace, changes: dict[str, Any], said: str
+) -> None:
+    with FakeSmtp() as server:
+        made = make(workspace, server, **changes)
+        steps = configurations.submit(made, SYSTEM, NOW)
+    assert not steps[-1].is_ok
+    assert said in steps[-1].said
+    made.refresh_from_db()
+    assert made.status == Status.FAILED
+    assert configurations.can("submit", made, NOW)
+
+
+def test_a_password_is_sealed_used_and_never_shown(workspace: Workspace) -> None:
+    with FakeSmtp(password="marker-7f3a") as server:
+        settings = {"host": "127.0.0.1", "port": server.port, "tls": "none", "username": "us"}
+        made = make(workspace, settings=settings, secret="marker-7f3a")
+        steps = configurations.submit(made, SYSTEM, NOW)
+    assert steps[-1].is_ok
+    made.refresh_from_db()
+    assert made.credential is not None
+    assert b"marker-7f3a" not in bytes(made.credential.sealed)
+    assert "marker-7f3a" not in str(
+        [steps, made.settings, *AuditEntry.objects.values_list("details", flat=True)]
+    )
+
+
+def test_an_empty_password_keeps_the_stored_one(workspace: Workspace) -> None:
+    made = make(workspace, secret="first")
+    before = bytes(Credential.objects.get().sealed)
+    configurations.change(made, values=values(name="Other"), actor=SYSTEM, now=NOW)
+    assert bytes(Credential.objects.get().sealed) == before
+    configurations.change(made, values=values(secret="second"), actor=SYSTEM, now=NOW)
+    assert bytes(Credential.objects.get().sealed) != before
+
+
+@pytest.mark.parametrize(
+    ("status", "allowed"),
+    [
+        (Status.DRAFT, {"submit", "change"}),
+        (Status.PROCESSING, set()),
+        (Status.ACTIVE, {"deactivate"}),
+        (Status.FAILED, {"submit", "change"}),
+        (Status.DEACTIVATED, {"reactivate", "change"}),
+    ],
+)
+@pytest.mark.parametrize("verb", ["submit", "reactivate", "deactivate", "change"])
+def test_each_verb_works_in_its_states_only(
+    workspace: Workspace, status: str, allowed: set[str], verb: str
+) -> None:
+    made = make(workspace, provider="sandbox", settings={})
+    ChannelConfiguration.objects.update(status=status)
+
+    def act() -> object:
+        if verb == "change":
+            return configurations.change(made, values=values(name="New"), actor=SYSTEM, now=NOW)
+        return getattr(configurations, verb)(made, SYSTEM, NOW)
+
+    if verb in allowed:
+        act()
+        return
+    entries = AuditEntry.objects.count()
+    with pytest.raises(IllegalTransition) as refused:
+        act()
+    assert refused.value.extra["state"] == status
+    assert set(refused.value.extra["possible"]) == allowed
+    assert (ChannelConfiguration.objects.get().status, ChannelConfiguration.objects.get().name) == (
+        status,
+        "Main",
+    )
+    assert AuditEntry.objects.count() == entries
+
+
+def test_a_test_whose_process_died_can_be_repeated(workspace: Workspace) -> None:
+    made = make(workspace, provider="sandbox", settings={})
+    ChannelConfiguration.objects.update(status=Status.PROCESSING)
+    configurations.submit(made, SYSTEM, NOW + timedelta(minutes=6))
+    assert ChannelConfiguration.objects.get().status == Status.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"sender_email": "a@x.tw\r\nBcc: e@x.tw"}, "sender_email"),
+        ({"sender_email": "a@x.tw, b@x.tw"}, "sender_email"),
+        ({"sender_email": ""}, "sender_email"),
+        ({"sender_name": "Bank <e@x.tw>"}, "sender_name"),
+        ({"sender_name": "a\nBcc: e@x.tw"}, "sender_name"),
+        ({"reply_to": "a@x.tw <b@x.tw>"}, "reply_to"),
+        ({"provider": "pigeon"}, "provider"),
+    ],
+)
+def test_bad_values_are_refused_and_nothing_is_saved(
+    workspace: Workspace, changes: dict[str, Any], pointer: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        make(workspace, **changes)
+    assert [problem.pointer for problem in refused.value.problems] == [pointer]
+    assert not ChannelConfiguration.objects.exists()
+
+
+def test_a_name_is_given_once_and_the_refused_secret_is_not_kept(workspace: Workspace) -> None:
+    make(workspace)
+    with pytest.raises(Invalid) as refused:
+        make(workspace, secret="x")
+    assert refused.value.code == "name_taken"
+    assert not Credential.objects.exists()
+
+
+def test_the_gate_hides_from_strangers_and_names_the_missing_right(workspace: Workspace) -> None:
+    made = make(workspace)
+    stranger = person(
+        roles.create_workspace(name="There", slug="there", actor=SYSTEM, now=NOW), "administrator"
+    )
+    with pytest.raises(NotFound):
+        access.configuration_for(stranger, made.pk)
+    manager = person(workspace, "manager")
+    assert access.configuration_for(manager, made.pk) == made
+    for attempt in (
+        lambda: access.configuration_for(manager, made.pk, access.MANAGE),
+        lambda: configurations.submit(made, manager, NOW),
+        lambda: configurations.create(workspace=workspace, values=values(name="x"), actor=manager, now=NOW),
+    ):
+        with pytest.raises(PermissionMissing):
+            attempt()
+    assert ChannelConfiguration.objects.get().status == Status.DRAFT
+
+
+# ---- pages ----------------------------------------------------------------------------------------
+FORM = {
+    "name": "Main",
+    "kind": "marketing",
+    "sender_name": "Fernhill",
+    "sender_email": "hello@fernhill.example",
+    "reply_to": "",
+    "provider-host": "127.0.0.1",
+    "provider-tls": "none",
+    "provider-username": "",
+    "provider-password": "",
+}
+
+
+def test_an_administrator_makes_tests_and_activates_a_configuration_in_the_browser(
+    client: Client, workspace: Workspace
+) -> None:
+    client.force_login(person(workspace, "administrator"))
+    assert "SMTP server" in client.get("/channels/new/").content.decode()
+    assert client.get("/channels/new/?provider=smtp").status_code == 200
+    with FakeSmtp() as server:
+        answer = client.post("/channels/new/?provider=smtp", {**FORM, "provider-port": server.port})
+        made = ChannelConfiguration.objects.get()
+        assert answer.headers["Location"] == f"/channels/{made.pk}/test/"
+        assert "Test and activate" in client.get(f"/channels/{made.pk}/test/").content.decode()
+        tested = client.post(f"/channels/{made.pk}/test/").content.decode()
+        assert "250 2.1.0 Ok" in tested
+        made.refresh_from_db()
+        assert made.status == Status.DRAFT
+        assert "is-live" in client.post(f"/channels/{made.pk}/submit/").content.decode()
+    made.refresh_from_db()
+    assert made.status == Status.ACTIVE
+    assert "Deactivate it before you change it" in client.get(f"/channels/{made.pk}/").content.decode()
+    assert client.post(f"/channels/{made.pk}/", {**FORM, "provider-port": 1}).status_code == 409
+    assert client.post(f"/channels/{made.pk}/deactivate/").status_code == 302
+    assert "is-stopped" in client.get("/channels/").content.decode()
+    assert client.get(f"/channels/{made.pk}/").status_code == 200
+
+
+def test_a_faulty_form_keeps_what_was_entered_and_saves_nothing(client: Client, workspace: Workspace) -> None:
+    client.force_login(person(workspace, "administrator"))
+    bad = {
+        **FORM,
+        "sender_email": "nobody",
+        "provider-host": "a b",
+        "provider-port": 99999,
+        "provider-username": "us",
+    }
+    answer = client.post("/channels/new/?provider=smtp", {**bad, "provider-password": "marker-7f3a"})
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    assert 'value="a b"' in page
+    assert "marker-7f3a" not in page
+    assert page.count("finding box err") >= 3
+    assert not ChannelConfiguration.objects.exists()
+    crossing = {**FORM, "provider-host": "mail.example.com", "provider-port": 25, "provider-username": "us"}
+    assert "in the clear" in client.post("/channels/new/?provider=smtp", crossing).content.decode()
+
+
+def test_a_name_that_is_taken_is_shown_at_its_field(client: Client, workspace: Workspace) -> None:
+    client.force_login(person(workspace, "administrator"))
+    make(workspace)
+    page = client.post("/channels/new/?provider=sandbox", FORM)
+    assert page.status_code == 400
+    assert "already a channel configuration" in page.content.decode()
+
+
+@pytest.mark.parametrize("role", ["manager", "viewer"])
+def test_others_may_not_change_anything(client: Client, workspace: Workspace, role: str) -> None:
+    made = make(workspace)
+    client.force_login(person(workspace, role))
+    wanted = 404 if role == "viewer" else 403
+    for method, address in [
+        ("get", f"/channels/{made.pk}/"),
+        ("post", f"/channels/{made.pk}/"),
+        ("post", f"/channels/{made.pk}/test/"),
+        ("post", f"/channels/{made.pk}/submit/"),
+        ("post", f"/channels/{made.pk}/deactivate/"),
+    ]:
+        assert getattr(client, method)(address).status_code == wanted, address
+    assert client.get("/channels/new/").status_code == 403
+    assert ChannelConfiguration.objects.get().status == Status.DRAFT
+
+
+def test_odd_addresses_are_not_found_or_not_allowed(client: Client, workspace: Workspace) -> None:
+    client.force_login(person(workspace, "administrator"))
+    made = make(workspace)
+    assert client.get("/channels/999/").status_code == 404
+    assert client.post(f"/channels/{made.pk}/explode/").status_code == 404
+    assert client.get(f"/channels/{made.pk}/submit/").status_code == 405
+    assert client.get("/channels/new/?provider=pigeon").status_code == 400
+    assert client.get("/channels/99999999999999999999/").status_code == 404

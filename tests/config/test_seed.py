@@ -1,0 +1,24 @@
+"""The demo's data is made once, whole."""
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from accounts.access import may
+from accounts.models import AuditEntry, User, Workspace
+from audiences.models import Profile
+from campaigns.models import Campaign
+from campaigns.validation import validate
+
+
+@pytest.mark.django_db
+def test_seeding_twice_makes_one_workspace_with_four_people() -> None:
+    call_command("seed_demo")
+    call_command("seed_demo")
+    workspace = Workspace.objects.get()
+    assert (User.objects.count(), Profile.objects.count(), Campaign.objects.count()) == (4, 200, 2)
+    assert AuditEntry.objects.filter(workspace=workspace, verb="create").count() == 1
+    assert may(User.objects.get(email="yijun@fernhill.example"), "campaigns.approve_campaign", workspace)
+    for campaign in Campaign.objects.all():
+        assert not [one for one in validate(campaign, now=timezone.now()) if one.is_error]
+    assert not may(User.objects.get(email="marcus@fernhill.example"), "campaigns.manage_campaign", workspace)

@@ -1,0 +1,97 @@
+"""Real worker and clock processes on the test's own database, with queues of their own on the real broker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from kombu import Connection
+from psycopg.conninfo import make_conninfo
+
+from tests.settings import REAL_BROKER_URL
+
+needs_broker = pytest.mark.skipif(
+    REAL_BROKER_URL in ("", "memory://"), reason="BROKER_URL names no real broker; `make test` starts one"
+)
+
+
+class House:
+    """Started parts by name. Everything still running is killed at the end."""
+
+    def __init__(self, logs: Path, **environment: str) -> None:
+        names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+        found = {ours: connection.settings_dict[theirs] for ours, theirs in names.items()}
+        self.prefix = f"test-{uuid.uuid4().hex[:8]}"
+        self.logs = logs
+        self.parts: dict[str, subprocess.Popen[bytes]] = {}
+        self.environment = {
+            **os.environ,
+            "DATABASE_URL": make_conninfo(**{name: value for name, value in found.items() if value}),
+            "BROKER_URL": REAL_BROKER_URL,
+            "QUEUE_PREFIX": self.prefix,
+            "CARILLON_MODE": "local",
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "PUBLIC_URL": settings.PUBLIC_URL,
+            "LEASE_SECONDS": "4",
+            **environment,
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for name in list(self.parts):
+            self.kill(name)
+        with Connection(REAL_BROKER_URL) as broker:
+            for lane in ("bulk", "urgent"):
+                broker.default_channel.queue_delete(f"{self.prefix}.{lane}")
+
+    def worker(self, name: str, lane: str = "bulk") -> None:
+        self._start(
+            name,
+            "worker",
+            "-Q",
+            f"{self.prefix}.{lane}",
+            "-n",
+            f"{name}-{self.prefix}@test",
+            "-c",
+            "1",
+            "-l",
+            "INFO",
+        )
+
+    def clock(self) -> None:
+        self._start("clock", "beat", "-l", "INFO", "--pidfile=")
+
+    def _start(self, name: str, *arguments: str) -> None:
+        command = [sys.executable, "-m", "celery", "-A", "config.celery", *arguments]
+        with (self.logs / f"{name}.log").open("ab") as log:
+            self.parts[name] = subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def kill(self, name: str) -> None:
+        """kill -9 of the part and of its children: nobody says goodbye."""
+        process = self.parts.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+    def wait(self, until: Callable[[], bool], seconds: float = 90) -> None:
+        end = time.monotonic() + seconds
+        while not until():
+            dead = [name for name, process in self.parts.items() if process.poll() is not None]
+            assert not dead, f"{dead} ended: {(self.logs / f'{dead[0]}.log').read_text()[-3000:]}"
+            assert time.monotonic() < end, "it took too long\n" + "\n".join(
+                log.read_text()[-2000:] for log in self.logs.glob("*.log")
+            )
+            time.sleep(0.1)
