@@ -6,6 +6,7 @@ person or with a role they hold. Being a superuser gives nothing: it opens the a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -113,6 +114,30 @@ def explain(actor: Actor, permission: str, obj: Model) -> Explanation:
 
 def may(actor: Actor, permission: str, obj: Model) -> bool:
     return explain(actor, permission, obj).allowed
+
+
+def rights_on(actor: User | ApiCredential, rows: Sequence[Model]) -> dict[Any, set[str]]:
+    """Every permission the actor has on each row of one model, by primary key, in three queries."""
+    if not rows:
+        return {}
+    groups, model = _groups(actor), type(rows[0])
+    by_role = Role.objects.filter(pk__in=groups.values("pk")).values_list(
+        "workspace_id", "permissions__content_type__app_label", "permissions__codename"
+    )
+    in_workspace: dict[int, set[str]] = {}
+    for workspace_id, app_label, codename in by_role:
+        in_workspace.setdefault(workspace_id, set()).add(f"{app_label}.{codename}")
+    rights = {row.pk: set(in_workspace.get(row.workspace_id, ())) for row in rows}  # type: ignore[attr-defined]
+    shares = [_shares(get_group_obj_perms_model(rows[0])).filter(group__in=groups)]
+    if isinstance(actor, User):
+        shares.append(_shares(get_user_obj_perms_model(rows[0])).filter(user=actor))
+    member_of = {row.pk for row in rows if row.workspace_id in in_workspace}  # type: ignore[attr-defined]
+    for found in shares:
+        for pk, codename in found.filter(content_object__in=member_of).values_list(
+            "content_object", "permission__codename"
+        ):
+            rights[pk].add(f"{model._meta.app_label}.{codename}")
+    return rights
 
 
 def require(actor: Actor, permission: str, obj: Model) -> None:

@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import people, roles
 from accounts.access import may, workspaces_where
 from accounts.models import ApiCredential, AuditEntry, Role, User, Workspace
+from common.admin import ReadOnly
 from common.errors import Invalid
 
 if TYPE_CHECKING:
@@ -56,19 +57,6 @@ def _actor(request: HttpRequest) -> User:
 def _manages(request: HttpRequest, obj: Model | None) -> bool:
     actor = _actor(request)
     return may(actor, MANAGE, obj) if obj else workspaces_where(actor, MANAGE).exists()
-
-
-class ReadOnly:
-    """Nothing is added, changed or removed here, whatever Django's own permissions say."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class HolderForm(HolderFormBase):

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import audit
@@ -67,9 +68,8 @@ def save(campaign: Campaign, *, revision: int, actor: Actor, now: datetime, **ch
         raise IllegalTransition(detail, state=locked.status)
     if locked.revision != revision:
         detail = _("%(who)s saved it at %(at)s. Your text is still here; load the page to see theirs.")
-        raise Conflict(
-            detail % {"who": locked.edited_by or _("Somebody"), "at": f"{locked.changed_at:%H:%M:%S}"}
-        )
+        saved_at = timezone.localtime(locked.changed_at)
+        raise Conflict(detail % {"who": locked.edited_by or _("Somebody"), "at": f"{saved_at:%H:%M:%S}"})
     for related in ("audience", "configuration"):
         if (chosen := changes.get(related)) and chosen.workspace_id != locked.workspace_id:
             raise Invalid(Problem("unknown", _("This is not known here. Choose from the list."), related))

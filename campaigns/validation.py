@@ -112,7 +112,7 @@ def _content(campaign: Campaign, action: Action) -> Iterator[Finding]:
         for problem in error.problems:
             yield _error(problem.code, "content", problem.pointer.strip("/"), problem.detail)
         return
-    yield from _names(campaign, compiled.names)
+    yield from _names(campaign, content, compiled)
     if campaign.category == Campaign.Category.MARKETING and "unsubscribe_url" not in compiled.html.names:
         message = _("Marketing needs a way out: link “{{ unsubscribe_url }}” in the message.")
         yield _error("template_no_unsubscribe", "content", "html", message)
@@ -124,9 +124,10 @@ def _content(campaign: Campaign, action: Action) -> Iterator[Finding]:
         yield Finding("body_heavy", WARNING, "content", "html", message)
 
 
-def _names(campaign: Campaign, used: frozenset[str]) -> Iterator[Finding]:
+def _names(campaign: Campaign, content: Content, compiled: rendering.Compiled) -> Iterator[Finding]:
     known = {f"profile.{name}" for name in context.names(campaign.workspace)} | OURS
-    for name in sorted(used):
+    parts = ["subject", "preheader", "html"] + (["text"] if content.text.strip() else [])
+    for field, name in ((part, name) for part in parts for name in sorted(getattr(compiled, part).names)):
         root = name.partition(".")[0]
         if root == "context" and campaign.type == Campaign.Type.API_TRIGGERED:
             continue
@@ -135,4 +136,4 @@ def _names(campaign: Campaign, used: frozenset[str]) -> Iterator[Finding]:
         message = _("“%(name)s” is not a field.") % {"name": name}
         if close := difflib.get_close_matches(name, known, n=1):
             message += " " + _("Did you mean “%(close)s”?") % {"close": close[0]}
-        yield _error("unknown_name", "content", "html", message)
+        yield _error("unknown_name", "content", field, message)

@@ -65,6 +65,15 @@ def compile_content(content: Content) -> Compiled:
     return Compiled(subject, preheader, html, chosen, frozenset(names))
 
 
+def context_names(content: Content) -> list[str]:
+    """The `context.` names a message uses, the longest of each branch; none while it cannot be compiled."""
+    try:
+        used = sorted(name for name in compile_content(content).names if name.startswith("context."))
+    except Invalid:
+        return []
+    return [name for name in used if not any(other.startswith(f"{name}.") for other in used)]
+
+
 EMPTY = compile_template("", html=False)
 
 

@@ -84,7 +84,7 @@ def _order_faults(module: str, layer: str, name: str, target: str) -> list[str]:
         return [f"{module} imports {name}, to its left"]
     if layer == "config":
         return []
-    if kind(name) == "door" and (kind(module) != "door" or target != layer):
+    if kind(name) == "door" and (kind(module) != "door" or target not in (layer, "common")):
         return [f"{module} imports the door {name}"]
     if kind(module) == "model" and target == layer and kind(name) != "model":
         return [f"the model {module} imports the verb {name}"]

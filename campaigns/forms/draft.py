@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -15,6 +16,8 @@ from audiences.models import Audience
 from campaigns.models import Action, Campaign
 from channels.models import ChannelConfiguration
 from channels.rendering import CONTROLS
+
+NEAREST, FARTHEST = 2000, 2199  # years a database and every time zone can hold without overflowing
 
 
 class NewCampaignForm(forms.Form):
@@ -155,6 +158,19 @@ class ScheduleForm(TabForm):
         widget=forms.DateTimeInput(attrs=when, format="%Y-%m-%dT%H:%M"),
         help_text=_("API-triggered campaigns refuse calls after it."),
     )
+
+    def _near(self, name: str) -> datetime | None:
+        value: datetime | None = self.cleaned_data[name]
+        if value and not NEAREST <= value.year <= FARTHEST:
+            years = {"first": NEAREST, "last": FARTHEST}
+            raise forms.ValidationError(_("Choose a year from %(first)s to %(last)s.") % years)
+        return value
+
+    def clean_starts_at(self) -> datetime | None:
+        return self._near("starts_at")
+
+    def clean_ends_at(self) -> datetime | None:
+        return self._near("ends_at")
 
     def present(self) -> dict[str, Any]:
         return {"starts_at": self.campaign.starts_at, "ends_at": self.campaign.ends_at}

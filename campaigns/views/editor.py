@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.access import may
 from audiences import context, evaluate
 from audiences.models import Profile
 from campaigns import drafts, transitions, validation
@@ -36,10 +37,10 @@ PREVIEW_POLICY = (
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Leads to where the campaign's story is: editor, review, or its latest run."""
     campaign = campaign_of(request, pk)
-    if campaign.status == Status.DRAFT:
+    if campaign.status == Status.DRAFT and may(actor_of(request), transitions.MANAGE, campaign):
         return redirect("campaigns:edit", pk, "properties")
     run = campaign.runs.order_by("-due_at").first()
-    if run and campaign.status not in (Status.IN_REVIEW, Status.APPROVED, Status.SCHEDULED):
+    if run and campaign.status not in (Status.DRAFT, Status.IN_REVIEW, Status.APPROVED, Status.SCHEDULED):
         return redirect("campaigns:run", run.pk)
     return redirect("campaigns:review", pk)
 
@@ -51,7 +52,7 @@ def edit(request: HttpRequest, pk: int, tab: str) -> HttpResponse:
     tabs = tabs_of(campaign)
     if tab not in tabs:
         raise NotFound(_("This campaign has no such tab."))
-    if campaign.status != Status.DRAFT:
+    if campaign.status != Status.DRAFT and request.method != "POST":
         return redirect("campaigns:review", pk)
     form_class = tabs[tab][1]
     form = form_class(request.POST or None, campaign=campaign)
@@ -121,12 +122,25 @@ def sample_people(campaign: Campaign) -> list[Profile]:
     """Test profiles first, then members of the audience."""
     tests = list(Profile.objects.filter(workspace=campaign.workspace, is_test=True).order_by("pk")[:5])
     if campaign.audience is None:
-        return tests
+        anybody = Profile.objects.filter(workspace=campaign.workspace).order_by("pk")
+        return tests or list(anybody[:2])
     try:
         members = evaluate.sample(evaluate.definition(campaign.audience), campaign.workspace_id, 5)
     except Invalid:
         members = []
     return tests + [one for one in members if one not in tests]
+
+
+def _sample_context(content: Content) -> dict[str, Any]:
+    """Each `context.` name the message uses, filled with the name itself until a call brings the value."""
+    sample: dict[str, Any] = {}
+    for name in rendering.context_names(content):
+        inner = sample
+        *branches, leaf = name.split(".")[1:]
+        for branch in branches:
+            inner = inner.setdefault(branch, {})
+        inner[leaf] = f"[{leaf}]"
+    return sample
 
 
 @login_required
@@ -140,7 +154,7 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
     action = campaign.actions.select_related("configuration")[0]
     values = {
         "profile": context.contexts([person.pk], campaign.workspace_id)[person.pk] if person else {},
-        "context": {},
+        "context": _sample_context(Content(**action.content)),
         "unsubscribe_url": "#",
     }
     page: dict[str, Any] = {"person": person}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -60,9 +61,10 @@ def _needs(request: HttpRequest, workspace: Workspace) -> list[tuple[Campaign, s
     """Approvals waiting for this person, then their own drafts that could not be sent yet."""
     actor, now = actor_of(request), timezone.now()
     mine = access.list_for(actor, workspace).select_related("workspace", "audience", "submitted_by")
+    own = Q(created_by=actor) | Q(edited_by=actor) | Q(submitted_by=actor)
     found: list[tuple[Campaign, str]] = []
     if may(actor, "campaigns.approve_campaign", workspace):
-        for campaign in mine.filter(status=Status.IN_REVIEW).exclude(submitted_by=actor)[:MOST]:
+        for campaign in mine.filter(status=Status.IN_REVIEW).exclude(own)[:MOST]:
             found.append((campaign, _("%(who)s asks for approval.") % {"who": campaign.submitted_by}))
     for campaign in mine.filter(status=Status.DRAFT, edited_by=actor).order_by("-changed_at")[:MOST]:
         errors = [one.message for one in validation.validate(campaign, now=now) if one.is_error]

@@ -31,24 +31,28 @@ def show_list(request: HttpRequest) -> HttpResponse:
     mine = access.list_for(actor, workspace)
     shown = _filtered(mine, request)
     rows = Paginator(shown, PAGE).get_page(request.GET.get("page"))
-    now = timezone.now()
     page: dict[str, Any] = {
         "page": rows,
-        "rows": [(campaign, lifecycle.available(campaign, actor, now=now)) for campaign in rows],
+        "rows": list(zip(rows, lifecycle.available_in_list(list(rows), actor), strict=True)),
         "counts": dict(mine.values_list("type").annotate(Count("pk"))),
-        "kind": request.GET.get("type", Campaign.Type.SCHEDULED),
+        "kind": _type(request),
         "status": request.GET.get("status", "open"),
         "statuses": Status.choices,
-        "search": request.GET.get("search", ""),
+        "search": request.GET.get("search", "").replace("\0", ""),
         "sort": request.GET.get("sort", "-changed"),
     }
     return render(request, "campaigns/list.html", page)
 
 
+def _type(request: HttpRequest) -> str:
+    asked = request.GET.get("type", "")
+    return asked if asked in Campaign.Type.values else Campaign.Type.SCHEDULED
+
+
 def _filtered(mine: QuerySet[Campaign], request: HttpRequest) -> QuerySet[Campaign]:
     """What the address asks for; whatever it does not know, it leaves out."""
     rows = mine.select_related("workspace", "audience", "edited_by", "version")
-    rows = rows.filter(type=request.GET.get("type", Campaign.Type.SCHEDULED))
+    rows = rows.filter(type=_type(request))
     status = request.GET.get("status", "open")
     if status in Status.values:
         rows = rows.filter(status=status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -73,9 +74,10 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         raise NotFound(_("There is no such verb."))
     comment = request.POST.get("comment", "").replace("\0", "").strip()[:2000]
     try:
-        for one in verbs:
-            details = {"comment": comment} if comment else {}
-            campaign = lifecycle.apply(campaign, one, actor=actor, now=now, **details)
+        with transaction.atomic():
+            for one in verbs:
+                details = {"comment": comment} if comment else {}
+                campaign = lifecycle.apply(campaign, one, actor=actor, now=now, **details)
     except Invalid as error:
         messages.error(request, " ".join(str(problem.detail) for problem in error.problems))
         return redirect("campaigns:review", pk)

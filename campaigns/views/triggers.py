@@ -15,7 +15,7 @@ from campaigns.models import Campaign
 from campaigns.views.common import campaign_of
 from channels import rendering
 from channels.messages import Content
-from common.errors import Invalid, NotFound
+from common.errors import NotFound
 
 LATEST = 20
 
@@ -33,7 +33,8 @@ def api(request: HttpRequest, pk: int) -> HttpResponse:
 
 def curl(campaign: Campaign) -> str:
     """A call that works once TOKEN is set, with every context variable the content uses."""
-    context = {name.split(".")[1]: "…" for name in _context_names(campaign)}
+    names = rendering.context_names(Content(**campaign.actions.all()[0].content))
+    context = {name.split(".")[1]: "…" for name in names}
     body = {
         "requestId": "a-new-id-for-each-call",
         "campaignId": str(campaign.pk),
@@ -46,12 +47,3 @@ def curl(campaign: Campaign) -> str:
         '  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n'
         f"  -d '{json.dumps(body, indent=2, ensure_ascii=False)}'"
     )
-
-
-def _context_names(campaign: Campaign) -> list[str]:
-    content = campaign.actions.all()[0].content
-    try:
-        names = rendering.compile_content(Content(**content)).names
-    except Invalid:
-        return []
-    return sorted(name for name in names if name.startswith("context."))

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User, Workspace
-from campaigns import lifecycle
+from campaigns import lifecycle, validation
 from campaigns.models import Campaign, Run
 from tests import builders
 
@@ -196,3 +198,103 @@ def test_a_run_in_progress_renews_itself_and_a_finished_one_does_not(where: Work
     assert "<html" not in client.get(address, headers={"HX-Request": "true"}).content.decode()
     call_command("deliver")
     assert "hx-trigger" not in client.get(address).content.decode()
+
+
+@pytest.mark.parametrize("name", ["type", "status", "search", "sort", "page"])
+def test_a_strange_address_shows_the_usual_list(where: Workspace, name: str) -> None:
+    client = signed_in(builders.person(where, "viewer"))
+    assert client.get(f"/campaigns/?{name}=%00").status_code == 200
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00", "9999-12-31T23:59", "1999-12-31T00:00"])
+def test_a_start_that_no_calendar_holds_is_refused_at_its_field(where: Workspace, when: str) -> None:
+    campaign = builders.draft(where, builders.person(where, "manager"))
+    client = signed_in(builders.User.objects.get(name="Manager"))
+    answer = client.post(
+        f"/campaigns/{campaign.pk}/edit/schedule/", {"revision": campaign.revision, "starts_at": when}
+    )
+    assert answer.status_code == 400
+    assert "Choose a year from 2000 to 2199." in answer.content.decode()
+    assert Campaign.objects.get().starts_at is None
+
+
+def test_a_viewer_who_opens_a_draft_reads_its_review(where: Workspace) -> None:
+    campaign = builders.draft(where, builders.person(where, "manager"))
+    answer = signed_in(builders.person(where, "viewer")).get(f"/campaigns/{campaign.pk}/")
+    assert answer.headers["Location"] == f"/campaigns/{campaign.pk}/review/"
+
+
+def test_a_save_into_what_is_no_draft_any_more_keeps_the_text(where: Workspace) -> None:
+    manager = builders.person(where, "manager")
+    campaign = builders.draft(where, manager)
+    form = {"revision": campaign.revision, **builders.CONTENT, "subject": "My late words"}
+    lifecycle.apply(campaign, "request_approval", actor=manager, now=timezone.now())
+    answer = signed_in(manager).post(f"/campaigns/{campaign.pk}/edit/content/", form)
+    assert answer.status_code == 409
+    assert "My late words" in answer.content.decode()
+    assert campaign.actions.get().content["subject"] != "My late words"
+
+
+def test_approve_and_activate_happen_together_or_not_at_all(where: Workspace) -> None:
+    campaign = builders.draft(where, builders.person(where, "manager"))
+    lifecycle.apply(
+        campaign, "request_approval", actor=builders.User.objects.get(name="Manager"), now=timezone.now()
+    )
+    builders.ChannelConfiguration.objects.update(status="inactive")
+    post(signed_in(builders.person(where, "approver")), campaign, "approve_and_activate")
+    campaign.refresh_from_db()
+    assert (campaign.status, campaign.approved_by) == ("in_review", None)
+
+
+def test_home_asks_nobody_to_approve_their_own(where: Workspace) -> None:
+    author = builders.person(where, "approver", "ana")
+    campaign = builders.draft(where, author)
+    lifecycle.apply(campaign, "request_approval", actor=builders.person(where, "manager"), now=timezone.now())
+    assert "asks for approval" not in signed_in(author).get("/").content.decode()
+    other = builders.person(where, "approver", "bo")
+    assert "asks for approval" in signed_in(other).get("/").content.decode()
+
+
+def test_a_name_nobody_knows_is_told_at_the_field_that_uses_it(where: Workspace) -> None:
+    campaign = builders.draft(where, builders.person(where, "manager"), subject="Hi {{ profile.nmae }}")
+    findings = validation.validate(campaign, now=timezone.now())
+    assert [(one.code, one.field) for one in findings if one.is_error] == [("unknown_name", "subject")]
+
+
+def test_the_preview_of_a_triggered_message_shows_what_a_call_will_bring(where: Workspace) -> None:
+    html = "<p>Order {{ context.order.number }} for {{ context.total }}</p>"
+    campaign = builders.draft(
+        where, builders.person(where, "manager"), type="api_triggered", category="transactional", html=html
+    )
+    page = signed_in(builders.person(where, "viewer")).get(f"/campaigns/{campaign.pk}/preview/")
+    assert "Order [number] for [total]" in page.content.decode()
+
+
+def test_the_list_asks_the_database_as_often_for_one_campaign_as_for_many(
+    where: Workspace, django_assert_max_num_queries: Any
+) -> None:
+    manager = builders.person(where, "manager")
+    client = signed_in(manager)
+    builders.draft(where, manager)
+    with CaptureQueriesContext(connection) as for_one:
+        client.get("/campaigns/")
+    for _again in range(20):
+        builders.draft(where, manager)
+    with django_assert_max_num_queries(len(for_one)):
+        answer = client.get("/campaigns/")
+    assert answer.content.decode().count("Winter layers") >= 21
+
+
+def test_the_admin_site_shows_campaigns_and_changes_none(where: Workspace) -> None:
+    campaign = builders.draft(where, builders.person(where, "manager"))
+    administrator = builders.person(where, "administrator", "root")
+    User.objects.filter(pk=administrator.pk).update(is_staff=True)
+    client = signed_in(administrator)
+    assert "Winter layers" in client.get("/admin/campaigns/campaign/").content.decode()
+    address = f"/admin/campaigns/campaign/{campaign.pk}/change/"
+    assert client.get(address).status_code == 200
+    assert client.post(address, {"status": "live"}).status_code == 403
+    assert client.get("/admin/campaigns/campaign/add/").status_code == 403
+    stranger = builders.person(builders.workspace("other"), "administrator", "eve")
+    User.objects.filter(pk=stranger.pk).update(is_staff=True)
+    assert "Winter layers" not in signed_in(stranger).get("/admin/campaigns/campaign/").content.decode()

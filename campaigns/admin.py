@@ -1,0 +1,44 @@
+"""Campaigns in the admin site: to look something up, never to change it past its lifecycle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.access import may, workspaces_where
+from accounts.models import User
+from campaigns import access
+from campaigns.models import Campaign
+from common.admin import ReadOnly
+
+if TYPE_CHECKING:
+    CampaignAdminBase = admin.ModelAdmin[Campaign]
+else:  # cannot be subscripted while running
+    CampaignAdminBase = admin.ModelAdmin
+
+
+@admin.register(Campaign)
+class CampaignAdmin(ReadOnly, CampaignAdminBase):
+    list_display = ["name", "workspace", "type", "status", "audience", "edited_by", "changed_at"]
+    fields = (
+        *("name", "workspace", "type", "category", "status", "description", "tags", "audience"),
+        *("starts_at", "ends_at", "version", "created_at", "changed_at", "activated_at", "completed_at"),
+    )
+    list_filter = [("workspace", admin.RelatedOnlyFieldListFilter), "status", "type"]
+    search_fields = ["name"]
+    list_select_related = ["workspace", "audience", "edited_by"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
+        mine = workspaces_where(cast(User, request.user), access.VIEW)
+        return super().get_queryset(request).filter(workspace__in=mine)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return workspaces_where(cast(User, request.user), access.VIEW).exists()
+
+    def has_view_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
+        if obj is None:
+            return self.has_module_permission(request)
+        return may(cast(User, request.user), access.VIEW, obj)
