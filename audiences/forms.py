@@ -13,7 +13,7 @@ from accounts.models import Workspace
 from audiences.imports.sniff import MAX_BYTES
 from audiences.models import Audience
 from audiences.rules.describe import PHRASES
-from audiences.rules.fields import BOOLEAN, NUMBER, OPERATORS, Field, fields_of
+from audiences.rules.fields import BOOLEAN, DAYS, NUMBER, OPERATORS, Field, fields_of
 
 ROWS = 5
 LISTS = ("one_of", "between")
@@ -86,20 +86,21 @@ class RuleForm(forms.Form):
     def _condition(self, field: Field, row: int) -> dict[str, Any]:
         operator = self.cleaned_data.get(f"op_{row}", "")
         value = self.cleaned_data.get(f"value_{row}", "")
-        given: Any = [_typed(field, part.strip()) for part in value.split(",")]
+        kind = NUMBER if operator in DAYS else field.type
+        given: Any = [_typed(kind, part.strip()) for part in value.split(",")]
         if operator not in LISTS:
-            given = _typed(field, value)
+            given = _typed(kind, value)
         return {"field": field.key, "op": operator, "value": given}
 
 
-def _typed(field: Field, text: str) -> Any:
-    """What the person typed as the field's type; what does not fit stays text and is refused by the rule."""
-    if field.type == NUMBER:
+def _typed(kind: str, text: str) -> Any:
+    """What the person typed as that type; what does not fit stays text and is refused by the rule."""
+    if kind == NUMBER:
         try:
             return float(text)
         except ValueError:
             return text
-    if field.type == BOOLEAN:
+    if kind == BOOLEAN:
         return {
             "yes": True,
             "true": True,

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from accounts.models import Workspace
-from audiences.rules.fields import BOOLEAN, DATE, NUMBER, Field, fields_of
+from audiences.rules.fields import BOOLEAN, DATE, DAYS, NUMBER, Field, fields_of
 from audiences.rules.grammar import Condition, Group, Value, parse
 
 
@@ -27,11 +27,13 @@ class Query:
 
 def compile_rule(rule: Any, workspace: Workspace) -> Query:
     """Raises Invalid as `grammar.parse` does."""
-    return _group(parse(rule, fields_of(workspace)))
+    return _group(parse(rule, fields_of(workspace)), workspace.time_zone)
 
 
-def _group(group: Group) -> Query:
-    parts = [_group(node) if isinstance(node, Group) else _condition(node) for node in group.nodes]
+def _group(group: Group, zone: str) -> Query:
+    parts = [
+        _group(node, zone) if isinstance(node, Group) else _condition(node, zone) for node in group.nodes
+    ]
     if not parts:
         return Query("TRUE")
     joiner = " AND " if group.kind == "all" else " OR "
@@ -78,8 +80,31 @@ SIMPLE: dict[str, tuple[str, Callable[[Value], Any]]] = {
 }
 
 
-def _condition(condition: Condition) -> Query:
+# Today is the workspace's day, by the database's clock: one moment for everybody a statement judges.
+TODAY = "(now() AT TIME ZONE %s)::date"
+WINDOWS = {
+    "in_last": f" BETWEEN to_char({TODAY} - %s, 'YYYY-MM-DD') AND to_char({TODAY}, 'YYYY-MM-DD')",
+    "in_next": f" BETWEEN to_char({TODAY}, 'YYYY-MM-DD') AND to_char({TODAY} + %s, 'YYYY-MM-DD')",
+}
+# Born on 29 February, one celebrates on the 28th of a common year.
+COMING = """(SELECT CASE WHEN is_leap_day THEN '02-29' ELSE to_char(today + n, 'MM-DD') END
+    FROM (SELECT (now() AT TIME ZONE %s)::date AS today) t, generate_series(0, %s) n,
+         (VALUES (FALSE), (TRUE)) v (is_leap_day)
+    WHERE NOT is_leap_day
+       OR to_char(today + n, 'MM-DD') = '02-28' AND to_char(today + n + 1, 'MM-DD') = '03-01')"""
+
+
+def _days(left: Query, op: str, days: int, zone: str) -> Query:
+    if op == "anniversary":
+        return Query(f"substr({left.sql}, 6) IN {COMING}", (*left.params, zone, days))
+    first, second = ((zone, days), (zone,)) if op == "in_last" else ((zone,), (zone, days))
+    return left + Query(WINDOWS[op], (*first, *second))
+
+
+def _condition(condition: Condition, zone: str) -> Query:
     left, values = _operand(condition.field), condition.values
+    if condition.op in DAYS:
+        return _days(left, condition.op, int(values[0]), zone)  # type: ignore[arg-type]
     if condition.op in SIMPLE:
         sql, bind = SIMPLE[condition.op]
         return left + Query(sql, (bind(values[0]),))

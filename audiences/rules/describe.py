@@ -23,6 +23,9 @@ PHRASES: dict[str, Any] = {
     "before": gettext_lazy("%(field)s is before %(value)s"),
     "after": gettext_lazy("%(field)s is after %(value)s"),
     "between": gettext_lazy("%(field)s is between %(low)s and %(high)s"),
+    "in_last": gettext_lazy("%(field)s is in the last %(value)s days"),
+    "in_next": gettext_lazy("%(field)s is in the next %(value)s days"),
+    "anniversary": gettext_lazy("%(field)s has its anniversary within %(value)s days"),
     "is_empty": gettext_lazy("%(field)s is empty"),
     "is_not_empty": gettext_lazy("%(field)s is not empty"),
 }

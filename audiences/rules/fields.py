@@ -28,8 +28,20 @@ OPERATORS: dict[str, tuple[str, ...]] = {
     TEXT: ("is", "is_not", "one_of", "contains", "starts_with", "is_empty", "is_not_empty"),
     NUMBER: ("is", "is_not", "one_of", "less_than", "greater_than", "between", "is_empty", "is_not_empty"),
     BOOLEAN: ("is", "is_empty", "is_not_empty"),
-    DATE: ("is", "before", "after", "between", "is_empty", "is_not_empty"),
+    DATE: (
+        "is",
+        "before",
+        "after",
+        "between",
+        "in_last",
+        "in_next",
+        "anniversary",
+        "is_empty",
+        "is_not_empty",
+    ),
 }
+# Operators that count whole days from today, and the most days each may count.
+DAYS: dict[str, int] = {"in_last": 36_500, "in_next": 36_500, "anniversary": 365}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from audiences.rules.fields import BOOLEAN, DATE, NUMBER, OPERATORS, Field
+from audiences.rules.fields import BOOLEAN, DATE, DAYS, NUMBER, OPERATORS, Field
 from common.errors import Invalid, Problem
 
 GROUPS = ("all", "any", "none")
@@ -25,7 +25,10 @@ Value = str | float | bool | date
 
 @dataclass(frozen=True)
 class Condition:
-    """`values` holds no value for is_empty, two for between, any number for one_of, else one."""
+    """`values` holds no value for is_empty, two for between, any number for one_of, else one.
+
+    For in_last, in_next and anniversary the value is a number of days.
+    """
 
     field: Field
     op: str
@@ -114,6 +117,8 @@ class _Reader:
         if op in VALUELESS:
             return ()
         given = raw.get("value")
+        if op in DAYS:
+            return self.days(given, DAYS[op], pointer)
         if op == "between" and not (isinstance(given, list) and len(given) == 2):
             self.fault("rule_bad_range", _("“between” needs a list of two values."), pointer)
             return None
@@ -156,6 +161,13 @@ class _Reader:
         if is_number and abs(given) < 1e15 and math.isfinite(given):
             return float(given)
         self.fault("rule_bad_number", _("Give a number of ordinary size."), pointer)
+        return None
+
+    def days(self, given: Any, most: int, pointer: str) -> tuple[Value, ...] | None:
+        is_whole = isinstance(given, int | float) and not isinstance(given, bool) and given == given // 1
+        if is_whole and 0 <= given <= most:
+            return (float(given),)
+        self.fault("rule_bad_days", _("Give whole days from 0 to %(most)s.") % {"most": most}, pointer)
         return None
 
     def date(self, given: str, pointer: str) -> date | None:

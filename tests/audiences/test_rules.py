@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
 
 from accounts import roles
 from accounts.access import SYSTEM
 from accounts.models import Workspace
 from audiences import consent, evaluate, lastlook, suppression
 from audiences.models import AttributeDefinition, Audience, Profile
+from audiences.rules.compile import COMING, TODAY
 from audiences.rules.describe import sentence
 from common.errors import Invalid
 
@@ -174,3 +177,57 @@ def test_each_excluded_person_has_a_reason_and_transactional_mail_ignores_opt_ou
     people = [(ana.pk, "ana@x.tw"), (None, "bo@x.tw"), (dora.pk, "new@x.tw")]
     blocked = lastlook.blocked(workspace.pk, people, channel="email", category="marketing")
     assert blocked == {0: evaluate.NO_CONSENT, 1: evaluate.SUPPRESSED}
+
+
+def _shifted(days: int, *, years: int = 0) -> str:
+    day = datetime.now(UTC).date() + timedelta(days=days)
+    if (day.month, day.day) == (2, 29):  # a day that other years do not have
+        day = day.replace(day=28)
+    return day.replace(year=day.year - years).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("op", "days", "who"),
+    [
+        ("in_last", 0, "ana"),
+        ("in_last", 3, "ana bo"),
+        ("in_last", 36_500, "ana bo dora"),
+        ("in_next", 0, "ana"),
+        ("in_next", 10, "ana chen"),
+        ("anniversary", 0, "ana"),
+        ("anniversary", 10, "ana chen dora"),
+    ],
+)
+def test_a_date_is_asked_from_today(workspace: Workspace, op: str, days: int, who: str) -> None:
+    dates = {"ana": _shifted(0), "bo": _shifted(-3), "chen": _shifted(10), "dora": _shifted(5, years=40)}
+    for name, day in dates.items():
+        Profile.objects.filter(email=f"{name}@x.tw").update(attributes={"joined": day})
+    assert found(workspace, one("joined", op, days)) == who
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_today_is_the_workspaces_day(workspace: Workspace, zone: str) -> None:
+    Workspace.objects.filter(pk=workspace.pk).update(time_zone=zone)
+    here = datetime.now(ZoneInfo(zone)).date()
+    Profile.objects.filter(email="ana@x.tw").update(attributes={"joined": here.isoformat()})
+    Profile.objects.exclude(email="ana@x.tw").update(attributes={"joined": "2001-02-03"})
+    assert found(workspace, one("joined", "in_next", 0)) == "ana"
+
+
+@pytest.mark.parametrize(("day", "days", "found"), [("2027-02-27", 1, 1), ("2028-02-27", 1, 0)])
+def test_a_leap_day_is_kept_on_the_28th_of_a_common_year(day: str, days: int, found: int) -> None:
+    sql = COMING.replace(TODAY, "%s::date")
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT '02-29' IN {sql}", [day, days])
+        assert cursor.fetchone()[0] == bool(found)
+
+
+@pytest.mark.parametrize("days", [-1, 1.5, 36_501, True, "7", None, [7], 1e400])
+def test_days_that_cannot_be_counted_are_refused_at_their_place(workspace: Workspace, days: Any) -> None:
+    with pytest.raises(Invalid) as caught:
+        found(workspace, {"all": [{"field": "joined", "op": "in_last", "value": days}]})
+    assert [(one.code, one.pointer) for one in caught.value.problems] == [("rule_bad_days", "/all/0/value")]
+
+
+def test_days_are_told_in_words(workspace: Workspace) -> None:
+    assert sentence(one("joined", "anniversary", 7), workspace) == "joined has its anniversary within 7 days"
