@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from accounts.access import Actor, require, visible_to
+from accounts.access import Actor, may, require, visible_to
 from accounts.models import Workspace
 from audiences.models import Audience, Import, Profile
 from common.errors import NotFound
@@ -37,6 +37,15 @@ def import_for(actor: Actor, pk: int) -> Import:
         raise NotFound(_("There is no such import, or you may not see it."))
     audience_for(actor, job.audience.pk)
     return job
+
+
+def profile_for(actor: Actor, pk: int) -> Profile:
+    """Only who may manage people of the workspace sees one of them."""
+    profile = Profile.objects.select_related("workspace").filter(pk=pk).first()
+    if profile is None or not may(actor, VIEW, profile.workspace):
+        raise NotFound(_("There is no such person, or you may not see them."))
+    require(actor, MANAGE, profile.workspace)
+    return profile
 
 
 def profiles_for(actor: Actor, workspace: Workspace) -> QuerySet[Profile]:

@@ -93,6 +93,31 @@ class RuleForm(forms.Form):
         return {"field": field.key, "op": operator, "value": given}
 
 
+def initial_of(rule: Any) -> dict[str, Any]:
+    """A saved rule as the form shows it: in rows where it is one short group, else as JSON."""
+    kind, nodes = next(iter(rule.items()), ("all", []))
+    if kind == "field":
+        kind, nodes = "all", [rule]
+    if len(nodes) > ROWS or any("field" not in node for node in nodes):
+        return {"json": json.dumps(rule, indent=2, ensure_ascii=False)}
+    first = {"match": kind}
+    for row, node in enumerate(nodes):
+        value = node.get("value", "")
+        given = value if isinstance(value, list) else [value]
+        if any(isinstance(one, str) and ("," in one or one != one.strip()) for one in given):
+            return {"json": json.dumps(rule, indent=2, ensure_ascii=False)}
+        first |= {f"field_{row}": node["field"], f"op_{row}": node["op"]}
+        first[f"value_{row}"] = ", ".join(_written(one) for one in given)
+    return first
+
+
+def _written(value: Any) -> str:
+    """As a person types it; `_typed` reads it back."""
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
 def _typed(kind: str, text: str) -> Any:
     """What the person typed as that type; what does not fit stays text and is refused by the rule."""
     if kind == NUMBER:

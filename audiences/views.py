@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, cast
 
 from django import forms
@@ -19,7 +20,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.access import require
 from accounts.models import User, Workspace
 from audiences import access, audiences, evaluate
-from audiences.forms import ImportForm, RuleForm
+from audiences import profiles as people
+from audiences.forms import ImportForm, RuleForm, initial_of
 from audiences.imports import merge, stage
 from audiences.models import Audience, Import, Profile
 from audiences.rules.describe import sentence
@@ -60,7 +62,41 @@ def show_list(request: HttpRequest) -> HttpResponse:
 def create(request: HttpRequest) -> HttpResponse:
     workspace = _workspace(request)
     require(_actor(request), access.MANAGE, workspace)
+
+    def make(name: str, rule: Any) -> Audience:
+        kind, actor = Audience.Kind.RULE, _actor(request)
+        return audiences.create(workspace, name=name, kind=kind, rule=rule, actor=actor, now=timezone.now())
+
     form = RuleForm(request.POST or None, workspace=workspace)
+    return _rule_page(request, workspace, form, make, {})
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """The rule of an audience that exists; its name stays."""
+    audience = access.audience_for(_actor(request), pk, access.MANAGE)
+    request.workspace = audience.workspace  # type: ignore[attr-defined]
+    if audience.kind != Audience.Kind.RULE:
+        raise NotFound(_("An uploaded audience has no rule."))
+
+    def change(_name: str, rule: Any) -> Audience:
+        return audiences.change_rule(audience, rule=rule, actor=_actor(request), now=timezone.now())
+
+    first = initial_of(audience.rule)
+    form = RuleForm(request.POST or None, workspace=audience.workspace, initial=first)
+    del form.fields["name"]
+    return _rule_page(request, audience.workspace, form, change, {"audience": audience})
+
+
+def _rule_page(
+    request: HttpRequest,
+    workspace: Workspace,
+    form: RuleForm,
+    save: Callable[[str, Any], Audience],
+    page: dict[str, Any],
+) -> HttpResponse:
+    """Counts the rule that was given, or saves it and shows the audience."""
     preview: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():
         try:
@@ -68,19 +104,12 @@ def create(request: HttpRequest) -> HttpResponse:
             if form.is_valid() and "count" in request.POST:
                 preview = _preview(rule, workspace)
             elif form.is_valid():
-                made = audiences.create(
-                    workspace,
-                    name=form.cleaned_data["name"],
-                    kind=Audience.Kind.RULE,
-                    rule=rule,
-                    actor=_actor(request),
-                    now=timezone.now(),
-                )
+                made = save(form.cleaned_data.get("name", ""), rule)
                 return redirect("audiences:detail", made.pk)
         except Invalid as error:
             show_faults(error, form, None if not form.cleaned_data["json"] else "json")
     status = 400 if form.errors else 200
-    return render(request, "audiences/create.html", {"form": form, **preview}, status=status)
+    return render(request, "audiences/create.html", {"form": form, **page, **preview}, status=status)
 
 
 def _preview(rule: Any, workspace: Workspace) -> dict[str, Any]:
@@ -175,6 +204,38 @@ def profiles(request: HttpRequest) -> HttpResponse:
         rows = _found(rows, search)
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     return render(request, "audiences/profiles.html", {"page": page, "search": search})
+
+
+@login_required
+@require_safe
+def profile(request: HttpRequest, pk: int) -> HttpResponse:
+    """One person: who they are, what they allow, and why something would not reach them."""
+    person = _person(request, pk)
+    page = {
+        "person": person,
+        "held": people.record(person),
+        "consents": person.consents.order_by("channel"),
+        "suppressions": people.suppressions_of(person),
+    }
+    return render(request, "audiences/profile.html", page)
+
+
+@login_required
+@require_safe
+def profile_export(request: HttpRequest, pk: int) -> HttpResponse:
+    """All that is held of one person, for the person who asks for it."""
+    person = _person(request, pk)
+    text = json.dumps(people.record(person), indent=2, ensure_ascii=False)
+    response = HttpResponse(text, content_type="application/json; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="profile-{person.pk}.json"'
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _person(request: HttpRequest, pk: int) -> Profile:
+    person = access.profile_for(_actor(request), pk)
+    request.workspace = person.workspace  # type: ignore[attr-defined]
+    return person
 
 
 def _found(rows: Any, search: str) -> Any:

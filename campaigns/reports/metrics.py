@@ -14,7 +14,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from audiences.evaluate import REASON_LABELS as EXCLUSION_LABELS
-from campaigns.models import Attempt, Event, Link, Message, Outcome, Run
+from campaigns.models import Attempt, Campaign, Event, Link, Message, Outcome, Run
 
 COUNTS = """
 SELECT last.outcome, count(*) FROM (
@@ -132,15 +132,26 @@ def links(run: Run) -> list[LinkClicks]:
 
 def messages_with(run: Run, outcome: str) -> QuerySet[Message, Any]:
     """The run's messages by their last outcome; `to_go` for those that are not settled. (ref, address, …)"""
+    rows = _told(Message.objects.filter(run=run))
+    if outcome == "to_go":
+        return rows.filter(Q(outcome=None) | Q(outcome=Outcome.DEFERRED))
+    return rows.filter(Q(outcome=outcome)) if outcome else rows
+
+
+def messages_to(profile_id: int, campaigns: QuerySet[Campaign]) -> QuerySet[Message, Any]:
+    """What one person got of these campaigns, the latest run first."""
+    rows = Message.objects.filter(profile=profile_id, run__campaign__in=campaigns)
+    return _told(rows).select_related("run__campaign").order_by("-run__due_at", "action", "-ref")
+
+
+def _told(messages: QuerySet[Message]) -> QuerySet[Message, Any]:
+    """With outcome, code, detail and time of the last attempt."""
     last = Attempt.objects.filter(
         run=OuterRef("run"), action=OuterRef("action"), ref=OuterRef("ref")
     ).order_by("-n")
-    rows = Message.objects.filter(run=run).annotate(
+    return messages.annotate(
         outcome=Subquery(last.values("outcome")[:1]),
         code=Subquery(last.values("code")[:1]),
         detail=Subquery(last.values("detail")[:1]),
         at=Subquery(last.values("at")[:1]),
     )
-    if outcome == "to_go":
-        return rows.filter(Q(outcome=None) | Q(outcome=Outcome.DEFERRED))
-    return rows.filter(outcome=outcome) if outcome else rows

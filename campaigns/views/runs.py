@@ -14,7 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from campaigns import lifecycle
+from audiences.access import profile_for
+from campaigns import access, lifecycle
 from campaigns.delivery.send import WINDOW
 from campaigns.models import Batch, Outcome, Run
 from campaigns.reports import metrics
@@ -101,6 +102,22 @@ def messages(request: HttpRequest, pk: int) -> HttpResponse:
         "search": search,
     }
     return render(request, "campaigns/messages.html", page)
+
+
+@login_required
+@require_safe
+def history(request: HttpRequest, pk: int) -> HttpResponse:
+    """A piece of the profile page: what this person was sent, of what the reader may see."""
+    person = profile_for(actor_of(request), pk)
+    mine = access.list_for(actor_of(request), person.workspace)
+    rows = metrics.messages_to(person.pk, mine)
+    page = {
+        "page": Paginator(rows, PAGE).get_page(request.GET.get("page")),
+        "person": person,
+        "labels": {**dict(Outcome.choices), "to_go": _("Still to go")},
+        "reasons": metrics.REASON_LABELS,
+    }
+    return render(request, "campaigns/_history.html", page)
 
 
 class _Echo:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from accounts.models import Workspace
+from audiences import consent, suppression
+from audiences.forms import initial_of
 from audiences.models import Audience, Import, Profile
+from audiences.rules.describe import sentence
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -125,3 +129,63 @@ def test_a_rule_survives_as_json(manager: Client) -> None:
     }
     manager.post("/audiences/new/", {"name": "Deep", "match": "all", "json": json.dumps(rule)})
     assert Audience.objects.get().rule == rule
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {},
+        {"field": "name", "op": "is", "value": "林1"},
+        {"any": [{"field": "name", "op": "one_of", "value": ["林1", "Ann 2"]}]},
+        {"all": [{"field": "is_test", "op": "is", "value": False}, {"field": "email", "op": "is_empty"}]},
+        {"none": [{"field": "name", "op": "is", "value": "a, b "}]},
+        {"all": [{"any": [{"field": "name", "op": "is", "value": "x"}]}]},
+    ],
+)
+def test_a_saved_rule_is_opened_and_saved_again_without_changing_its_meaning(
+    where: Workspace, manager: Client, rule: Any
+) -> None:
+    audience = builders.audience(where, rule=rule)
+    before = sentence(rule, where)
+    page = manager.get(f"/audiences/{audience.pk}/edit/")
+    assert page.status_code == 200
+    form = {"match": "all", "json": "", **initial_of(rule)}
+    answer = manager.post(f"/audiences/{audience.pk}/edit/", form)
+    assert answer.status_code == 302
+    audience.refresh_from_db()
+    assert sentence(audience.rule, where) == before
+
+
+def test_a_wrong_change_of_a_rule_is_told_and_keeps_the_old_one(where: Workspace, manager: Client) -> None:
+    audience = builders.audience(where, rule={"field": "name", "op": "is", "value": "x"})
+    answer = manager.post(f"/audiences/{audience.pk}/edit/", {"match": "all", "json": '{"field": "nmae"}'})
+    assert answer.status_code == 400
+    assert "There is no field" in answer.content.decode()
+    audience.refresh_from_db()
+    assert audience.rule == {"field": "name", "op": "is", "value": "x"}
+
+
+def test_a_person_is_shown_with_what_is_held_of_them(where: Workspace, manager: Client) -> None:
+    person = Profile.objects.filter(workspace=where).order_by("pk")[1]
+    consent.withdraw(profile_id=person.pk, channel="email", source="page", now=builders.NOW)
+    suppression.suppress(
+        workspace_id=where.pk, channel="email", address=person.email, reason="bounce", now=builders.NOW
+    )
+    page = manager.get(f"/audiences/profiles/{person.pk}/").content.decode()
+    assert "林1" in page and "opted out" in page and "On the suppression list: bounce" in page
+    held = json.loads(manager.get(f"/audiences/profiles/{person.pk}/export.json").content)
+    assert held["email"] == person.email
+    assert [one["state"] for one in held["consents"]] == ["no"]
+    assert [one["reason"] for one in held["suppressed"]] == ["bounce"]
+
+
+@pytest.mark.parametrize("role", ["viewer", "administrator"])
+def test_a_person_is_not_shown_to_who_may_not_see_people(where: Workspace, role: str) -> None:
+    person = Profile.objects.first()
+    assert person
+    here = where if role == "viewer" else builders.workspace("other")
+    reader = Client()
+    reader.force_login(builders.person(here, role, "eve"))
+    for address in (f"/audiences/profiles/{person.pk}/", f"/audiences/profiles/{person.pk}/export.json"):
+        assert reader.get(address).status_code == 404
+    assert reader.get(f"/campaigns/people/{person.pk}/messages/").status_code == 404

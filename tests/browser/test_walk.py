@@ -57,6 +57,9 @@ def test_a_campaign_goes_from_draft_to_a_click_in_the_report(page: Page, demo: s
     with page.expect_request(re.compile(r"/t/c/")):
         letter.get_by_role("link", name="Shop winter layers").press("Enter", no_wait_after=True)
 
+    page.goto(f"{demo}/audiences/profiles/1/")
+    expect(page.get_by_role("cell", name="Winter layers")).to_be_visible()
+
     page.goto(f"{run}report/")
     rows = page.locator(".funnel tr")
     expect(rows.nth(1).locator(".end")).to_have_text("200")
@@ -78,6 +81,8 @@ PAGES = {
     "new-audience": "/audiences/new/",
     "import": "/audiences/import/",
     "profiles": "/audiences/profiles/",
+    "profile": "/audiences/profiles/1/",
+    "edit-audience": "/audiences/1/edit/",
     "channels": "/channels/",
     "channel": "/channels/1/test/",
     "credentials": "/accounts/credentials/",

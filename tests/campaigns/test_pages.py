@@ -298,3 +298,13 @@ def test_the_admin_site_shows_campaigns_and_changes_none(where: Workspace) -> No
     stranger = builders.person(builders.workspace("other"), "administrator", "eve")
     User.objects.filter(pk=stranger.pk).update(is_staff=True)
     assert "Winter layers" not in signed_in(stranger).get("/admin/campaigns/campaign/").content.decode()
+
+
+def test_a_person_s_page_shows_what_they_were_sent(where: Workspace) -> None:
+    builders.live(where, now=timezone.now())
+    call_command("deliver")
+    client = signed_in(builders.User.objects.get(name="Manager"))
+    person = builders.Profile.objects.filter(workspace=where).first()
+    assert person
+    page = client.get(f"/campaigns/people/{person.pk}/messages/").content.decode()
+    assert "Winter layers" in page and "Accepted" in page
