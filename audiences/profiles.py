@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from datetime import datetime
+from functools import cache
 from typing import Any
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts import audit
+from accounts.access import Actor, require
 from accounts.models import Workspace
+from audiences.access import MANAGE
 from audiences.models import AudienceMember, Consent, Profile, Suppression
 from channels.kinds import clean_email, clean_phone
 from common.errors import Invalid, Problem
@@ -21,6 +27,56 @@ def clean(namespace: str, value: str) -> str:
         detail = _("There is no namespace “%(name)s”; use email or phone.") % {"name": namespace[:80]}
         raise Invalid(Problem("unknown_namespace", detail, "/namespace"))
     return NAMESPACES[namespace](value)
+
+
+def clean_locale(value: str) -> str:
+    if len(value) > 35 or not value.replace("-", "").replace("_", "").isalnum():
+        raise Invalid(Problem("row_bad_locale", _("This is not a language; write one like zh-TW."), "locale"))
+    return value.replace("_", "-")
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
+
+
+def clean_time_zone(value: str) -> str:
+    if value not in _zones():
+        detail = _("This is not a time zone; write one like Asia/Taipei.")
+        raise Invalid(Problem("row_bad_time_zone", detail, "time_zone"))
+    return value
+
+
+@transaction.atomic
+def change(
+    profile: Profile, *, locale: str, time_zone: str, is_test: bool, actor: Actor, now: datetime
+) -> Profile:
+    """Corrects what we know of the person. Empty texts mean unknown. Raises Invalid."""
+    locked = Profile.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=profile.pk)
+    require(actor, MANAGE, locked.workspace)
+    given = {
+        "locale": clean_locale(locale) if locale else "",
+        "time_zone": clean_time_zone(time_zone) if time_zone else "",
+        "is_test": is_test,
+    }
+    changed = sorted(name for name, value in given.items() if getattr(locked, name) != value)
+    if not changed:
+        return locked
+    for name, value in given.items():
+        setattr(locked, name, value)
+    locked.changed_at = now
+    locked.save()
+    # By number only: the log is kept for ever, and must not hold the address of one who is erased.
+    audit.record(
+        actor=actor,
+        verb="change_profile",
+        obj=locked.workspace,
+        workspace=locked.workspace,
+        now=now,
+        profile=locked.pk,
+        fields=changed,
+    )
+    return locked
 
 
 def find(workspace: Workspace, namespace: str, value: str) -> Profile | None:

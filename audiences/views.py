@@ -21,7 +21,7 @@ from accounts.access import require
 from accounts.models import User, Workspace
 from audiences import access, audiences, evaluate
 from audiences import profiles as people
-from audiences.forms import ImportForm, RuleForm, initial_of
+from audiences.forms import ImportForm, ProfileForm, RuleForm, initial_of
 from audiences.imports import merge, stage
 from audiences.models import Audience, Import, Profile
 from audiences.rules.describe import sentence
@@ -207,17 +207,28 @@ def profiles(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: HttpRequest, pk: int) -> HttpResponse:
     """One person: who they are, what they allow, and why something would not reach them."""
     person = _person(request, pk)
+    first = {"locale": person.locale, "time_zone": person.time_zone, "is_test": person.is_test}
+    form = ProfileForm(request.POST if request.method == "POST" else None, initial=first)
+    if request.method == "POST" and form.is_valid():
+        try:
+            people.change(person, actor=_actor(request), now=timezone.now(), **form.cleaned_data)
+        except Invalid as error:
+            show_faults(error, form)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("audiences:profile", pk)
     page = {
+        "form": form,
         "person": person,
         "held": people.record(person),
         "consents": person.consents.order_by("channel"),
         "suppressions": people.suppressions_of(person),
     }
-    return render(request, "audiences/profile.html", page)
+    return render(request, "audiences/profile.html", page, status=400 if form.errors else 200)
 
 
 @login_required

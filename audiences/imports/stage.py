@@ -5,11 +5,9 @@ with row, column, masked value and what to do. Nothing else changes yet: `merge.
 from __future__ import annotations
 
 import unicodedata
-import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from django.db import connection, transaction
@@ -20,6 +18,7 @@ from accounts.access import Actor, require
 from accounts.models import User
 from audiences.imports.sniff import PROFILE_COLUMNS, sniff
 from audiences.models import Audience, Import
+from audiences.profiles import clean_locale, clean_time_zone
 from channels.kinds import clean_email, clean_phone
 from common.errors import Invalid, Problem
 
@@ -97,30 +96,11 @@ def stage(raw: bytes, *, file_name: str, audience: Audience, actor: Actor, now: 
     return job
 
 
-def _locale(value: str) -> str:
-    if len(value) > 35 or not value.replace("-", "").replace("_", "").isalnum():
-        raise Invalid(Problem("row_bad_locale", _("This is not a language; write one like zh-TW."), ""))
-    return value.replace("_", "-")
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
-
-
-def _time_zone(value: str) -> str:
-    if value not in _zones():
-        raise Invalid(
-            Problem("row_bad_time_zone", _("This is not a time zone; write one like Asia/Taipei."), "")
-        )
-    return value
-
-
 CLEANERS: dict[str, Callable[[str], str]] = {
     "email": clean_email,
     "phone": clean_phone,
-    "locale": _locale,
-    "time_zone": _time_zone,
+    "locale": clean_locale,
+    "time_zone": clean_time_zone,
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from accounts.models import Workspace
+from accounts.models import AuditEntry, Workspace
 from audiences import consent, suppression
 from audiences.forms import initial_of
 from audiences.models import Audience, Import, Profile
@@ -189,3 +189,32 @@ def test_a_person_is_not_shown_to_who_may_not_see_people(where: Workspace, role:
     for address in (f"/audiences/profiles/{person.pk}/", f"/audiences/profiles/{person.pk}/export.json"):
         assert reader.get(address).status_code == 404
     assert reader.get(f"/campaigns/people/{person.pk}/messages/").status_code == 404
+
+
+def test_what_is_known_of_a_person_can_be_corrected(where: Workspace, manager: Client) -> None:
+    person = Profile.objects.filter(workspace=where).first()
+    assert person
+    address = f"/audiences/profiles/{person.pk}/"
+    form = {"locale": "zh_TW", "time_zone": "Asia/Taipei", "is_test": "on"}
+    for _twice in range(2):  # what changes nothing is not written down
+        assert manager.post(address, form).status_code == 302
+    person.refresh_from_db()
+    assert (person.locale, person.time_zone, person.is_test) == ("zh-TW", "Asia/Taipei", True)
+    entry = AuditEntry.objects.get(verb="change_profile")
+    assert entry.details["profile"] == person.pk
+    assert str(person.email) not in f"{entry.details} {entry.object_label}"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"locale": "zh TW"}, {"time_zone": "Asia/Taipeh"}, {"time_zone": "../etc"}, {"locale": "\0"}]
+)
+def test_a_wrong_correction_is_told_at_its_field_and_changes_nothing(
+    where: Workspace, manager: Client, wrong: dict[str, str]
+) -> None:
+    person = Profile.objects.filter(workspace=where).first()
+    assert person
+    answer = manager.post(f"/audiences/profiles/{person.pk}/", {"is_test": "on", **wrong})
+    assert answer.status_code == 400
+    assert "finding box err" in answer.content.decode()
+    person.refresh_from_db()
+    assert (person.locale, person.time_zone, person.is_test) == ("", "", False)
