@@ -112,12 +112,14 @@ def record(profile: Profile) -> dict[str, Any]:
             {"channel": one.channel, "reason": one.reason, "at": one.at.isoformat()}
             for one in suppressions_of(profile)
         ],
-        "uploadedAudiences": list(
-            AudienceMember.objects.filter(profile=profile)
-            .order_by("audience__name")
-            .values_list("audience__name", flat=True)
-        ),
+        "uploadedAudiences": uploads_of(profile),
     }
+
+
+def uploads_of(profile: Profile) -> list[str]:
+    """The names of the uploaded audiences the person is in."""
+    rows = AudienceMember.objects.filter(profile=profile).order_by("audience__name")
+    return list(rows.values_list("audience__name", flat=True))
 
 
 def suppressions_of(profile: Profile) -> list[Suppression]:

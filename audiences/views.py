@@ -224,7 +224,7 @@ def profile(request: HttpRequest, pk: int) -> HttpResponse:
     page = {
         "form": form,
         "person": person,
-        "held": people.record(person),
+        "uploads": people.uploads_of(person),
         "consents": person.consents.order_by("channel"),
         "suppressions": people.suppressions_of(person),
     }
