@@ -122,6 +122,28 @@ class Role(Group):
         return f"{self.title} ({self.workspace})"
 
 
+class AccessLabel(models.Model):
+    """A second gate: a labelled object is visible only to who holds all its labels, through their roles."""
+
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, related_name="labels", verbose_name=_("workspace")
+    )
+    name = models.CharField(_("name"), max_length=100)
+    description = models.CharField(_("description"), max_length=500, blank=True)
+    roles = models.ManyToManyField(
+        Role, blank=True, related_name="labels", verbose_name=_("roles that hold it")
+    )
+
+    class Meta:
+        verbose_name = _("access label")
+        verbose_name_plural = _("access labels")
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="label_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ApiCredential(models.Model):
     """Lets another system act as a role. Only the SHA-256 of the secret is kept; it is shown once."""
 

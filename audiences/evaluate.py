@@ -10,20 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Workspace
+from audiences import reachability
 from audiences.models import Audience, Profile
-from audiences.rules.compile import Query, compile_rule
-
-# Reasons of exclusion, by the codes of the reference catalogue (9.7).
-NO_ADDRESS, SUPPRESSED, NO_CONSENT = "050020", "050102", "050101"
-REASON_LABELS: dict[str, Any] = {
-    NO_ADDRESS: _("No email address"),
-    SUPPRESSED: _("On the suppression list"),
-    NO_CONSENT: _("No consent for email marketing"),
-}
-ADDRESS_COLUMNS = {"email": "p.email"}
+from audiences.query import Query
+from audiences.rules.compile import compile_rule
 
 
 def definition(audience: Audience) -> dict[str, Any]:
@@ -46,16 +38,10 @@ def targets(audience: dict[str, Any], *, workspace_id: int, channel: str, catego
 
     A caller that wants pages wraps it: the planner pushes `profile_id > %s` down to the primary key.
     """
-    address = ADDRESS_COLUMNS[channel]
-    # Only our own column name and codes are put into the text; every value is bound.
-    reason = f"""CASE
-        WHEN COALESCE({address}, '') = '' THEN '{NO_ADDRESS}'
-        WHEN EXISTS (SELECT 1 FROM audiences_suppression s WHERE s.workspace_id = p.workspace_id
-                     AND s.channel = %s AND s.address = {address}) THEN '{SUPPRESSED}'
-        WHEN %s = 'marketing' AND EXISTS (SELECT 1 FROM audiences_consent c WHERE c.profile_id = p.id
-                     AND c.channel = %s AND c.state = 'no') THEN '{NO_CONSENT}' END"""
-    columns = f"SELECT p.id AS profile_id, COALESCE({address}, '') AS address, {reason} AS reason "
-    return Query(columns, (channel, category, channel)) + _members(audience, workspace_id)
+    address = reachability.ADDRESSES[channel]
+    reason = reachability.reason(channel, category)
+    columns = f"SELECT p.id AS profile_id, COALESCE({address}, '') AS address, {reason.sql} AS reason "
+    return Query(columns, reason.params) + _members(audience, workspace_id)
 
 
 def count(audience: dict[str, Any], workspace_id: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection
 
-from audiences.evaluate import NO_CONSENT, SUPPRESSED
+from audiences.reachability import NO_CONSENT, SUPPRESSED
 
 SQL = """
 SELECT t.place,

@@ -8,6 +8,7 @@ from django.http import Http404, JsonResponse
 from rest_framework import exceptions, parsers
 from rest_framework.response import Response
 
+from common.api import problems_of
 from common.errors import CarillonError, Invalid
 
 
@@ -42,6 +43,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | Js
         return problem(error.status, error.code, str(error.detail), **error.extra)
     if isinstance(error, Http404):
         return problem(404, "not_found", "There is nothing here, or it is not visible to this credential.")
+    if isinstance(error, exceptions.ValidationError):
+        return problem_response(Invalid(problems_of(error.detail)), context)
     if isinstance(error, exceptions.APIException):
         response = problem(error.status_code, str(error.default_code), str(error.detail)[:500])
         if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):

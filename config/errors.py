@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from common.errors import CarillonError, PermissionMissing
 from config.api import problem
 
+API = ("/ajo/", "/api/")
 PAGES = {400, 403, 404, 409, 500, 503}
 
 
@@ -26,7 +27,7 @@ class ErrorPagesMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, CarillonError):
             return None
-        if request.path.startswith("/ajo/"):
+        if request.path.startswith(API):
             return problem(error.status, error.code, str(error.detail), **error.extra)
         return page(request, error.status, error=error)
 
@@ -55,13 +56,13 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if request.path.startswith("/ajo/"):
+    if request.path.startswith(API):
         return problem(404, "not_found", "There is no such address in this API.")
     return page(request, 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    if request.path.startswith("/ajo/"):
+    if request.path.startswith(API):
         return problem(500, "server_error", "Something broke on our side. It was logged; try again.")
     return page(request, 500)
 

@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django_celery_beat",
     "django_htmx",
+    "drf_spectacular",
     "guardian",
     "pgtrigger",
     "rest_framework",
@@ -224,6 +225,18 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["config.api.NestedJSONParser"],
     "EXCEPTION_HANDLER": "config.api.problem_response",
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_PAGINATION_CLASS": "common.api.CursorPages",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Carillon",
+    "DESCRIPTION": "People, consent, audiences and messages. Errors are application/problem+json (RFC 9457).",
+    "VERSION": "1",
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "APPEND_COMPONENTS": {"securitySchemes": {"credential": {"type": "http", "scheme": "bearer"}}},
+    "SECURITY": [{"credential": []}],
 }
 
 LOGGING = logs.configuration(pretty=not PRODUCTION)

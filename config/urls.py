@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularJSONAPIView
 
 urlpatterns = [
     path("", include("campaigns.urls")),
@@ -13,6 +14,8 @@ urlpatterns = [
     path("channels/", include("channels.urls")),
     path("accounts/", include("accounts.urls")),
     path("ajo/", include("campaigns.api.urls")),
+    path("api/", include("audiences.api.urls")),
+    path("api/schema/", SpectacularJSONAPIView.as_view(), name="api_schema"),
     path("admin/", admin.site.urls),
 ]
 if settings.DEMO:

@@ -5,24 +5,13 @@ is bound; nothing a person wrote becomes SQL.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from accounts.models import Workspace
+from audiences.query import Query
 from audiences.rules.fields import BOOLEAN, DATE, DAYS, NUMBER, Field, fields_of
 from audiences.rules.grammar import Condition, Group, Value, parse
-
-
-@dataclass(frozen=True)
-class Query:
-    """SQL with %s places, and the values that go there."""
-
-    sql: str
-    params: tuple[Any, ...] = ()
-
-    def __add__(self, other: Query) -> Query:
-        return Query(self.sql + other.sql, self.params + other.params)
 
 
 def compile_rule(rule: Any, workspace: Workspace) -> Query:

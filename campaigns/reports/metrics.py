@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
-from audiences.evaluate import REASON_LABELS as EXCLUSION_LABELS
+from audiences.reachability import REASON_LABELS as EXCLUSION_LABELS
 from campaigns.models import Attempt, Campaign, Event, Link, Message, Outcome, Run
 
 COUNTS = """

@@ -9,7 +9,7 @@ import pytest
 from accounts import roles
 from accounts.access import SYSTEM
 from accounts.models import Role, User, Workspace
-from audiences import consent, evaluate
+from audiences import consent, evaluate, reachability
 from audiences.imports import merge, stage
 from audiences.models import Audience, AudienceMember, Import, Profile, StagedRow
 from common.errors import Invalid, PermissionMissing
@@ -71,7 +71,7 @@ def test_an_import_keeps_what_it_does_not_name_and_never_undoes_an_opt_out(audie
         channel="email",
         category="marketing",
     )
-    assert reach == {evaluate.NO_CONSENT: 1}
+    assert reach == {reachability.NO_CONSENT: 1}
 
 
 @pytest.mark.parametrize(

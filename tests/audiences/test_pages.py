@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.models import AuditEntry, Workspace
 from audiences import consent, suppression
-from audiences.forms import initial_of
+from audiences.forms.rule import initial_of
 from audiences.models import Audience, Import, Profile
 from audiences.rules.describe import sentence
 from tests import builders

@@ -12,7 +12,7 @@ from django.db import connection
 from accounts import roles
 from accounts.access import SYSTEM
 from accounts.models import Workspace
-from audiences import consent, evaluate, lastlook, suppression
+from audiences import consent, evaluate, lastlook, reachability, suppression
 from audiences.models import AttributeDefinition, Audience, Profile
 from audiences.rules.compile import COMING, TODAY
 from audiences.rules.describe import sentence
@@ -172,11 +172,16 @@ def test_each_excluded_person_has_a_reason_and_transactional_mail_ignores_opt_ou
     everybody = rule_audience({})
     wanted = {"workspace_id": workspace.pk, "channel": "email"}
     marketing = evaluate.reach(everybody, category="marketing", **wanted)
-    assert marketing == {"": 1, evaluate.NO_CONSENT: 1, evaluate.SUPPRESSED: 1, evaluate.NO_ADDRESS: 1}
+    assert marketing == {
+        "": 1,
+        reachability.NO_CONSENT: 1,
+        reachability.SUPPRESSED: 1,
+        reachability.NO_ADDRESS: 1,
+    }
     assert evaluate.reach(everybody, category="transactional", **wanted)[""] == 2
     people = [(ana.pk, "ana@x.tw"), (None, "bo@x.tw"), (dora.pk, "new@x.tw")]
     blocked = lastlook.blocked(workspace.pk, people, channel="email", category="marketing")
-    assert blocked == {0: evaluate.NO_CONSENT, 1: evaluate.SUPPRESSED}
+    assert blocked == {0: reachability.NO_CONSENT, 1: reachability.SUPPRESSED}
 
 
 def _shifted(days: int, *, years: int = 0) -> str:

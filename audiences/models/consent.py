@@ -1,0 +1,133 @@
+"""What people allow, what they subscribed to, and the addresses nobody writes to."""
+
+from __future__ import annotations
+
+import pgtrigger
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User, Workspace
+from audiences.models.profile import Profile
+
+
+class Topic(models.Model):
+    """A subscription list: what a person may want to hear about. Archived ones are no longer offered."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="topics")
+    key = models.CharField(_("key"), max_length=63)
+    name = models.CharField(_("name"), max_length=100)
+    description = models.CharField(_("description"), max_length=500, blank=True)
+    is_public = models.BooleanField(_("offered on the preference page"), default=True)
+    double_opt_in = models.BooleanField(_("asks to confirm by email"), default=True)
+    archived_at = models.DateTimeField(_("archived"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("topic")
+        verbose_name_plural = _("topics")
+        default_permissions = ()
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "key"], name="topic_key_once"),
+            models.UniqueConstraint(fields=["workspace", "name"], name="topic_name_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ConsentState(models.TextChoices):
+    YES = "yes", _("agreed")
+    NO = "no", _("opted out")
+    PENDING = "pending", _("not confirmed yet")
+
+
+class Statement(models.Model):
+    """What a person said about a channel, or about one topic on it, and how we know."""
+
+    channel = models.CharField(max_length=20)
+    state = models.CharField(max_length=7, choices=ConsentState)
+    source = models.CharField(max_length=60)
+    wording = models.CharField(max_length=1000, blank=True)
+    actor = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+
+class Consent(Statement):
+    """What a person last said. No row means consent was never withdrawn, and no topic was subscribed to.
+
+    Without a topic it speaks of the whole channel; “no” there stands above every topic.
+    """
+
+    State = ConsentState
+    profile = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="consents")
+    topic = models.ForeignKey(Topic, null=True, on_delete=models.CASCADE, related_name="consents")
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["profile", "channel", "topic"], name="consent_once", nulls_distinct=False
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.state}"
+
+
+class ConsentEntry(Statement):
+    """The history, written once. A trigger refuses change; only erasing the person removes it."""
+
+    profile = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="consent_history")
+    topic = models.ForeignKey(Topic, null=True, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        default_permissions = ()
+        ordering = ["-at", "-id"]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update),
+            pgtrigger.Trigger(
+                name="kept_until_erased",
+                operation=pgtrigger.Delete,
+                when=pgtrigger.Before,
+                func="IF current_setting('carillon.erasing', TRUE) = 'on' THEN RETURN OLD; END IF; "
+                "RAISE EXCEPTION 'the history of consent is append-only';",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d} {self.channel}: {self.state}"
+
+
+class Suppression(models.Model):
+    """An address nobody in the workspace writes to, whoever owns it. It outlives the profile.
+
+    `address` is in its stored form, or a whole domain as “@example.com”, or, after an erasure, only the hash
+    of an address (see `audiences/suppression.py`).
+    """
+
+    class Kind(models.TextChoices):
+        ADDRESS = "address", _("address")
+        DOMAIN = "domain", _("domain")
+        HASH = "hash", _("erased address")
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE)
+    channel = models.CharField(max_length=20)
+    kind = models.CharField(max_length=7, choices=Kind, default=Kind.ADDRESS)
+    address = models.CharField(max_length=254)
+    reason = models.CharField(max_length=60)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "channel", "address"], name="suppression_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.address

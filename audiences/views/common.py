@@ -1,0 +1,31 @@
+"""What the views about people share: who asks, where they stand, and faults beside their fields."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django import forms
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from accounts.models import User, Workspace
+from common.errors import Invalid, NotFound
+
+
+def actor_of(request: HttpRequest) -> User:
+    return cast(User, request.user)
+
+
+def workspace_of(request: HttpRequest) -> Workspace:
+    workspace: Workspace | None = getattr(request, "workspace", None)
+    if workspace is None:
+        raise NotFound(_("You hold no role in any workspace. An administrator can give you one."))
+    return workspace
+
+
+def show_faults(error: Invalid, form: forms.Form, fallback: str | None = None) -> None:
+    """Each fault beside the field it names, with its place in a rule's tree."""
+    for problem in error.problems:
+        field = problem.pointer if problem.pointer in form.fields else fallback
+        place = f"{problem.pointer}: " if problem.pointer.startswith("/") else ""
+        form.add_error(field, f"{place}{problem.detail}")

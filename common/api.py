@@ -1,0 +1,60 @@
+"""What the REST doors of all apps share: strict bodies, and pages that stay right while rows are added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from rest_framework import exceptions, pagination, serializers
+
+from common.errors import Problem
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses what it does not know, and what only we may write, instead of passing over it in silence."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            faults = {str(name): [self._fault(str(name))] for name in data if not self._takes(str(name))}
+            if faults:
+                raise exceptions.ValidationError(faults)
+        return super().to_internal_value(data)
+
+    def _takes(self, name: str) -> bool:
+        return name in self.fields and not self.fields[name].read_only
+
+    def _fault(self, name: str) -> exceptions.ErrorDetail:
+        if name in self.fields:
+            return exceptions.ErrorDetail(_("This cannot be written."), code="read_only_field")
+        known = ", ".join(key for key, field in self.fields.items() if not field.read_only)
+        detail = _("There is no such field; the fields are: %(known)s.") % {"known": known}
+        return exceptions.ErrorDetail(detail, code="unknown_field")
+
+
+def problems_of(detail: Any, pointer: str = "") -> list[Problem]:
+    """DRF's nested error detail as problems, each with its JSON pointer (RFC 6901)."""
+    if isinstance(detail, Mapping):
+        found = []
+        for name, inner in detail.items():
+            part = "" if name == "non_field_errors" else "/" + str(name).replace("~", "~0").replace("/", "~1")
+            found += problems_of(inner, pointer + part)
+        return found
+    if isinstance(detail, list):
+        if all(isinstance(one, exceptions.ErrorDetail) for one in detail):
+            return [Problem(one.code, str(one), pointer) for one in detail]
+        return [
+            problem
+            for place, inner in enumerate(detail)
+            for problem in problems_of(inner, f"{pointer}/{place}")
+        ]
+    return [Problem(getattr(detail, "code", "invalid"), str(detail), pointer)]
+
+
+class CursorPages(pagination.CursorPagination):
+    """`{"next": address, "previous": address, "results": […]}`, newest first; `?limit=` up to 1,000."""
+
+    page_size = 100
+    page_size_query_param = "limit"
+    max_page_size = 1000
+    ordering = "-pk"
