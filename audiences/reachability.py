@@ -1,4 +1,4 @@
-"""Whom we may write to on a channel, as SQL over `p`, the profiles table; the last look asks the same again."""
+"""Whom we may write to on a channel, as SQL over `p`, the profiles table. The last look asks the same."""
 
 from __future__ import annotations
 
