@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from accounts import audit
@@ -19,6 +19,17 @@ from channels.kinds import clean_email, clean_phone
 from common.errors import Invalid, Problem
 
 NAMESPACES = {"email": clean_email, "phone": clean_phone}
+LOCK_SPACE = 0x0A0E  # first key of the two-key advisory lock; the second is the workspace
+
+
+def lock_people(workspace_id: int) -> None:
+    """Until the transaction ends nobody else writes people of the workspace in bulk.
+
+    Two imports, or an import and a bulk call, would else take the same rows in different order and wait for
+    each other for ever. One person is changed without it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, workspace_id])
 
 
 def clean(namespace: str, value: str) -> str:
