@@ -1,0 +1,123 @@
+"""Role, share and label together: the functions that answer "may they?" agree, whatever was given."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from guardian.shortcuts import assign_perm
+
+from accounts.access import SYSTEM, Share, explain, may, rights_on, share, shares_of, unshare, visible_to
+from accounts.models import AccessLabel, ApiCredential, Role, User, Workspace
+from audiences.models import Audience
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+VIEW, MANAGE = "audiences.view_audience", "audiences.manage_audience"
+OURS = (VIEW, MANAGE, "campaigns.view_campaign")
+
+
+@pytest.fixture
+def where() -> Workspace:
+    return builders.workspace()
+
+
+def label(where: Workspace, name: str, *holders: str) -> AccessLabel:
+    made = AccessLabel.objects.create(workspace=where, name=name)
+    made.roles.set(Role.objects.filter(workspace=where, builtin__in=holders))
+    return made
+
+
+def test_a_labelled_audience_is_there_only_for_who_holds_all_its_labels(where: Workspace) -> None:
+    audience = builders.audience(where)
+    audience.labels.add(label(where, "EU", "manager", "approver"), label(where, "VIP", "approver"))
+    manager, approver = builders.person(where, "manager"), builders.person(where, "approver")
+    assert may(approver, MANAGE, audience) and not may(manager, VIEW, audience)
+    assert list(visible_to(approver, Audience.objects.all(), VIEW)) == [audience]
+    assert not visible_to(manager, Audience.objects.all(), VIEW)
+    assert rights_on(manager, [audience]) == {audience.pk: set()}
+    assert list(visible_to(SYSTEM, Audience.objects.all(), VIEW)) == [audience]
+
+
+def test_a_missing_label_is_named_only_to_who_manages_labels(where: Workspace) -> None:
+    audience = builders.audience(where)
+    audience.labels.add(label(where, "VIP"))
+    told = explain(builders.person(where, "administrator"), VIEW, audience)
+    assert "“VIP”" in told.reason and not told.allowed
+    assert "VIP" not in explain(builders.person(where, "manager"), VIEW, audience).reason
+
+
+def test_a_share_does_not_open_what_a_label_closes(where: Workspace) -> None:
+    audience, viewer = builders.audience(where), builders.person(where, "viewer")
+    share(audience, viewer, ["view_audience"])
+    assert may(viewer, VIEW, audience)
+    audience.labels.add(label(where, "VIP", "manager"))
+    assert not may(viewer, VIEW, audience) and not visible_to(viewer, Audience.objects.all(), VIEW)
+
+
+def test_sharing_gives_exactly_the_rights_named_and_can_be_taken_back(where: Workspace) -> None:
+    audience, viewer = builders.audience(where), builders.person(where, "viewer")
+    role = Role.objects.get(workspace=where, builtin="viewer")
+    share(audience, viewer, ["view_audience", "manage_audience", "view_campaign"])
+    share(audience, role, ["view_audience"])
+    both = ("manage_audience", "view_audience")
+    assert shares_of(audience) == [Share(viewer, both), Share(role, ("view_audience",))]
+    share(audience, viewer, ["view_audience"])
+    assert not may(viewer, MANAGE, audience)
+    unshare(audience, viewer)
+    unshare(audience, role)
+    assert shares_of(audience) == [] and not may(viewer, VIEW, audience)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_explain_rights_on_and_visible_to_agree(seed: int) -> None:
+    """Roles, shares and labels at random over two workspaces, also those that should count for nothing."""
+    pick = random.Random(seed)
+    here, there = builders.workspace("here"), builders.workspace("there")
+    everything = [*Role.objects.all(), *(_empty_role(where) for where in (here, there))]
+    audiences = [builders.audience(pick.choice([here, there]), name=str(number)) for number in range(12)]
+    actors = [_somebody(pick, everything, number) for number in range(8)]
+    labels = [AccessLabel.objects.create(workspace=where, name="x") for where in (here, there)]
+    for one in labels:
+        one.roles.set(pick.sample(everything, 4))
+    for audience in audiences:
+        audience.labels.set(pick.sample(labels, pick.choice([0, 0, 1, 2])))
+        for name in pick.sample(("view_audience", "manage_audience"), pick.randint(0, 2)):
+            people = [one for one in actors if isinstance(one, User)]
+            for holder in (*pick.sample(people, 2), *(role.group_ptr for role in pick.sample(everything, 2))):
+                assign_perm(name, holder, audience)
+    answers = set()
+    for actor in actors:
+        rights = rights_on(actor, audiences)
+        for permission in OURS:
+            seen = set(visible_to(actor, Audience.objects.all(), permission))
+            for audience in audiences:
+                told = explain(actor, permission, audience).allowed
+                assert told == (permission in rights[audience.pk]) == (audience in seen)
+                answers.add(told)
+    assert answers == {True, False}
+
+
+def _empty_role(where: Workspace) -> Role:
+    return Role.objects.create(workspace=where, title="Nothing", name=f"{where.slug}: Nothing")
+
+
+def _somebody(pick: random.Random, everything: list[Role], number: int) -> Any:
+    if number % 4 == 3:
+        role = pick.choice(everything)
+        return ApiCredential.objects.create(
+            workspace=role.workspace, role=role, name="x", prefix=f"p{number}", secret_hash=""
+        )
+    user = User.objects.create_user(f"u{number}@example.com", name=f"U{number}", is_active=number != 2)
+    user.groups.set([role.group_ptr for role in pick.sample(everything, pick.randint(0, 3))])
+    return user
+
+
+def test_the_rights_on_many_are_read_in_a_constant_number_of_queries(
+    where: Workspace, django_assert_num_queries: Any
+) -> None:
+    manager = builders.person(where, "manager")
+    rows = [builders.audience(where, name=str(number)) for number in range(20)]
+    with django_assert_num_queries(4):
+        rights_on(manager, rows)
