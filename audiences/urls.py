@@ -2,18 +2,18 @@
 
 from django.urls import path
 
-from audiences.views import audiences, imports, people
+from audiences.views import audiences, imports, people, rules
 
 app_name = "audiences"
 urlpatterns = [
     path("", audiences.show_list, name="list"),
-    path("new/", audiences.create, name="create"),
+    path("new/", rules.create, name="create"),
     path("import/", imports.upload, name="import"),
     path("imports/<int:pk>/", imports.import_status, name="import_status"),
     path("imports/<int:pk>/continue/", imports.import_continue, name="import_continue"),
     path("profiles/", people.profiles, name="profiles"),
     path("profiles/<int:pk>/", people.profile, name="profile"),
     path("profiles/<int:pk>/export.json", people.profile_export, name="profile_export"),
-    path("<int:pk>/edit/", audiences.edit, name="edit"),
+    path("<int:pk>/edit/", rules.edit, name="edit"),
     path("<int:pk>/", audiences.detail, name="detail"),
 ]
