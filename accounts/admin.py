@@ -1,7 +1,7 @@
-"""The admin site of accounts: who holds which role, people, workspaces, API credentials and the audit log.
+"""The admin site of accounts: who holds which role or label, people, workspaces, credentials, the audit log.
 
-It shows and asks; every change goes through the verbs (`roles`, `people`), so rights, audit log and mail are
-the same as anywhere else. Being a superuser opens people and new workspaces, never a role's holders.
+It shows and asks; every change goes through the verbs (`roles`, `people`, `labels`), so rights, audit log and
+mail are the same as anywhere else. Being a superuser opens people and new workspaces, never a role's holders.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts import people, roles
+from accounts import labels, people, roles
 from accounts.access import may, workspaces_where
-from accounts.models import ApiCredential, AuditEntry, Role, User, Workspace
+from accounts.models import AccessLabel, ApiCredential, AuditEntry, Role, User, Workspace
 from common.admin import ReadOnly
 from common.errors import Invalid
 
@@ -31,14 +31,17 @@ if TYPE_CHECKING:
     WorkspaceAdminBase = admin.ModelAdmin[Workspace]
     CredentialAdminBase = admin.ModelAdmin[ApiCredential]
     AuditAdminBase = admin.ModelAdmin[AuditEntry]
+    LabelAdminBase = admin.ModelAdmin[AccessLabel]
     HoldersBase = admin.TabularInline[Any, Role]
     HolderFormBase = forms.ModelForm[Any]
     UserFormBase = forms.ModelForm[User]
+    LabelFormBase = forms.ModelForm[AccessLabel]
     HolderFormSetBase = BaseInlineFormSet[Any, Role, Any]
 else:  # cannot be subscripted while running
     RoleAdminBase = UserAdminBase = WorkspaceAdminBase = CredentialAdminBase = admin.ModelAdmin
-    AuditAdminBase, HoldersBase = admin.ModelAdmin, admin.TabularInline
-    HolderFormBase = UserFormBase = forms.ModelForm
+    AuditAdminBase = LabelAdminBase = admin.ModelAdmin
+    HoldersBase = admin.TabularInline
+    HolderFormBase = UserFormBase = LabelFormBase = forms.ModelForm
     HolderFormSetBase = BaseInlineFormSet
 
 MANAGE = "accounts.manage_workspace"
@@ -324,3 +327,88 @@ class AuditEntryAdmin(ReadOnly, AuditAdminBase):
             reads_any = workspaces_where(actor, "accounts.view_audit_log").exists()
             return actor.is_superuser or (obj is None and reads_any)
         return may(actor, "accounts.view_audit_log", obj.workspace)
+
+
+class LabelForm(LabelFormBase):
+    class Meta:
+        model = AccessLabel
+        fields = ["workspace", "name", "description", "roles"]
+
+    def clean(self) -> dict[str, Any]:
+        """What the verb would refuse is told here, beside its field."""
+        given: dict[str, Any] = super().clean() or {}
+        workspace = given.get("workspace") or getattr(self.instance, "workspace", None)
+        for role in given.get("roles", ()):
+            if role.workspace_id != getattr(workspace, "pk", None):
+                detail = _("“%(role)s” is a role of another workspace.") % {"role": role}
+                self.add_error("roles", detail)
+        return given
+
+
+@admin.register(AccessLabel)
+class AccessLabelAdmin(LabelAdminBase):
+    """A label hides what carries it from everybody whose roles do not hold it."""
+
+    form = LabelForm
+    list_display = ["name", "workspace", "description", "held_by"]
+    list_filter = [("workspace", admin.RelatedOnlyFieldListFilter)]
+    search_fields = ["name"]
+    ordering = ["workspace__name", "name"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AccessLabel]:
+        mine = workspaces_where(_actor(request), MANAGE)
+        rows = super().get_queryset(request).filter(workspace__in=mine)
+        return rows.select_related("workspace").prefetch_related("roles")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AccessLabel | None = None) -> list[str]:
+        return ["workspace"] if obj else []
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "workspace":
+            kwargs["queryset"] = workspaces_where(_actor(request), MANAGE).order_by("name")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "roles":
+            mine = workspaces_where(_actor(request), MANAGE)
+            roles_of_mine = Role.objects.filter(workspace__in=mine).select_related("workspace")
+            kwargs["queryset"] = roles_of_mine.order_by("workspace__name", "title")
+            kwargs["widget"] = forms.CheckboxSelectMultiple
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return _manages(request, None)
+
+    def has_view_permission(self, request: HttpRequest, obj: AccessLabel | None = None) -> bool:
+        return _manages(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _manages(request, None)
+
+    def has_change_permission(self, request: HttpRequest, obj: AccessLabel | None = None) -> bool:
+        return _manages(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: AccessLabel | None = None) -> bool:
+        return _manages(request, obj)
+
+    @admin.display(description=_("roles that hold it"))
+    def held_by(self, label: AccessLabel) -> str:
+        return " · ".join(role.title for role in label.roles.all())
+
+    def save_model(self, request: HttpRequest, obj: AccessLabel, form: Any, change: bool) -> None:
+        given, actor, now = form.cleaned_data, _actor(request), timezone.now()
+        values = {name: given[name] for name in ("name", "description", "roles")}
+        if change:
+            labels.change(obj, **values, actor=actor, now=now)
+        else:
+            obj.pk = labels.create(given["workspace"], **values, actor=actor, now=now).pk
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The verb has written the roles."""
+
+    def delete_model(self, request: HttpRequest, obj: AccessLabel) -> None:
+        labels.delete(obj, actor=_actor(request), now=timezone.now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AccessLabel]) -> None:
+        for label in queryset:
+            self.delete_model(request, label)
