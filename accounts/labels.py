@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models import ManyToManyRel
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -77,12 +78,9 @@ def delete(label: AccessLabel, *, actor: Actor, now: datetime) -> None:
 
 def carriers(label: AccessLabel) -> int:
     """How many objects, of any kind, carry the label."""
-    relations = [
-        relation.field
-        for relation in AccessLabel._meta.get_fields(include_hidden=True)
-        if relation.auto_created and relation.many_to_many
-    ]
-    return sum(field.model._default_manager.filter(**{field.name: label}).count() for field in relations)
+    relations = AccessLabel._meta.get_fields(include_hidden=True)
+    fields = [one.field for one in relations if isinstance(one, ManyToManyRel)]
+    return sum(field.model._default_manager.filter(**{field.name: label}).count() for field in fields)
 
 
 def _state(label: AccessLabel) -> dict[str, object]:

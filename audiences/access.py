@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.access import Actor, may, require, visible_to
@@ -18,6 +18,14 @@ def list_for(actor: Actor, workspace: Workspace) -> QuerySet[Audience]:
     rows = visible_to(actor, Audience.objects.filter(workspace=workspace), VIEW)
     if not rows.exists():
         require(actor, VIEW, workspace)
+    return rows.order_by("name")
+
+
+def choosable(actor: Actor, workspace: Workspace, *, chosen: int | None = None) -> QuerySet[Audience]:
+    """What may be written to or built upon: published, and seen by the actor. What stands chosen stays."""
+    seen = visible_to(actor, Audience.objects.filter(workspace=workspace), VIEW)
+    published = seen.filter(state=Audience.State.PUBLISHED)
+    rows = Audience.objects.filter(Q(pk__in=published.values("pk")) | Q(pk=chosen), workspace=workspace)
     return rows.order_by("name")
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from audiences import context, evaluate
+from audiences.models import Audience
 from campaigns.models import Action, Campaign, Status
 from channels import rendering
 from channels.messages import Content
@@ -55,6 +56,10 @@ def _audience(campaign: Campaign) -> Iterator[Finding]:
     if campaign.audience is None:
         yield _error("audience_missing", "audience", "audience", _("Choose whom it goes to."))
         return
+    if campaign.audience.state != Audience.State.PUBLISHED:
+        message = _("“%(name)s” is not published. Publish it, or choose another audience.")
+        named = {"name": campaign.audience.name}
+        yield _error("audience_not_published", "audience", "audience", message % named)
     try:
         evaluate.targets(
             evaluate.definition(campaign.audience),

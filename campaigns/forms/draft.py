@@ -11,7 +11,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Workspace
+from accounts.models import User, Workspace
+from audiences.access import choosable
 from audiences.models import Audience
 from campaigns.models import Action, Campaign
 from channels.models import ChannelConfiguration
@@ -31,8 +32,8 @@ class TabForm(forms.Form):
 
     revision = forms.IntegerField(widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, campaign: Campaign, **kwargs: Any) -> None:
-        self.campaign = campaign
+    def __init__(self, *args: Any, campaign: Campaign, actor: User, **kwargs: Any) -> None:
+        self.campaign, self.actor = campaign, actor
         self.action: Action = campaign.actions.all()[0]
         kwargs.setdefault("initial", {"revision": campaign.revision, **self.present()})
         super().__init__(*args, **kwargs)
@@ -98,7 +99,7 @@ class AudienceForm(TabForm):
         super().__init__(*args, **kwargs)
         chooser = self.fields["audience"]
         assert isinstance(chooser, forms.ModelChoiceField)
-        chooser.queryset = Audience.objects.filter(workspace=self.campaign.workspace).order_by("name")
+        chooser.queryset = choosable(self.actor, self.campaign.workspace, chosen=self.campaign.audience_id)
 
     def present(self) -> dict[str, Any]:
         return {"audience": self.campaign.audience_id}

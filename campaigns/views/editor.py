@@ -55,7 +55,7 @@ def edit(request: HttpRequest, pk: int, tab: str) -> HttpResponse:
     if campaign.status != Status.DRAFT and request.method != "POST":
         return redirect("campaigns:review", pk)
     form_class = tabs[tab][1]
-    form = form_class(request.POST or None, campaign=campaign)
+    form = form_class(request.POST or None, campaign=campaign, actor=actor_of(request))
     if request.method == "POST" and form.is_valid() and _save(request, form):
         messages.success(request, _("Saved."))
         keys = list(tabs)

@@ -1,0 +1,67 @@
+"""What uses an audience, and so keeps it from being deleted: campaigns, and audiences that are put together
+from it. Other apps are found by their foreign keys, so that this app need not know them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import PROTECT, BooleanField, F, Func, Model, Q, QuerySet, Value
+
+from accounts.access import Actor, visible_to
+from audiences.access import VIEW
+from audiences.models import Audience
+
+
+@dataclass(frozen=True)
+class Uses:
+    """`names` are those the reader may see, each with its kind; `hidden` counts the rest."""
+
+    names: list[str]
+    hidden: int
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.hidden)
+
+
+def uses_of(audience: Audience, actor: Actor) -> Uses:
+    names, hidden = [], 0
+    for row in protectors(audience):
+        names.append(f"{row._meta.verbose_name} “{row}”")
+    users = referring(audience)
+    seen = list(visible_to(actor, users, VIEW))
+    names += [f"{row._meta.verbose_name} “{row}”" for row in seen]
+    hidden = users.count() - len(seen)
+    return Uses(names, hidden)
+
+
+def protectors(audience: Audience) -> list[Model]:
+    """Rows of other tables that may not lose the audience."""
+    rows: list[Model] = []
+    for relation in Audience._meta.related_objects:
+        if relation.on_delete is PROTECT:
+            rows += relation.related_model._default_manager.filter(**{relation.field.name: audience})
+    return rows
+
+
+# Every place in a rule or a composition that names an audience by number, however deep it lies.
+NAMED = (
+    "$.**.audience ? (@ == {pk})",
+    '$.** ? (@.field == "audience").value[*] ? (@ == {pk})',
+)
+
+
+class Holds(Func):
+    """Whether something in a JSON column answers to a JSON path."""
+
+    function = "jsonb_path_exists"
+    output_field = BooleanField()
+
+
+def referring(audience: Audience) -> QuerySet[Audience]:
+    """The audiences of the workspace whose rule or composition names this one."""
+    named = Q()
+    for path in NAMED:
+        for column in ("rule", "composition"):
+            named |= Q(Holds(F(column), Value(path.format(pk=int(audience.pk)))))
+    return Audience.objects.filter(named, workspace=audience.workspace_id).exclude(pk=audience.pk)
