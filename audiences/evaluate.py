@@ -6,6 +6,7 @@ evaluates what was approved even when the audience has been edited since.
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.db import connection
 
 from accounts.models import Workspace
 from audiences import reachability
-from audiences.models import Audience, Profile
+from audiences.models import Audience, AudienceSize, Profile
 from audiences.query import Query
 from audiences.rules.compile import compile_rule
 
@@ -73,7 +74,15 @@ def sample(audience: dict[str, Any], workspace_id: int, limit: int = 5) -> list[
 
 
 def recount(audience: Audience, now: datetime) -> int:
-    """Counts and remembers the size, shown in lists until the next time."""
-    people = count(definition(audience), audience.workspace_id)
+    """Counts and remembers the size, shown in lists until the next time and kept with its reach."""
+    whom, where = definition(audience), audience.workspace_id
+    started = time.monotonic()
+    people = count(whom, where)
+    took = round(1000 * (time.monotonic() - started))
+    reached = {
+        channel: reach(whom, workspace_id=where, channel=channel, category="marketing")
+        for channel in reachability.ADDRESSES
+    }
+    AudienceSize.objects.create(audience=audience, at=now, people=people, milliseconds=took, reach=reached)
     Audience.objects.filter(pk=audience.pk).update(counted=people, counted_at=now)
     return people

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
+from audiences import evaluations
 from audiences.imports import merge
 
 log = structlog.get_logger(__name__)
@@ -16,6 +17,11 @@ log = structlog.get_logger(__name__)
 @shared_task
 def merge_import(job_id: int) -> None:
     merge.merge(job_id, now=timezone.now())
+
+
+@shared_task
+def evaluate_audiences() -> None:
+    evaluations.evaluate_due(timezone.now())
 
 
 def ring_import(job_id: int) -> None:

@@ -79,12 +79,17 @@ class AudienceMember(models.Model):
 
 
 class AudienceSize(models.Model):
-    """How large an audience was when it was evaluated, and how long that took."""
+    """How large an audience was when it was evaluated, and how long that took.
+
+    `reach` says for each channel how many of them marketing would reach (under the empty reason), and how
+    many not, by the code of what keeps it from them: {"email": {"": 90, "050101": 10}}.
+    """
 
     audience = models.ForeignKey(Audience, on_delete=models.CASCADE, related_name="sizes")
     at = models.DateTimeField()
     people = models.IntegerField()
     milliseconds = models.IntegerField()
+    reach = models.JSONField(default=dict)
 
     class Meta:
         default_permissions = ()
