@@ -1,48 +1,45 @@
-"""Finding a person by an address, making one that is not known yet, and telling all we hold of one."""
+"""One person: finding and making them, correcting what is known, and telling all we hold of them."""
 
 from __future__ import annotations
 
+import re
 import zoneinfo
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.access import Actor, require
 from accounts.models import Workspace
+from audiences import identities
 from audiences.access import MANAGE
-from audiences.models import AudienceMember, Consent, Profile, Suppression
-from channels.kinds import clean_email, clean_phone
-from common.errors import Invalid, Problem
+from audiences.attributes import definitions_of, zone_of
+from audiences.locks import lock_people
+from audiences.models import (
+    AttributeDefinition,
+    AudienceMember,
+    ConsentEntry,
+    Identity,
+    Profile,
+    ProfileEvent,
+    Suppression,
+)
+from audiences.namespaces import COLUMNS
+from audiences.typed import Stored, clean
+from common.errors import Conflict, Invalid, Problem
 
-NAMESPACES = {"email": clean_email, "phone": clean_phone}
-LOCK_SPACE = 0x0A0E  # first key of the two-key advisory lock; the second is the workspace
+__all__ = ["change", "clean_locale", "clean_time_zone", "find", "find_or_create", "lock_people", "record"]
 
-
-def lock_people(workspace_id: int) -> None:
-    """Until the transaction ends nobody else writes people of the workspace in bulk.
-
-    Two imports, or an import and a bulk call, would else take the same rows in different order and wait for
-    each other for ever. One person is changed without it.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, workspace_id])
-
-
-def clean(namespace: str, value: str) -> str:
-    """The address in its one stored form. Raises Invalid for an unknown namespace or a bad address."""
-    if namespace not in NAMESPACES:
-        detail = _("There is no namespace “%(name)s”; use email or phone.") % {"name": namespace[:80]}
-        raise Invalid(Problem("unknown_namespace", detail, "/namespace"))
-    return NAMESPACES[namespace](value)
+LOCALE = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*")
 
 
-def clean_locale(value: str) -> str:
-    if len(value) > 35 or not value.replace("-", "").replace("_", "").isalnum():
-        raise Invalid(Problem("row_bad_locale", _("This is not a language; write one like zh-TW."), "locale"))
+def clean_locale(value: str, pointer: str = "locale") -> str:
+    if not isinstance(value, str) or len(value) > 35 or not LOCALE.fullmatch(value):
+        raise Invalid(Problem("row_bad_locale", _("This is not a language; write one like zh-TW."), pointer))
     return value.replace("_", "-")
 
 
@@ -51,24 +48,65 @@ def _zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
 
 
-def clean_time_zone(value: str) -> str:
-    if value not in _zones():
+def clean_time_zone(value: str, pointer: str = "time_zone") -> str:
+    if not isinstance(value, str) or value not in _zones():
         detail = _("This is not a time zone; write one like Asia/Taipei.")
-        raise Invalid(Problem("row_bad_time_zone", detail, "time_zone"))
+        raise Invalid(Problem("row_bad_time_zone", detail, pointer))
     return value
+
+
+def clean_attributes(
+    definitions: Mapping[str, AttributeDefinition], given: Mapping[str, Any], workspace: Workspace
+) -> dict[str, Stored | None]:
+    """Each value in its stored form, None for one to be removed. Raises Invalid with every fault found."""
+    found: dict[str, Stored | None] = {}
+    problems: list[Problem] = []
+    zone = zone_of(workspace)
+    for key, value in given.items():
+        if key not in definitions:
+            problems.append(unknown_attribute(key))
+            continue
+        try:
+            found[key] = clean(definitions[key], value, zone=zone)
+        except Invalid as error:
+            problems += error.problems
+    if problems:
+        raise Invalid(problems)
+    return found
+
+
+def unknown_attribute(key: Any) -> Problem:
+    detail = _("There is no attribute “%(key)s”. Define it first.") % {"key": str(key)[:80]}
+    return Problem("unknown_attribute", detail, f"/attributes/{str(key)[:80]}")
 
 
 @transaction.atomic
 def change(
-    profile: Profile, *, locale: str, time_zone: str, is_test: bool, actor: Actor, now: datetime
+    profile: Profile,
+    *,
+    locale: str,
+    time_zone: str,
+    is_test: bool,
+    attributes: Mapping[str, Any] | None = None,
+    seen: datetime | None = None,
+    actor: Actor,
+    now: datetime,
 ) -> Profile:
-    """Corrects what we know of the person. Empty texts mean unknown. Raises Invalid."""
+    """Corrects what we know of the person. Empty texts mean unknown; attributes not given stay.
+
+    `seen` is `changed_at` as the one who corrects saw it. Raises Conflict when somebody else was faster,
+    Invalid with the pointers locale, time_zone and /attributes/<key>.
+    """
     locked = Profile.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=profile.pk)
     require(actor, MANAGE, locked.workspace)
+    if seen is not None and seen != locked.changed_at:
+        detail = _("Somebody changed this person meanwhile. Load the page again; nothing was saved.")
+        raise Conflict(detail, code="changed_meanwhile")
     given = {
         "locale": clean_locale(locale) if locale else "",
         "time_zone": clean_time_zone(time_zone) if time_zone else "",
         "is_test": is_test,
+        "attributes": _merged(locked, attributes or {}),
     }
     changed = sorted(name for name, value in given.items() if getattr(locked, name) != value)
     if not changed:
@@ -90,40 +128,93 @@ def change(
     return locked
 
 
+def _merged(profile: Profile, given: Mapping[str, Any]) -> dict[str, Stored]:
+    if not given:
+        return dict(profile.attributes)
+    cleaned = clean_attributes(definitions_of(profile.workspace), given, profile.workspace)
+    return merge(profile.attributes, cleaned)
+
+
+def merge(held: Mapping[str, Any], given: Mapping[str, Stored | None]) -> dict[str, Stored]:
+    """What is held after what was given is applied; None takes a value away."""
+    return {key: value for key, value in {**held, **given}.items() if value is not None}
+
+
 def find(workspace: Workspace, namespace: str, value: str) -> Profile | None:
-    address = clean(namespace, value)
-    return Profile.objects.filter(workspace=workspace, **{namespace: address}).first()
+    """By an identity in any namespace. Raises Invalid."""
+    return identities.find(workspace, namespace, value)
 
 
 def find_or_create(workspace: Workspace, namespace: str, value: str, now: datetime) -> Profile:
-    address = clean(namespace, value)
-    profile, _created = Profile.objects.get_or_create(
-        workspace=workspace, **{namespace: address}, defaults={"created_at": now, "changed_at": now}
-    )
-    return profile
+    """By an identity in any namespace; who is not known yet is made with it. Raises Invalid."""
+    cleaned = identities.clean(workspace, namespace, value)
+    if known := identities.find(workspace, namespace, cleaned):
+        return known
+    try:
+        with transaction.atomic():
+            return _made(workspace, namespace, cleaned, now)
+    except IntegrityError:  # another process made them in this moment
+        known = identities.find(workspace, namespace, cleaned)
+        if known is None:
+            raise
+        return known
 
 
-def record(profile: Profile) -> dict[str, Any]:
-    """Everything Carillon holds about the person as such, ready for JSON; times are ISO 8601 in UTC."""
+def _made(workspace: Workspace, namespace: str, value: str, now: datetime) -> Profile:
+    column = {namespace: value} if namespace in COLUMNS else {}
+    made = Profile.objects.create(workspace=workspace, created_at=now, changed_at=now, **column)
+    if not column:
+        Identity.objects.create(
+            workspace=workspace, profile=made, namespace=namespace, value=value, created_at=now
+        )
+    return made
+
+
+def summary(profile: Profile, held: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Who the person is, ready for JSON; `held` is their identities. Times are ISO 8601 in UTC."""
     return {
         "id": profile.pk,
-        "email": profile.email,
-        "phone": profile.phone,
+        "identities": [{"namespace": namespace, "value": value} for namespace, value in held],
         "locale": profile.locale,
         "timeZone": profile.time_zone,
         "isTest": profile.is_test,
         "attributes": profile.attributes,
         "createdAt": profile.created_at.isoformat(),
         "changedAt": profile.changed_at.isoformat(),
-        "consents": [
-            {"channel": one.channel, "state": one.state, "source": one.source, "at": one.at.isoformat()}
-            for one in Consent.objects.filter(profile=profile).order_by("channel")
-        ],
+    }
+
+
+def record(profile: Profile) -> dict[str, Any]:
+    """Everything Carillon holds about the person as such, ready for JSON."""
+    history = ConsentEntry.objects.filter(profile=profile).select_related("topic")
+    consents = profile.consents.select_related("topic").order_by("channel", "topic__key")
+    return {
+        **summary(profile, identities.identities_of([profile])[profile.pk]),
+        "email": profile.email,
+        "phone": profile.phone,
+        "externalId": profile.external_id,
+        "consents": [_statement(one) for one in consents],
+        "consentHistory": [_statement(one) for one in history],
         "suppressed": [
             {"channel": one.channel, "reason": one.reason, "at": one.at.isoformat()}
             for one in suppressions_of(profile)
         ],
         "uploadedAudiences": uploads_of(profile),
+        "events": [
+            {"name": one.name, "at": one.at.isoformat(), "properties": one.properties, "key": one.key}
+            for one in ProfileEvent.objects.filter(profile=profile).order_by("-at")
+        ],
+    }
+
+
+def _statement(one: Any) -> dict[str, Any]:
+    return {
+        "channel": one.channel,
+        "topic": one.topic.key if one.topic else None,
+        "state": one.state,
+        "source": one.source,
+        "wording": one.wording,
+        "at": one.at.isoformat(),
     }
 
 
