@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
-from audiences import evaluations
+from audiences import evaluations, months
 from audiences.imports import merge
 
 log = structlog.get_logger(__name__)
@@ -22,6 +22,11 @@ def merge_import(job_id: int) -> None:
 @shared_task
 def evaluate_audiences() -> None:
     evaluations.evaluate_due(timezone.now())
+
+
+@shared_task
+def keep_event_months() -> None:
+    months.keep(timezone.now())
 
 
 def ring_import(job_id: int) -> None:

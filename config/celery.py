@@ -64,6 +64,7 @@ app.conf.update(
         "start due runs": {"task": "campaigns.tasks.start_due_runs", "schedule": 2.0},
         "sweep": {"task": "campaigns.tasks.sweep", "schedule": 5.0},
         "evaluate audiences": {"task": "audiences.tasks.evaluate_audiences", "schedule": 5.0},
+        "months of events": {"task": "audiences.tasks.keep_event_months", "schedule": 3600.0},
         "sweep, urgent lane": {
             "task": "campaigns.tasks.sweep_urgent",
             "schedule": 3.0,

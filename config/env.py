@@ -82,6 +82,14 @@ def var(mode: str) -> Path:
     return Path(env.str("CARILLON_VAR", default="") or ROOT / "var" / mode)
 
 
+def event_retention_months() -> int:
+    """How long events about people are kept; 25 months let a whole year be compared with the last."""
+    value: int = env.int("EVENT_RETENTION_MONTHS", default=25)
+    if not 1 <= value <= 1200:
+        raise ImproperlyConfigured(f"EVENT_RETENTION_MONTHS is {value}; give 1 to 1200 months.")
+    return value
+
+
 def demo_mail_port() -> int:
     return int(env.int("DEMO_MAIL_PORT", default=2525))
 

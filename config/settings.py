@@ -215,6 +215,8 @@ CELERY_BROKER_URL = env.required(
 )
 # How long a worker may be silent before another takes over its batch; it renews four times as often.
 LEASE_SECONDS = env.env.int("LEASE_SECONDS", default=60)
+# How many months events about people are kept, beside the present one.
+EVENT_RETENTION_MONTHS = env.event_retention_months()
 QUEUE_PREFIX = env.env.str("QUEUE_PREFIX", default="carillon")
 
 # ---- API --------------------------------------------------------------------------------------
