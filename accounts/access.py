@@ -122,11 +122,12 @@ def lacking_labels(actor: Actor, obj: Model) -> list[str]:
     return list(rows.order_by(name).values_list(name, flat=True))
 
 
-def holds_label(actor: Actor, label: AccessLabel) -> bool:
+def labels_held(actor: Actor, workspace: Workspace) -> QuerySet[AccessLabel]:
+    """The workspace's labels that a role of the actor holds, by name."""
+    labels = AccessLabel.objects.filter(workspace=workspace)
     if isinstance(actor, System):
-        return True
-    held = label.roles.filter(pk__in=_groups(actor, label.workspace).values("pk"))
-    return held.exists()
+        return labels
+    return labels.filter(roles__in=_groups(actor, workspace).values("pk")).distinct()
 
 
 def explain(actor: Actor, permission: str, obj: Model) -> Explanation:

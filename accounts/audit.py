@@ -74,6 +74,12 @@ def entry_hash(entry: AuditEntry) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def history_of(obj: Model) -> QuerySet[AuditEntry]:
+    """What happened to one object, the newest first."""
+    rows = AuditEntry.objects.filter(object_type=obj._meta.label_lower, object_key=str(obj.pk))
+    return rows.order_by("-pk")
+
+
 def verify(workspace: Workspace | None) -> list[str]:
     """Every fault in one chain, in words; an empty list means that it holds."""
     return verify_chain(workspace.pk if workspace else None)

@@ -31,7 +31,7 @@ def choosable(actor: Actor, workspace: Workspace, *, chosen: int | None = None) 
 
 def audience_for(actor: Actor, pk: int, permission: str = VIEW) -> Audience:
     rows = visible_to(actor, Audience.objects.filter(pk=pk), VIEW)
-    audience = rows.select_related("workspace", "created_by").first()
+    audience = rows.select_related("workspace", "created_by", "owner", "topic").first()
     if audience is None:
         raise NotFound(_("There is no such audience, or you may not see it."))
     if permission != VIEW:

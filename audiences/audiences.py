@@ -15,7 +15,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 
 from accounts import audit
-from accounts.access import Actor, holds_label, is_member, require
+from accounts.access import Actor, is_member, labels_held, require
 from accounts.models import AccessLabel, User, Workspace
 from audiences import definitions, lifecycle, uses
 from audiences.access import MANAGE
@@ -229,10 +229,9 @@ def _labels(
     labels: Iterable[AccessLabel], workspace: Workspace, actor: Actor, *, had: set[AccessLabel]
 ) -> set[AccessLabel]:
     given = set(labels)
-    for label in given - had:
-        if label.workspace_id != workspace.pk or not holds_label(actor, label):
-            detail = _("Give only labels that one of your roles holds; else you would not see it any more.")
-            raise Invalid(Problem("label_not_held", detail, "labels"))
+    if given - had - set(labels_held(actor, workspace)):
+        detail = _("Give only labels that one of your roles holds; else you would not see it any more.")
+        raise Invalid(Problem("label_not_held", detail, "labels"))
     return given
 
 

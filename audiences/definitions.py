@@ -1,4 +1,4 @@
-"""Is what defines an audience sound? One question for every kind, asked before it is saved or published."""
+"""What defines an audience: is it sound, and how does it read? One question for every kind."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from audiences.models import Audience
 from audiences.rules.compile import compile_rule
+from audiences.rules.describe import sentence
 from common.errors import Invalid, Problem
 
 
@@ -13,7 +14,7 @@ def check(audience: Audience) -> None:
     """Raises Invalid with every fault and its place below `rule`, `composition` or `topic`."""
     if audience.kind == Audience.Kind.SUBSCRIPTION:
         _check_topic(audience)
-    else:
+    elif audience.kind == Audience.Kind.RULE:
         compile_rule(audience.rule, audience.workspace)
 
 
@@ -24,3 +25,15 @@ def _check_topic(audience: Audience) -> None:
     if topic.archived_at:
         detail = _("The topic “%(name)s” is archived; nobody can subscribe to it.") % {"name": topic}
         raise Invalid(Problem("topic_archived", detail, "topic"))
+
+
+def words(audience: Audience) -> str:
+    """The definition as a sentence in the reader's language; what is wrong with it, where it is broken."""
+    if audience.kind == Audience.Kind.UPLOAD:
+        return _("The people brought in from files.")
+    if audience.kind == Audience.Kind.SUBSCRIPTION:
+        return _("Everybody who subscribed to “%(topic)s”.") % {"topic": audience.topic or "–"}
+    try:
+        return sentence(audience.rule, audience.workspace)
+    except Invalid as error:
+        return error.detail

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from audiences.views import audiences, imports, people, rules
+from audiences.views import audiences, detail, imports, people, rules
 
 app_name = "audiences"
 urlpatterns = [
@@ -15,5 +15,12 @@ urlpatterns = [
     path("profiles/<int:pk>/", people.profile, name="profile"),
     path("profiles/<int:pk>/export.json", people.profile_export, name="profile_export"),
     path("<int:pk>/edit/", rules.edit, name="edit"),
-    path("<int:pk>/", audiences.detail, name="detail"),
+    path("<int:pk>/", detail.detail, name="detail"),
+    path("<int:pk>/evaluate/", detail.evaluate_now, name="evaluate"),
+    path("<int:pk>/sample/", detail.sample, name="sample"),
+    path("<int:pk>/unreached/<slug:channel>/<slug:code>/", detail.unreached, name="unreached"),
+    path("<int:pk>/settings/", audiences.settings, name="settings"),
+    path("<int:pk>/share/", audiences.share, name="share"),
+    path("<int:pk>/act/<slug:verb>/", audiences.act, name="act"),
+    path("<int:pk>/delete/", audiences.delete, name="delete"),
 ]

@@ -25,14 +25,15 @@ class Uses:
 
 
 def uses_of(audience: Audience, actor: Actor) -> Uses:
-    names, hidden = [], 0
-    for row in protectors(audience):
-        names.append(f"{row._meta.verbose_name} “{row}”")
-    users = referring(audience)
-    seen = list(visible_to(actor, users, VIEW))
+    names = [f"{row._meta.verbose_name} “{row}”" for row in protectors(audience)]
+    seen = list(seen_by(audience, actor))
     names += [f"{row._meta.verbose_name} “{row}”" for row in seen]
-    hidden = users.count() - len(seen)
-    return Uses(names, hidden)
+    return Uses(names, referring(audience).count() - len(seen))
+
+
+def seen_by(audience: Audience, actor: Actor) -> QuerySet[Audience]:
+    """The audiences put together from this one that the actor may see."""
+    return visible_to(actor, referring(audience), VIEW).order_by("name")
 
 
 def protectors(audience: Audience) -> list[Model]:

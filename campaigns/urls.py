@@ -14,6 +14,7 @@ pages = [
     path("<int:pk>/api/", triggers.api, name="api"),
     path("<int:pk>/act/<slug:verb>/", review.act, name="act"),
     path("people/<int:pk>/messages/", runs.history, name="history"),
+    path("audiences/<int:pk>/", lists.uses, name="uses"),
     path("runs/<int:pk>/", runs.run, name="run"),
     path("runs/<int:pk>/report/", runs.report, name="report"),
     path("runs/<int:pk>/messages/", runs.messages, name="messages"),

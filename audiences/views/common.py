@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.models import User, Workspace
+from audiences import access
+from audiences.models import Audience
 from common.errors import Invalid, NotFound
 
 
@@ -21,6 +23,13 @@ def workspace_of(request: HttpRequest) -> Workspace:
     if workspace is None:
         raise NotFound(_("You hold no role in any workspace. An administrator can give you one."))
     return workspace
+
+
+def audience_of(request: HttpRequest, pk: int, permission: str = access.VIEW) -> Audience:
+    """Through the gate; the page's frame then shows the audience's own workspace."""
+    audience = access.audience_for(actor_of(request), pk, permission)
+    request.workspace = audience.workspace  # type: ignore[attr-defined]
+    return audience
 
 
 def show_faults(error: Invalid, form: forms.Form, fallback: str | None = None) -> None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import require
+from audiences.access import audience_for
 from campaigns import access, drafts, lifecycle, transitions
 from campaigns.forms.draft import NewCampaignForm
 from campaigns.models import Campaign, Status
@@ -63,6 +64,16 @@ def _filtered(mine: QuerySet[Campaign], request: HttpRequest) -> QuerySet[Campai
     sort = request.GET.get("sort", "-changed")
     column = SORTS.get(sort.lstrip("-"), "changed_at")
     return rows.order_by(f"-{column}" if sort.startswith("-") else column, "-pk")
+
+
+@login_required
+@require_safe
+def uses(request: HttpRequest, pk: int) -> HttpResponse:
+    """A piece of an audience's page: the campaigns that go to it, of those the reader may see."""
+    audience = audience_for(actor_of(request), pk)
+    rows = access.list_for(actor_of(request), audience.workspace).filter(audience=audience)
+    found = rows.order_by("-changed_at", "-pk")[: PAGE + 1]
+    return render(request, "campaigns/_uses.html", {"campaigns": found[:PAGE], "more": len(found) > PAGE})
 
 
 @login_required

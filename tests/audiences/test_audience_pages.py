@@ -1,0 +1,255 @@
+"""The pages of audiences as objects: list, detail, settings, sharing, deleting; by the front door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.access import may, share
+from accounts.models import AccessLabel, AuditEntry, Role, Workspace
+from audiences import access, consent, evaluations
+from audiences.models import Audience, Profile
+from campaigns.models import Campaign
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def where() -> Workspace:
+    made = builders.workspace()
+    builders.profiles(made, 6)
+    return made
+
+
+def signed_in(where: Workspace, role: str, name: str = "") -> Client:
+    client = Client()
+    client.force_login(builders.person(where, role, name))
+    return client
+
+
+@pytest.fixture
+def manager(where: Workspace) -> Client:
+    return signed_in(where, "manager")
+
+
+def text(client: Client, address: str) -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200, (address, answer.status_code)
+    return answer.content.decode()
+
+
+def shown(client: Client, query: str, *names: str) -> set[str]:
+    page = text(client, f"/audiences/?{query}")
+    return {name for name in names if f">{name}</a>" in page}
+
+
+def test_the_list_is_searched_filtered_and_sorted(where: Workspace, manager: Client) -> None:
+    me = builders.person(where, "approver")
+    builders.audience(where, name="Gold", tags=["vip"], counted=5, owner=me)
+    builders.audience(where, name="Silver", kind="upload", counted=9)
+    builders.audience(where, name="Sketch", state="draft")
+    builders.audience(where, name="Old", state="archived")
+    every = ("Gold", "Silver", "Sketch", "Old")
+    assert shown(manager, "", *every) == {"Gold", "Silver", "Sketch"}
+    assert shown(manager, "state=all", *every) == set(every)
+    assert shown(manager, "state=archived", *every) == {"Old"}
+    assert shown(manager, "kind=upload", *every) == {"Silver"}
+    assert shown(manager, "tag=vip", *every) == shown(manager, "search=%23vip", *every) == {"Gold"}
+    assert shown(manager, "search=sket", *every) == {"Sketch"}
+    assert shown(manager, "owner=me", *every) == set()
+    mine = Client()
+    mine.force_login(me)
+    assert shown(mine, "owner=me", *every) == {"Gold"}
+    page = text(manager, "/audiences/?sort=-size")
+    assert page.index(">Silver<") < page.index(">Gold<") < page.index(">Sketch<")
+    for strange in (
+        "sort=%00",
+        "sort=pk;--",
+        "state=x&kind=y&page=zz",
+        "tag=%00",
+        "page=-1",
+        "search=%F0%9F",
+    ):
+        assert manager.get(f"/audiences/?{strange}").status_code == 200
+
+
+def test_the_list_costs_the_same_with_200_audiences(
+    where: Workspace, manager: Client, django_assert_num_queries: Any
+) -> None:
+    label = AccessLabel.objects.create(workspace=where, name="VIP")
+    label.roles.add(Role.objects.get(workspace=where, builtin="manager"))
+
+    def fill(first: int, last: int) -> None:
+        for number in range(first, last):
+            builders.audience(where, name=f"A{number}", tags=[f"t{number % 7}"]).labels.add(label)
+
+    fill(0, 1)
+    with django_assert_num_queries(20):
+        text(manager, "/audiences/")
+    fill(1, 200)
+    with django_assert_num_queries(20):
+        assert "A124" in text(manager, "/audiences/?page=2")
+
+
+def test_a_labelled_audience_is_nowhere_for_who_lacks_the_label(where: Workspace, manager: Client) -> None:
+    audience = builders.audience(where, name="Secret")
+    audience.labels.add(AccessLabel.objects.create(workspace=where, name="VIP"))
+    assert "Secret" not in text(manager, "/audiences/")
+    for part in ("", "settings/", "sample/", "delete/", "edit/", "unreached/email/050101/"):
+        assert manager.get(f"/audiences/{audience.pk}/{part}").status_code == 404, part
+    for part in ("evaluate/", "share/", "act/archive/", "delete/"):
+        assert manager.post(f"/audiences/{audience.pk}/{part}").status_code == 404, part
+    assert manager.get(f"/campaigns/audiences/{audience.pk}/").status_code == 404
+    audience.refresh_from_db()
+    assert (audience.state, audience.counted) == ("published", None)
+
+
+def test_the_page_shows_the_recorded_size_and_never_counts_twice(where: Workspace, manager: Client) -> None:
+    audience = builders.audience(where)
+    person = Profile.objects.first()
+    assert person
+    consent.withdraw(profile_id=person.pk, channel="email", source="page", now=builders.NOW)
+    address = f"/audiences/{audience.pk}/"
+    assert '<p class="stat">6</p>' in text(manager, address)
+    builders.profiles(where, 2, domain="later.example")
+    page = text(manager, address)
+    assert '<p class="stat">6</p>' in page and "Reachable by email" in page
+    assert audience.sizes.count() == 1
+    assert manager.post(address + "evaluate/").status_code == 302
+    assert '<p class="stat">8</p>' in text(manager, address)
+    assert [size.people for size in audience.sizes.all()] == [8, 6]
+
+
+def test_a_number_of_people_not_reached_opens_those_people(where: Workspace, manager: Client) -> None:
+    audience = builders.audience(where)
+    people = list(Profile.objects.order_by("pk"))
+    for person in people[:3]:
+        consent.withdraw(profile_id=person.pk, channel="email", source="page", now=builders.NOW)
+    assert f"/audiences/{audience.pk}/unreached/email/050101/" in text(manager, f"/audiences/{audience.pk}/")
+    address = f"/audiences/{audience.pk}/unreached/email/050101/"
+    page = text(manager, address)
+    assert str(people[0]) in page and str(people[3]) not in page
+    assert str(people[0]) not in text(manager, f"{address}?after={people[0].pk}")
+    for strange in ("after=x", "after=-1", "after=9223372036854775808", "after=%00", "after=٣"):
+        assert manager.get(f"{address}?{strange}").status_code == 200
+    for wrong in ("unreached/fax/050101/", "unreached/email/nope/"):
+        assert manager.get(f"/audiences/{audience.pk}/{wrong}").status_code == 404
+
+
+def test_people_stay_closed_to_who_was_only_shared_the_audience(where: Workspace, manager: Client) -> None:
+    audience = builders.audience(where)
+    viewer = builders.person(where, "viewer")
+    form = {"holder": f"user:{viewer.pk}", "level": "manage"}
+    assert manager.post(f"/audiences/{audience.pk}/share/", form).status_code == 302
+    client = Client()
+    client.force_login(viewer)
+    text(client, f"/audiences/{audience.pk}/")
+    assert "example.com" not in text(client, f"/audiences/{audience.pk}/sample/")
+    assert client.get(f"/audiences/{audience.pk}/unreached/email/050101/").status_code == 403
+
+
+def test_sharing_is_given_and_withdrawn_on_the_page_and_logged_by_number(
+    where: Workspace, manager: Client
+) -> None:
+    audience, viewer = builders.audience(where), builders.person(where, "viewer", "vera")
+    role = Role.objects.get(workspace=where, builtin="viewer")
+    address = f"/audiences/{audience.pk}/share/"
+    for holder in (f"user:{viewer.pk}", f"role:{role.pk}"):
+        manager.post(address, {"holder": holder, "level": "view"})
+    page = text(manager, f"/audiences/{audience.pk}/")
+    assert "Stop sharing with Vera" in page and f"Stop sharing with {role.title}" in page
+    assert may(viewer, access.VIEW, audience) and not may(viewer, access.MANAGE, audience)
+    for holder in (f"user:{viewer.pk}", f"role:{role.pk}"):
+        manager.post(address, {"holder": holder, "withdraw": "1"})
+    assert not may(viewer, access.VIEW, audience)
+    entries = AuditEntry.objects.filter(object_type="audiences.audience")
+    assert sorted(entry.verb for entry in entries) == ["share", "share", "unshare", "unshare"]
+    assert viewer.email not in str([entry.details for entry in entries])
+
+
+def test_only_people_and_roles_of_the_workspace_can_be_shared_with(where: Workspace, manager: Client) -> None:
+    audience = builders.audience(where)
+    stranger = builders.person(builders.workspace("other"), "manager", "stranger")
+    for holder in (f"user:{stranger.pk}", "role:0", "x", "", "user:\0"):
+        answer = manager.post(f"/audiences/{audience.pk}/share/", {"holder": holder, "level": "view"})
+        assert answer.status_code == 404, holder
+    approver = Role.objects.get(workspace=where, builtin="approver")
+    answer = manager.post(
+        f"/audiences/{audience.pk}/share/", {"holder": f"role:{approver.pk}", "level": "own"}
+    )
+    assert answer.status_code == 404
+    assert not AuditEntry.objects.filter(verb="share").exists()
+
+
+def form_of(audience: Audience, **changes: Any) -> dict[str, Any]:
+    audience.refresh_from_db()
+    first = {"name": audience.name, "refresh": "manual", "seen_at": audience.changed_at.isoformat()}
+    return {**first, **changes}
+
+
+def test_settings_are_saved_and_refused_beside_their_field(where: Workspace, manager: Client) -> None:
+    audience = builders.audience(where)
+    builders.audience(where, name="Taken")
+    address = f"/audiences/{audience.pk}/settings/"
+    text(manager, address)
+    old = form_of(audience)
+    assert (
+        manager.post(address, form_of(audience, name="Gold", tags="#a, b", refresh="daily")).status_code
+        == 302
+    )
+    audience.refresh_from_db()
+    assert (audience.name, audience.tags, audience.refresh) == ("Gold", ["a", "b"], "daily")
+    stale = manager.post(address, {**old, "name": "Mine"})
+    assert stale.status_code == 409 and "Somebody else has changed" in stale.content.decode()
+    assert 'value="Mine"' in stale.content.decode()
+    for wrong in ({"name": "Taken"}, {"name": ""}, {"tags": "x" * 60}, {"owner": "0"}, {"seen_at": "x"}):
+        assert manager.post(address, form_of(audience, **wrong)).status_code == 400, wrong
+    for wrong in ({"name": "a\0b"}, {"refresh": "x"}, {"seen_at": "2026-13-13"}, {"labels": ["1"]}):
+        assert manager.post(address, form_of(audience, **wrong)).status_code in (302, 400), wrong
+    audience.refresh_from_db()
+    assert audience.name == "Gold"
+    assert "changed it" in text(manager, f"/audiences/{audience.pk}/")
+
+
+def test_the_menu_acts_and_deleting_asks_first(where: Workspace, manager: Client) -> None:
+    audience = builders.audience(where)
+    address = f"/audiences/{audience.pk}/"
+    assert manager.post(address + "act/archive/").status_code == 302
+    assert manager.post(address + "act/archive/").status_code == 409
+    for verb in ("delete", "nonsense", "apply"):
+        assert manager.post(address + f"act/{verb}/").status_code == 404
+    copy = manager.post(address + "act/duplicate/").headers["Location"]
+    assert "Copy of Everybody" in text(manager, copy)
+    campaign = Campaign.objects.create(workspace=where, name="Winter", audience=audience)
+    assert "campaign “Winter”" in text(manager, address + "delete/")
+    assert "Winter" in text(manager, f"/campaigns/audiences/{audience.pk}/")
+    assert manager.post(address + "delete/").status_code == 409
+    campaign.delete()
+    assert Audience.objects.filter(pk=audience.pk).exists()
+    assert manager.post(address + "delete/").headers["Location"] == "/audiences/"
+    assert not Audience.objects.filter(pk=audience.pk).exists()
+
+
+def test_who_may_only_see_it_is_told_the_missing_right_and_changes_nothing(where: Workspace) -> None:
+    audience = builders.audience(where)
+    viewer = builders.person(where, "viewer")
+    share(audience, viewer, ["view_audience"])
+    client = Client()
+    client.force_login(viewer)
+    page = text(client, f"/audiences/{audience.pk}/")
+    assert "Shared with" not in page and "None of your roles" in page
+    for part in ("settings/", "delete/"):
+        assert client.get(f"/audiences/{audience.pk}/{part}").status_code == 403
+    for part in ("settings/", "delete/", "share/", "act/archive/", "act/duplicate/"):
+        assert client.post(f"/audiences/{audience.pk}/{part}").status_code == 403
+    assert list(Audience.objects.values_list("state", flat=True)) == ["published"]
+
+
+def test_a_large_audience_says_that_it_is_being_evaluated(where: Workspace, manager: Client) -> None:
+    audience = builders.audience(where, next_evaluation_at=builders.NOW)
+    evaluations.claim(builders.NOW)  # a worker is at it
+    Audience.objects.filter(pk=audience.pk).update(next_evaluation_at="2999-01-01T00:00Z")
+    assert "It is being evaluated." in text(manager, f"/audiences/{audience.pk}/")
