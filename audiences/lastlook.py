@@ -1,41 +1,34 @@
-"""The last look before a message leaves: whom we may no longer write to, for one batch in one query."""
+"""The last look before a message leaves: whom we may no longer write to, for one batch in one query.
+
+It asks what the fan-out asked (`audiences/reachability.py`), over the address the message would go to.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.db import connection
 
-from audiences.reachability import NO_CONSENT, SUPPRESSED
+from audiences.query import Query
+from audiences.reachability import NO_ADDRESS, verdict
 
-SQL = """
-SELECT t.place,
-       EXISTS (SELECT 1 FROM audiences_suppression s
-               WHERE s.workspace_id = %(workspace)s AND s.channel = %(channel)s AND s.address = t.address),
-       EXISTS (SELECT 1 FROM audiences_consent c
-               WHERE c.profile_id = t.profile_id AND c.channel = %(channel)s AND c.state = 'no')
-FROM unnest(%(profiles)s::bigint[], %(addresses)s::text[]) WITH ORDINALITY AS t(profile_id, address, place)
+# Who was erased since has no address any more, whatever a message still holds.
+PEOPLE = """
+FROM (SELECT %s::bigint AS workspace_id) w
+CROSS JOIN unnest(%s::bigint[], %s::text[]) WITH ORDINALITY AS t(profile_id, address, place)
 """
+ERASED = f"""CASE WHEN t.profile_id IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM audiences_profile p WHERE p.id = t.profile_id) THEN '{NO_ADDRESS}' ELSE """
 
 
 def blocked(
     workspace_id: int, people: Sequence[tuple[int | None, str]], *, channel: str, category: str
 ) -> dict[int, str]:
     """The places in `people` (profile id, address) that are blocked, each with its reason's code."""
-    values: dict[str, Any] = {
-        "workspace": workspace_id,
-        "channel": channel,
-        "profiles": [profile for profile, _ in people],
-        "addresses": [address for _, address in people],
-    }
+    of = {"workspace": "w.workspace_id", "profile": "t.profile_id", "address": "t.address"}
+    query = Query(f"SELECT t.place, {ERASED}") + verdict(**of, channel=channel, category=category)
+    profiles, addresses = [profile for profile, _ in people], [address for _, address in people]
+    query += Query(" END") + Query(PEOPLE, (workspace_id, profiles, addresses))
     with connection.cursor() as cursor:
-        cursor.execute(SQL, values)
-        rows = cursor.fetchall()
-    found = {}
-    for place, is_suppressed, has_opted_out in rows:
-        if is_suppressed:
-            found[place - 1] = SUPPRESSED
-        elif has_opted_out and category == "marketing":
-            found[place - 1] = NO_CONSENT
-    return found
+        cursor.execute(query.sql, query.params)
+        return {place - 1: code for place, code in cursor.fetchall() if code is not None}

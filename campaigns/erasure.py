@@ -1,0 +1,67 @@
+"""What the ledger forgets of a person who is erased: who they were, never that a message was sent.
+
+Rows and totals stay, so reports read as before. A message still waiting has no address from now on; the last
+look excludes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from campaigns.models import Campaign, Run
+
+# A page of the fan-out or an API call that is under way has read the person already: wait for its commit, so
+# that what it writes is seen below; the next one finds nobody.
+WAIT_FOR_CALLS = "SELECT id FROM campaigns_campaign WHERE workspace_id = %s AND type = %s FOR UPDATE"
+WAIT_FOR_FAN_OUT = """
+SELECT r.id FROM campaigns_run r JOIN campaigns_campaign c ON c.id = r.campaign_id
+WHERE c.workspace_id = %s AND r.state = %s FOR UPDATE OF r
+"""
+# A call may name another person's address for one message; only standing runs hold such.
+MESSAGES = """
+UPDATE campaigns_message m SET profile_id = NULL, address = ''
+WHERE m.profile_id = %(profile)s OR (m.address = ANY(%(addresses)s) AND m.run_id IN (
+    SELECT r.id FROM campaigns_run r JOIN campaigns_campaign c ON c.id = r.campaign_id
+    WHERE c.workspace_id = %(workspace)s AND r.kind = %(standing)s))
+RETURNING m.run_id, m.action, m.ref
+"""
+BESIDE = (
+    """
+    DELETE FROM campaigns_messagecontext m USING unnest(%s::bigint[], %s::int[], %s::bigint[])
+        AS t(run_id, action, ref)
+    WHERE m.run_id = t.run_id AND m.action = t.action AND m.ref = t.ref
+    """,
+    # A mail server's words often repeat the address.
+    """
+    UPDATE campaigns_attempt m SET detail = NULL FROM unnest(%s::bigint[], %s::int[], %s::bigint[])
+        AS t(run_id, action, ref)
+    WHERE m.run_id = t.run_id AND m.action = t.action AND m.ref = t.ref AND m.detail IS NOT NULL
+    """,
+    """
+    UPDATE campaigns_event m SET user_agent = '' FROM unnest(%s::bigint[], %s::int[], %s::bigint[])
+        AS t(run_id, action, ref)
+    WHERE m.run_id = t.run_id AND m.action = t.action AND m.ref = t.ref AND m.user_agent <> ''
+    """,
+)
+
+
+def forget(*, profile_id: int, workspace_id: int, addresses: Sequence[str], **_signal: Any) -> None:
+    """Hears `profile_erased`, inside its transaction."""
+    values: dict[str, Any] = {
+        "profile": profile_id,
+        "workspace": workspace_id,
+        "addresses": list(addresses),
+        "standing": Run.Kind.STANDING,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(WAIT_FOR_CALLS, [workspace_id, Campaign.Type.API_TRIGGERED])
+        cursor.execute(WAIT_FOR_FAN_OUT, [workspace_id, Run.State.EXPANDING])
+        cursor.execute(MESSAGES, values)
+        names = cursor.fetchall()
+        if names:
+            columns = [list(column) for column in zip(*names, strict=True)]
+            for statement in BESIDE:
+                cursor.execute(statement, columns)

@@ -1,0 +1,180 @@
+"""What people allow: what wins over what, what is kept for ever, and that fan-out and last look agree."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from accounts.access import SYSTEM
+from accounts.models import AuditEntry, Workspace
+from audiences import consent, evaluate, lastlook, suppression
+from audiences.consent import Said, Verdict
+from audiences.models import Consent, ConsentEntry, Profile, Topic
+from common.errors import Invalid, PermissionMissing
+from tests import builders
+from tests.builders import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def where() -> Workspace:
+    return builders.workspace()
+
+
+@pytest.fixture
+def ana(where: Workspace) -> Profile:
+    return Profile.objects.create(workspace=where, email="ana@example.com")
+
+
+def say(person: Profile, state: str, **more) -> bool:
+    given = {"channel": "email", "source": "shop", "actor": SYSTEM, "now": NOW, **more}
+    return consent.say(person, state=state, **given)
+
+
+def test_what_is_said_is_kept_with_its_history_only_when_it_is_news(ana: Profile) -> None:
+    assert say(ana, "yes", wording="News from us by email")
+    assert not say(ana, "yes", source="elsewhere", now=NOW + timedelta(days=1))
+    assert say(ana, "no", now=NOW + timedelta(days=2))
+    row = Consent.objects.get()
+    assert (row.state, row.source, row.at) == ("no", "shop", NOW + timedelta(days=2))
+    assert [entry.state for entry in ConsentEntry.objects.all()] == ["no", "yes"]
+    assert AuditEntry.objects.filter(verb="record consent").count() == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "evidence_missing"),
+        ({"wording": "News by email", "now": NOW - timedelta(days=1)}, "evidence_missing"),
+        ({"wording": "News by email", "source": " "}, "source_missing"),
+    ],
+)
+def test_an_opt_out_is_not_overridden_without_new_evidence(ana: Profile, given: dict, told: str) -> None:
+    say(ana, "no")
+    with pytest.raises(Invalid) as refused:
+        say(ana, "yes", **given)
+    assert refused.value.code == told
+    assert (Consent.objects.get().state, ConsentEntry.objects.count()) == ("no", 1)
+    assert say(ana, "yes", wording="News from us by email")
+
+
+def test_withdrawing_needs_nothing_and_is_kept_once_per_channel_beside_topics(
+    where: Workspace, ana: Profile
+) -> None:
+    topic = Topic.objects.create(workspace=where, key="news", name="News")
+    say(ana, "yes", topic=topic, wording="News")
+    assert consent.withdraw(profile_id=ana.pk, channel="email", source="one-click", now=NOW)
+    assert not consent.withdraw(profile_id=ana.pk, channel="email", source="one-click", now=NOW)
+    assert set(Consent.objects.values_list("topic", "state")) == {(None, "no"), (topic.pk, "yes")}
+
+
+def test_many_statements_are_judged_one_by_one_in_a_fixed_number_of_queries(
+    where: Workspace, django_assert_num_queries
+) -> None:
+    people = builders.profiles(where, 200)
+    consent.withdraw(profile_id=people[0].pk, channel="email", source="x", now=NOW)
+    said = [Said(one.pk, "email", "yes", "file") for one in people]
+    with django_assert_num_queries(4):  # two checks, the statement, its savepoint
+        verdicts = consent.say_all(where, said, actor=None, now=NOW)
+    assert verdicts == [Verdict.EVIDENCE_MISSING] + [Verdict.WRITTEN] * 199
+    twice = [Said(people[1].pk, "email", "no", "a"), Said(people[1].pk, "email", "yes", "b", "words")]
+    assert consent.say_all(where, twice, actor=None, now=NOW) == [Verdict.WRITTEN, Verdict.UNCHANGED]
+    assert consent.say_all(where, [], actor=None, now=NOW) == []
+
+
+def test_wrong_statements_are_told_with_their_place_and_nothing_is_written(
+    where: Workspace, ana: Profile
+) -> None:
+    other = builders.profiles(builders.workspace("other"), 1)[0]
+    said = [
+        Said(ana.pk, "email", "yes", "shop"),
+        Said(other.pk, "email", "yes", "shop"),
+        Said(ana.pk, "pigeon", "maybe", "", "x\0", topic_id=99),
+    ]
+    with pytest.raises(Invalid) as refused:
+        consent.say_all(where, said, actor=SYSTEM, now=NOW)
+    assert {problem.pointer for problem in refused.value.problems} == {
+        *("/1/profile", "/2/channel", "/2/state", "/2/source", "/2/wording", "/2/topic")
+    }
+    assert not Consent.objects.exists()
+
+
+def test_a_viewer_records_nothing(where: Workspace, ana: Profile) -> None:
+    with pytest.raises(PermissionMissing):
+        say(ana, "yes", actor=builders.person(where, "viewer"))
+    assert not Consent.objects.exists()
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audiences_consententry SET state = 'yes'", "DELETE FROM"])
+def test_the_history_cannot_be_changed(ana: Profile, statement: str) -> None:
+    say(ana, "no")
+    sql = statement if "UPDATE" in statement else "DELETE FROM audiences_consententry"
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+    assert ConsentEntry.objects.get().state == "no"
+
+
+# ---- fan-out and last look ----------------------------------------------------------------------
+LISTED = [
+    None,
+    "ana@example.com",
+    "ANA@Example.com.",
+    "@example.com",
+    "*@EXAMPLE.com",
+    "@other.example",
+    "erased",
+]
+SPOKEN = [
+    (),
+    (("no", False),),
+    (("yes", False),),
+    (("pending", False),),
+    (("no", True),),
+    (("pending", True),),
+]
+WRITTEN = [None, "ana@example.com", "ana+shop@example.com", "ana@sub.example.com", "bo@example.com"]
+
+
+@pytest.mark.parametrize("listed", LISTED)
+@pytest.mark.parametrize("category", ["marketing", "transactional"])
+def test_the_fan_out_and_the_last_look_always_agree(
+    where: Workspace, listed: str | None, category: str
+) -> None:
+    topic = Topic.objects.create(workspace=where, key="news", name="News")
+    if listed == "erased":
+        suppression.replace_by_hashes(where.pk, [("email", "ana@example.com")], reason="erased", now=NOW)
+    elif listed:
+        suppression.suppress(workspace_id=where.pk, channel="email", address=listed, reason="x", now=NOW)
+    for spoken, email in itertools.product(SPOKEN, WRITTEN):
+        with transaction.atomic():
+            person = Profile.objects.create(workspace=where, email=email)
+            for state, of_topic in spoken:
+                say(person, state, topic=topic if of_topic else None)
+            seen = lastlook.blocked(where.pk, [(person.pk, email or "")], channel="email", category=category)
+            asked = (listed, spoken, email, category)
+            assert seen.get(0) == fan_out(where, category) == expected(*asked), asked
+            transaction.set_rollback(True)
+
+
+def fan_out(where: Workspace, category: str) -> str | None:
+    """The reason of the only person there is."""
+    everybody = {"id": None, "kind": "rule", "name": "", "rule": {}}
+    query = evaluate.targets(everybody, workspace_id=where.pk, channel="email", category=category)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT reason FROM ({query.sql}) t", query.params)
+        return cursor.fetchone()[0]
+
+
+def expected(listed: str | None, spoken: tuple, email: str | None, category: str) -> str | None:
+    if not email:
+        return "050020"
+    by_domain = listed in ("@example.com", "*@EXAMPLE.com") and email.endswith("@example.com")
+    by_address = listed in ("ana@example.com", "ANA@Example.com.", "erased")
+    if by_domain or (by_address and email in ("ana@example.com", "ana+shop@example.com")):
+        return "050102"
+    withdrawn = any(state in ("no", "pending") and not of_topic for state, of_topic in spoken)
+    return "050101" if withdrawn and category == "marketing" else None
