@@ -7,7 +7,9 @@ the run is the delivery step's affair.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -20,6 +22,28 @@ class Fact(StrEnum):
     UNCERTAIN = "uncertain"  # the line broke after the body was handed over
     UNREACHABLE = "unreachable"  # the provider could not be reached; nothing was handed over
     MISCONFIGURED = "misconfigured"  # sign-in, sender or TLS refused: nobody's message can leave
+
+
+class Fault(StrEnum):
+    """What a refusal is about, where the other side says so. Nothing else is held against a person."""
+
+    ADDRESS = "address"  # no such mailbox, number or device
+    OPTED_OUT = "opted_out"  # the person told the provider or the carrier to stop
+    CONTENT = "content"  # this message, whoever gets it
+    SENDER = "sender"  # us: our name, our reputation, our rights there
+
+
+class Happened(StrEnum):
+    """What a receipt says became of a message, in the order in which it may go forward."""
+
+    SENT = "sent"  # handed on to the carrier or the next server
+    DELAYED = "delayed"  # not yet; the provider keeps trying
+    FAILED = "failed"  # given up; `fault` says whether the address is to blame
+    DELIVERED = "delivered"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    UNSUBSCRIBED = "unsubscribed"
+    COMPLAINED = "complained"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +73,54 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`code` is the provider's own (`550`, `550 5.1.1`), `detail` its words, at most 500 characters."""
+    """`code` is the provider's own (`550`, `550 5.1.1`), `detail` its words, at most 500 characters.
+
+    `wait` is how many seconds the provider asked us to stay away, where it said so.
+    """
 
     fact: Fact
     code: str = ""
     detail: str = ""
     provider_id: str = ""
+    fault: Fault | None = None
+    wait: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request at the receipts endpoint, as raw as it came. Names of headers are in lower case."""
+
+    method: str
+    url: str  # as the other side called it, with its query
+    headers: Mapping[str, str]
+    body: bytes
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a provider says later about one message.
+
+    `event_id` is the same whenever the provider repeats itself. The message is found by `key` (our own
+    `Rendered.key`, where the provider carries it back) or by `provider_id`.
+    """
+
+    event_id: str
+    happened: Happened
+    provider_id: str = ""
+    key: str = ""
+    code: str = ""
+    detail: str = ""
+    fault: Fault | None = None
+    at: datetime | None = None  # the provider's clock
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a person wrote back."""
+
+    event_id: str
+    sender: str  # the person's address
+    recipient: str  # ours
+    text: str
+    at: datetime | None = None

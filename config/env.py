@@ -90,6 +90,22 @@ def event_retention_months() -> int:
     return value
 
 
+def outbound_networks(mode: str) -> list[str]:
+    """Our own networks that requests to addresses people enter may reach. Never in production."""
+    networks: list[str] = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])
+    if mode == PRODUCTION and networks:
+        raise ImproperlyConfigured(
+            "OUTBOUND_ALLOWED_NETWORKS is set. It lets requests into the networks it names and is for "
+            "tests and local development only; unset it."
+        )
+    for network in networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"OUTBOUND_ALLOWED_NETWORKS: {error}") from error
+    return networks
+
+
 def demo_mail_port() -> int:
     return int(env.int("DEMO_MAIL_PORT", default=2525))
 

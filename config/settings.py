@@ -38,6 +38,10 @@ SECRET_KEY_FALLBACKS = env.env.list("SECRET_KEY_FALLBACKS", default=[])
 SEALING_KEY = env.secret("SEALING_KEY", MODE, "It seals the providers' credentials in the database.")
 SEALING_KEY_FALLBACKS = env.env.list("SEALING_KEY_FALLBACKS", default=[])
 
+# ---- the network ------------------------------------------------------------------------------
+# Networks of ours that outbound HTTP may reach, such as 127.0.0.0/8; nobody else's address may be private.
+OUTBOUND_ALLOWED_NETWORKS = env.outbound_networks(MODE)
+
 # ---- applications -----------------------------------------------------------------------------
 INSTALLED_APPS = [
     "config.apps.WiringConfig",

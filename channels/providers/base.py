@@ -1,30 +1,61 @@
 """What every provider offers: a form for its settings, lanes that carry messages, and a rehearsal.
 
-A provider states facts and decides nothing. `send` never raises: whatever goes wrong is an Outcome.
+A provider states facts and decides nothing. `send` never raises: whatever goes wrong is an Outcome. Two more
+things some offer, each a protocol of its own: a call for many messages (BatchLane) and receipts
+(ReceiptReader).
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
-from channels.messages import Outcome, Rendered
+from channels.messages import Arrival, Outcome, Receipt, Rendered, Reply
 from channels.models import ChannelConfiguration
+from channels.sealing import unseal
+from channels.signatures import Proof
 
 
 class ProviderForm(forms.Form):
-    """A provider's settings. Every field but the secret is stored as plain JSON under its own name."""
+    """A provider's settings. Every field but the secrets is stored as plain JSON under its own name.
+
+    A provider with one secret names it in `secret_field`, which is sealed as it is. `secret_fields` are
+    entered together and sealed as one JSON object (see `secrets_of`); the first of them is required.
+    """
 
     secret_field = ""
+    secret_fields: tuple[str, ...] = ()
 
     def plain_settings(self) -> dict[str, Any]:
-        return {name: value for name, value in self.cleaned_data.items() if name != self.secret_field}
+        hidden = {self.secret_field, *self.secret_fields}
+        return {name: value for name, value in self.cleaned_data.items() if name not in hidden}
 
     def secret(self) -> str:
         """What was entered; nothing means that the stored one stays."""
-        return str(self.cleaned_data.get(self.secret_field, ""))
+        if not self.secret_fields:
+            return str(self.cleaned_data.get(self.secret_field, ""))
+        given = {name: self.cleaned_data.get(name, "") for name in self.secret_fields}
+        return json.dumps(given) if any(given.values()) else ""
+
+    def clean(self) -> None:
+        given = self.cleaned_data
+        missing = [name for name in self.secret_fields[:1] if not given.get(name)]
+        if missing and any(given.get(name) for name in self.secret_fields):
+            detail = _("Secrets are stored together. Enter this one as well.")
+            self.add_error(missing[0], ValidationError(detail, code="together"))
+
+
+def secrets_of(configuration: ChannelConfiguration) -> dict[str, str]:
+    """The secrets that `secret_fields` name; none before they are entered. Raises SealBroken."""
+    credential = configuration.credential
+    stored = json.loads(unseal(credential.sealed, row=credential.pk)) if credential else {}
+    return {name: str(value) for name, value in stored.items()}
 
 
 @dataclass(frozen=True)
@@ -44,9 +75,48 @@ class Lane(Protocol):
     async def close(self) -> None: ...
 
 
+@runtime_checkable
+class BatchLane(Lane, Protocol):
+    """A lane whose provider takes many messages in one call."""
+
+    @property
+    def batch_size(self) -> int:
+        """The most messages one call may hold."""
+        ...
+
+    async def send_many(self, messages: Sequence[Rendered]) -> list[Outcome]:
+        """One outcome for each message, in their order. Never raises."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What stood in one request of a provider, and how it is known to be theirs."""
+
+    proof: Proof
+    receipts: tuple[Receipt, ...] = ()
+    replies: tuple[Reply, ...] = ()
+
+
+@runtime_checkable
+class ReceiptReader(Protocol):
+    def read_receipts(self, configuration: ChannelConfiguration, arrival: Arrival) -> Reading:
+        """Pure: nothing is stored. The credential is loaded.
+
+        Raises NotGenuine when the signature is missing or wrong, Invalid `bad_receipt` when what is signed
+        cannot be read, SealBroken when our secret cannot.
+        """
+        ...
+
+
 class Provider(Protocol):
     @property
     def key(self) -> str: ...
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The kinds of channel it carries, as in `kinds.KINDS`."""
+        ...
 
     @property
     def label(self) -> object:

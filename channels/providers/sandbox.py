@@ -27,6 +27,7 @@ DELAY = 2.0  # seconds
 
 class Sandbox:
     key = "sandbox"
+    channels = ("email", "sms")
     label = gettext_lazy("Sandbox")
     about = gettext_lazy("Sends nothing. For trying things out: the recipient’s address decides the answer.")
     Form = ProviderForm

@@ -105,6 +105,7 @@ Said = Callable[[str, SMTPResponse], None]
 
 class Smtp:
     key = "smtp"
+    channels = ("email",)
     label = gettext_lazy("SMTP server")
     about = gettext_lazy("Hands every message to a mail server, your own or a provider’s.")
     Form = SmtpForm

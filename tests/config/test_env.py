@@ -43,6 +43,15 @@ def test_a_short_secret_is_refused() -> None:
     assert "shorter than 32" in start(SECRET_KEY="short").stderr
 
 
+def test_requests_into_private_networks_are_never_allowed_in_production() -> None:
+    result = start(OUTBOUND_ALLOWED_NETWORKS="10.0.0.0/8")
+    assert result.returncode != 0
+    assert "OUTBOUND_ALLOWED_NETWORKS is set." in result.stderr
+    local = {"CARILLON_MODE": "local", "OUTBOUND_ALLOWED_NETWORKS": "10.0.0.0/8"}
+    assert start(**local).returncode == 0
+    assert "host bits" in start(**{**local, "OUTBOUND_ALLOWED_NETWORKS": "10.0.0.1/8"}).stderr
+
+
 DEMO = {"CARILLON_MODE": "demo", "PUBLIC_URL": None, "SECRET_KEY": None, "SEALING_KEY": None}
 
 
