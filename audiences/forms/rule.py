@@ -1,137 +1,164 @@
-"""A rule as a browser sends it: rows of field, operator, value, or JSON."""
+"""The form of an audience's rule: its plain fields, and the rule as a tree of inputs beside its JSON.
+
+The tree counts, unless the JSON was changed since it was shown; when both were changed, the person decides.
+"""
 
 from __future__ import annotations
 
-import json
+import hashlib
+import re
+import secrets
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import Workspace
-from audiences.rules.describe import PHRASES
-from audiences.rules.fields import BOOLEAN, DAYS, NUMBER, OPERATORS, Field, fields_of
+from audiences.forms import rule_lines, rule_tree
+from audiences.forms.rule_lines import Input, Vocabulary
+from audiences.forms.rule_tree import LINE, Node, Tree
+from audiences.rules.describe import sentence
+from common.errors import Invalid
 
-ROWS = 5
-LISTS = ("one_of", "between")
+MAX_JSON = 1_000_000  # characters
+TOKEN = re.compile(r"[0-9a-f]{16}")
 
 
-class RuleForm(forms.Form):
-    """Some rows joined by all, any or none. What is nested deeper is written as JSON."""
+class AudienceForm(forms.Form):
+    """What an audience is called; the rule is the Builder's."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
-    match = forms.ChoiceField(
-        label=gettext_lazy("People who match"),
-        choices=[
-            ("all", gettext_lazy("all of these")),
-            ("any", gettext_lazy("any of these")),
-            ("none", gettext_lazy("none of these")),
-        ],
-    )
-    json = forms.CharField(
-        label=gettext_lazy("Rule as JSON"),
+    description = forms.CharField(label=gettext_lazy("Description"), max_length=500, required=False)
+    tags = forms.CharField(
+        label=gettext_lazy("Tags"),
+        max_length=1100,
         required=False,
-        max_length=100_000,
-        widget=forms.Textarea(attrs={"rows": 6, "class": "mono", "spellcheck": "false"}),
-        help_text=gettext_lazy("When something stands here, it counts instead of the rows."),
+        help_text=gettext_lazy("Separate tags with commas."),
     )
+    everybody = forms.BooleanField(label=gettext_lazy("Yes, everybody"), required=False)
 
-    def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.known = fields_of(workspace)
-        operators = {operator: None for known in OPERATORS.values() for operator in known}
-        blank = {"field": "", "value": ""}
-        for row in range(ROWS):
-            self.fields[f"field_{row}"] = forms.ChoiceField(
-                label=_("Field %(number)s") % {"number": row + 1},
-                required=False,
-                choices=[("", "—"), *[(key, field.label) for key, field in self.known.items()]],
-            )
-            self.fields[f"op_{row}"] = forms.ChoiceField(
-                label=_("Condition %(number)s") % {"number": row + 1},
-                required=False,
-                choices=[
-                    (operator, str(PHRASES[operator] % {**blank, "low": "…", "high": "…"}).strip())
-                    for operator in operators
-                ],
-            )
-            self.fields[f"value_{row}"] = forms.CharField(
-                label=_("Value %(number)s") % {"number": row + 1}, required=False, max_length=2000
-            )
+    def given_tags(self) -> list[str]:
+        return [tag.strip() for tag in self.cleaned_data["tags"].split(",") if tag.strip()]
 
-    def rows(self) -> list[tuple[Any, Any, Any]]:
-        return [(self[f"field_{row}"], self[f"op_{row}"], self[f"value_{row}"]) for row in range(ROWS)]
+
+class Builder:
+    """A rule being built. `said` is announced after a change, `focus` is the node to stand on."""
+
+    def __init__(self, tree: Tree, *, token: str = "") -> None:
+        self.tree, self.known = tree, tree.known
+        self.token = token if TOKEN.fullmatch(token) else secrets.token_hex(8)
+        self.said = self.focus = self.focus_part = ""
+        self.faults: list[Any] = []
+        self.json_faults: list[str] = []
+        self.json_given: str | None = None  # JSON that was typed and could not be taken over
+        self.is_json_changed = False  # by hand, since it was shown
+
+    @classmethod
+    def of_rule(cls, rule: Any, known: Vocabulary) -> Builder:
+        return cls(rule_tree.of_rule(rule, known))
+
+    @classmethod
+    def of_post(cls, post: QueryDict, known: Vocabulary) -> Builder:
+        """Raises Invalid for inputs that no page of ours sends."""
+        builder = cls(rule_tree.of_post(post.lists(), known), token=post.get("builder", ""))
+        given, shown = post.get("json"), post.get("json_shown", "")
+        if given is not None and _digest(given) != shown:
+            builder._take_json(given, is_asked=post.get("do") == "json", shown=shown)
+        return builder
+
+    @property
+    def is_json_pending(self) -> bool:
+        return self.json_given is not None
+
+    def _take_json(self, given: str, *, is_asked: bool, shown: str) -> None:
+        if not given.strip():
+            return
+        self.json_given, self.is_json_changed = given, True
+        if not is_asked and _digest(self._json()) != shown:
+            detail = _("You changed the form and the JSON. Take over the JSON, or clear it to keep the form.")
+            self.json_faults = [detail]
+            return
+        raw = rule_lines.loads(given) if len(given) <= MAX_JSON else given
+        if isinstance(raw, str):
+            self.json_faults = [_("This is not JSON. Check quotation marks, commas and brackets.")]
+        elif not isinstance(raw, dict):
+            self.json_faults = [_("A rule is an object such as {“all”: […]}.")]
+        else:
+            self._replace_tree(raw)
+
+    def _replace_tree(self, raw: dict[str, Any]) -> None:
+        try:
+            self.tree = rule_tree.of_rule(raw, self.known)
+        except Invalid as error:
+            self.json_faults = [problem.detail for problem in error.problems]
+        else:
+            self.json_given, self.said = None, _("The form now shows the JSON.")
+
+    # ---- changes ------------------------------------------------------------------------------
+
+    def change(self, verb: str, arguments: list[str]) -> None:
+        """What a button of the form asks for. Raises Invalid for what no button of ours asks."""
+        tree = self.tree
+        if verb in ("add", "group") and len(arguments) == 1:
+            self.said, self.focus = tree.add(arguments[0], LINE if verb == "add" else verb)
+        elif verb == "remove" and len(arguments) == 1:
+            self.said, self.focus = tree.remove(arguments[0])
+        elif verb in ("up", "down") and len(arguments) == 1:
+            self.said, self.focus = tree.step(arguments[0], -1 if verb == "up" else 1)
+            self.focus_part = verb
+        elif verb == "move" and len(arguments) == 3 and re.fullmatch(r"\d{1,4}", arguments[2]):
+            self.said, self.focus = tree.move(arguments[0], arguments[1], int(arguments[2]))
+        self.settle()
+
+    def settle(self) -> None:
+        """Replaces what no longer fits the first choice of a line."""
+        for node in self.tree.root.everything():
+            if kind := rule_lines.kind_of(node.given):
+                kind.settle(node.given, self.known)
+
+    # ---- what the page shows ------------------------------------------------------------------
 
     def rule(self) -> Any:
-        """The rule as given; its meaning is checked by the rule language, not here."""
-        if written := self.cleaned_data["json"].strip():
-            return self._parsed(written)
-        conditions = []
-        for row in range(ROWS):
-            field = self.known.get(self.cleaned_data.get(f"field_{row}", ""))
-            if field:
-                conditions.append(self._condition(field, row))
-        return {self.cleaned_data["match"]: conditions} if conditions else {}
+        return self.tree.rule()
 
-    def _parsed(self, written: str) -> Any:
+    def draft(self) -> Any:
+        """The rule without the lines where nothing was chosen yet."""
+        return self.tree.rule(with_blanks=False)
+
+    def sentence(self) -> str:
+        """Empty while some line cannot be read."""
         try:
-            return json.loads(written)
-        except (ValueError, RecursionError):
-            self.add_error("json", _("This is not JSON. Check quotation marks, commas and brackets."))
-            return None
+            return sentence(self.draft(), self.known.workspace)
+        except Invalid:
+            return ""
 
-    def _condition(self, field: Field, row: int) -> dict[str, Any]:
-        operator = self.cleaned_data.get(f"op_{row}", "")
-        value = self.cleaned_data.get(f"value_{row}", "")
-        kind = NUMBER if operator in DAYS else field.type
-        given: Any = [_typed(kind, part.strip()) for part in value.split(",")]
-        if operator not in LISTS:
-            given = _typed(kind, value)
-        return {"field": field.key, "op": operator, "value": given}
+    def show_faults(self, error: Invalid) -> None:
+        self.faults += self.tree.mark(error.problems)
 
+    def subjects(self, node: Node) -> list[tuple[Any, rule_lines.Options]]:
+        """The first choice of a line, in titled groups; what is no choice of ours stays visible."""
+        groups = [group for kind in rule_lines.KINDS for group in kind.subjects(self.known) if group[1]]
+        what = rule_lines.first(node.given, "what")
+        if what and not any(what == value for _title, options in groups for value, _label in options):
+            groups.append((_("Other"), [(what, what)]))
+        return groups
 
-def initial_of(rule: Any) -> dict[str, Any]:
-    """A saved rule as the form shows it: in rows where it is one short group, else as JSON."""
-    kind, nodes = next(iter(rule.items()), ("all", []))
-    if kind == "field":
-        kind, nodes = "all", [rule]
-    if len(nodes) > ROWS or any("field" not in node for node in nodes):
-        return {"json": json.dumps(rule, indent=2, ensure_ascii=False)}
-    first = {"match": kind}
-    for row, node in enumerate(nodes):
-        value = node.get("value", "")
-        given = value if isinstance(value, list) else [value]
-        if any(isinstance(one, str) and ("," in one or one != one.strip()) for one in given):
-            return {"json": json.dumps(rule, indent=2, ensure_ascii=False)}
-        first |= {f"field_{row}": node["field"], f"op_{row}": node["op"]}
-        first[f"value_{row}"] = ", ".join(_written(one) for one in given)
-    return first
+    def inputs(self, node: Node) -> list[Input]:
+        kind = rule_lines.kind_of(node.given)
+        return kind.inputs(node.given, self.known) if kind else []
+
+    def json(self) -> str:
+        return self.json_given if self.json_given is not None else self._json()
+
+    def json_digest(self) -> str:
+        """Of what was shown without a change by hand."""
+        return _digest(self._json())
+
+    def _json(self) -> str:
+        return rule_lines.dumps(self.draft())
 
 
-def _written(value: Any) -> str:
-    """As a person types it; `_typed` reads it back."""
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
-
-
-def _typed(kind: str, text: str) -> Any:
-    """What the person typed as that type; what does not fit stays text and is refused by the rule."""
-    if kind == NUMBER:
-        try:
-            return float(text)
-        except ValueError:
-            return text
-    if kind == BOOLEAN:
-        return {
-            "yes": True,
-            "true": True,
-            "是": True,
-            "1": True,
-            "no": False,
-            "false": False,
-            "否": False,
-            "0": False,
-        }.get(text.lower(), text)
-    return text
+def _digest(text: str) -> str:
+    plain = re.sub(r"\r\n|\r", "\n", text).strip()
+    return hashlib.sha256(plain.encode("utf-8", "replace")).hexdigest()[:16]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -11,9 +10,7 @@ from django.test import Client
 
 from accounts.models import AuditEntry, Workspace
 from audiences import consent, suppression
-from audiences.forms.rule import initial_of
 from audiences.models import Audience, Import, Profile
-from audiences.rules.describe import sentence
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -31,46 +28,6 @@ def manager(where: Workspace) -> Client:
     client = Client()
     client.force_login(builders.person(where, "manager"))
     return client
-
-
-def row(field: str, op: str, value: str) -> dict[str, str]:
-    return {"match": "all", "field_0": field, "op_0": op, "value_0": value, "json": ""}
-
-
-def test_a_rule_is_counted_then_saved_and_reads_in_words(manager: Client) -> None:
-    form = {"name": "Ann", **row("name", "starts_with", "Ann")}
-    page = manager.post("/audiences/new/", {**form, "count": "1"}).content.decode()
-    assert "name starts with “Ann”" in page and '<span class="stat">3</span>' in page
-    assert not Audience.objects.exists()
-    address = manager.post("/audiences/new/", form).headers["Location"]
-    page = manager.get(address).content.decode()
-    assert "name starts with “Ann”" in page and '<p class="stat">3</p>' in page
-    assert "Ann" in manager.get("/audiences/").content.decode()
-
-
-@pytest.mark.parametrize(
-    ("written", "told"),
-    [
-        ("{", "This is not JSON"),
-        ("[" * 5000, "This is not JSON"),
-        ("[]", "A rule is an object"),
-        ('{"all": [{"field": "_connector", "op": "is", "value": "x"}]}', "/all/0/field: There is no field"),
-        ('{"field": "name", "op": "is", "value": "\\ud800"}', "cannot be stored"),
-    ],
-)
-def test_a_wrong_rule_is_told_at_the_field_and_saves_nothing(
-    manager: Client, written: str, told: str
-) -> None:
-    answer = manager.post("/audiences/new/", {"name": "x", "match": "all", "json": written})
-    assert answer.status_code == 400
-    assert told in answer.content.decode()
-    assert not Audience.objects.exists()
-
-
-def test_a_name_that_is_taken_is_told(manager: Client, where: Workspace) -> None:
-    builders.audience(where, name="Taken")
-    answer = manager.post("/audiences/new/", {"name": "Taken", "match": "all", "json": "{}"})
-    assert "There is an audience called “Taken” already." in answer.content.decode()
 
 
 def test_a_file_becomes_an_audience_with_its_rejected_rows_shown(manager: Client) -> None:
@@ -118,51 +75,6 @@ def test_a_viewer_and_a_stranger_see_no_people(where: Workspace) -> None:
     for client in (viewer, stranger):
         assert client.get(f"/audiences/{audience.pk}/").status_code == 404
     assert "example.com" not in stranger.get("/audiences/profiles/").content.decode()
-
-
-def test_a_rule_survives_as_json(manager: Client) -> None:
-    rule = {
-        "any": [
-            {"field": "name", "op": "is_empty"},
-            {"none": [{"field": "is_test", "op": "is", "value": True}]},
-        ]
-    }
-    manager.post("/audiences/new/", {"name": "Deep", "match": "all", "json": json.dumps(rule)})
-    assert Audience.objects.get().rule == rule
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [
-        {},
-        {"field": "name", "op": "is", "value": "林1"},
-        {"any": [{"field": "name", "op": "one_of", "value": ["林1", "Ann 2"]}]},
-        {"all": [{"field": "is_test", "op": "is", "value": False}, {"field": "email", "op": "is_empty"}]},
-        {"none": [{"field": "name", "op": "is", "value": "a, b "}]},
-        {"all": [{"any": [{"field": "name", "op": "is", "value": "x"}]}]},
-    ],
-)
-def test_a_saved_rule_is_opened_and_saved_again_without_changing_its_meaning(
-    where: Workspace, manager: Client, rule: Any
-) -> None:
-    audience = builders.audience(where, rule=rule)
-    before = sentence(rule, where)
-    page = manager.get(f"/audiences/{audience.pk}/edit/")
-    assert page.status_code == 200
-    form = {"match": "all", "json": "", **initial_of(rule)}
-    answer = manager.post(f"/audiences/{audience.pk}/edit/", form)
-    assert answer.status_code == 302
-    audience.refresh_from_db()
-    assert sentence(audience.rule, where) == before
-
-
-def test_a_wrong_change_of_a_rule_is_told_and_keeps_the_old_one(where: Workspace, manager: Client) -> None:
-    audience = builders.audience(where, rule={"field": "name", "op": "is", "value": "x"})
-    answer = manager.post(f"/audiences/{audience.pk}/edit/", {"match": "all", "json": '{"field": "nmae"}'})
-    assert answer.status_code == 400
-    assert "There is no field" in answer.content.decode()
-    audience.refresh_from_db()
-    assert audience.rule == {"field": "name", "op": "is", "value": "x"}
 
 
 def test_a_person_is_shown_with_what_is_held_of_them(where: Workspace, manager: Client) -> None:
