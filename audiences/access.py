@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from accounts.access import Actor, may, require, visible_to
 from accounts.models import Workspace
-from audiences.models import Audience, Import, Profile
+from audiences.models import AttributeDefinition, Audience, IdentityNamespace, Import, Profile
 from common.errors import NotFound
 
 VIEW, MANAGE = "audiences.view_audience", "audiences.manage_audience"
@@ -58,4 +58,26 @@ def profile_for(actor: Actor, pk: int) -> Profile:
 
 def profiles_for(actor: Actor, workspace: Workspace) -> QuerySet[Profile]:
     require(actor, MANAGE, workspace)
-    return Profile.objects.filter(workspace=workspace).order_by("-changed_at", "-pk")
+    return Profile.objects.filter(workspace=workspace).order_by("-pk")
+
+
+def attributes_for(actor: Actor, workspace: Workspace) -> list[AttributeDefinition]:
+    require(actor, VIEW, workspace)
+    return list(AttributeDefinition.objects.filter(workspace=workspace).select_related("workspace"))
+
+
+def attribute_for(actor: Actor, workspace: Workspace, key: str) -> AttributeDefinition:
+    """By its key, which never holds what the database cannot compare."""
+    for found in attributes_for(actor, workspace):
+        if found.key == key:
+            return found
+    raise NotFound(_("There is no such attribute."))
+
+
+def namespace_for(actor: Actor, workspace: Workspace, key: str) -> IdentityNamespace:
+    """One of the workspace's own."""
+    require(actor, VIEW, workspace)
+    for found in IdentityNamespace.objects.filter(workspace=workspace).select_related("workspace"):
+        if found.key == key:
+            return found
+    raise NotFound(_("There is no such namespace of the workspace's own."))

@@ -25,7 +25,7 @@ from audiences.models import Profile, ProfileEvent
 from audiences.namespaces import Namespace, namespaces_of
 from audiences.typed import read_moment
 from audiences.upsert import Given, upsert
-from common.errors import Invalid, Problem
+from common.errors import Invalid, Problem, pointer_to
 from common.text import has_control, is_storable
 
 NAME = re.compile(r"[a-z][a-z0-9_.]{0,62}")
@@ -79,7 +79,7 @@ RETURNING key, at
 @transaction.atomic
 def record(
     workspace: Workspace,
-    events: Sequence[Happened],
+    events: Sequence[Happened | Invalid],
     *,
     create_profiles: bool = False,
     zone: tzinfo | None = None,
@@ -87,6 +87,8 @@ def record(
     now: datetime,
 ) -> list[Outcome]:
     """One outcome per event, in their order; the rejected ones leave nothing, the others are written.
+
+    An event that the door could not read stands there as the Invalid that says why.
 
     `zone` is that of a time written without one; such a time is refused where it is None.
     """
@@ -118,9 +120,15 @@ def record(
 
 
 def _checked(
-    event: Happened, workspace: Workspace, known: Mapping[str, Namespace], zone: tzinfo | None, now: datetime
+    event: Happened | Invalid,
+    workspace: Workspace,
+    known: Mapping[str, Namespace],
+    zone: tzinfo | None,
+    now: datetime,
 ) -> _Event:
     """Raises Invalid with every fault found."""
+    if isinstance(event, Invalid):
+        raise event
     problems: list[Problem] = []
 
     def taken(read: Any, *args: Any) -> Any:
@@ -189,7 +197,7 @@ def clean_properties(given: Any) -> dict[str, Any]:
         detail = _("The properties are an object of at most %(most)s entries.") % {"most": MOST_PROPERTIES}
         raise _wrong("bad_properties", detail, "/properties")
     for name, value in given.items():
-        pointer = "/properties/" + str(name)[:80].replace("~", "~0").replace("/", "~1")
+        pointer = pointer_to("properties", name)
         if not isinstance(name, str) or not 0 < len(name) <= 63 or has_control(name):
             raise _wrong("bad_property", _("A name is a text of 1 to 63 printable characters."), pointer)
         if not _is_plain(value):

@@ -30,7 +30,7 @@ from audiences.models import (
 )
 from audiences.namespaces import COLUMNS
 from audiences.typed import Stored, clean
-from common.errors import Conflict, Invalid, Problem
+from common.errors import Conflict, Invalid, Problem, pointer_to
 
 __all__ = ["change", "clean_locale", "clean_time_zone", "find", "find_or_create", "lock_people", "record"]
 
@@ -77,7 +77,7 @@ def clean_attributes(
 
 def unknown_attribute(key: Any) -> Problem:
     detail = _("There is no attribute “%(key)s”. Define it first.") % {"key": str(key)[:80]}
-    return Problem("unknown_attribute", detail, f"/attributes/{str(key)[:80]}")
+    return Problem("unknown_attribute", detail, pointer_to("attributes", key))
 
 
 @transaction.atomic

@@ -78,7 +78,7 @@ class _Known:
 
 def upsert(
     workspace: Workspace,
-    items: Sequence[Given],
+    items: Sequence[Given | Invalid],
     *,
     may_create: bool = True,
     may_change: bool = True,
@@ -86,6 +86,8 @@ def upsert(
     now: datetime,
 ) -> list[Outcome]:
     """One outcome per item, in their order. Rejected items leave nothing; the others are all written.
+
+    An item that the door could not read stands there as the Invalid that says why.
 
     Raises Conflict when other writers were faster three times in a row.
     """
@@ -109,7 +111,7 @@ def create(workspace: Workspace, given: Given, *, actor: Actor, now: datetime) -
 
 def _upsert(
     workspace: Workspace,
-    items: Sequence[Given],
+    items: Sequence[Given | Invalid],
     may_create: bool,
     may_change: bool,
     actor: Actor,
@@ -159,8 +161,10 @@ def _owner(person: _Person, owners: Mapping[Pair, int]) -> int:
     return next(owners[pair] for pair in person.pairs if pair in owners)
 
 
-def _checked(item: Given, known: _Known) -> _Person:
+def _checked(item: Given | Invalid, known: _Known) -> _Person:
     """Raises Invalid with every fault found."""
+    if isinstance(item, Invalid):
+        raise item
     problems: list[Problem] = []
     pairs: list[Pair] = []
     columns: dict[str, Any] = {} if item.is_test is None else {"is_test": item.is_test}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import exceptions, pagination, serializers
 
 from common.errors import Problem
@@ -51,6 +53,22 @@ def problems_of(detail: Any, pointer: str = "") -> list[Problem]:
     return [Problem(getattr(detail, "code", "invalid"), str(detail), pointer)]
 
 
+PAGING = [
+    OpenApiParameter("cursor", str, description="From `next` or `previous` of another page."),
+    OpenApiParameter("limit", int, description="1 to 1,000 rows; 100 unless told."),
+]
+
+
+def page_of(shape: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    """A page of rows as CursorPages answers it, for OpenAPI."""
+    fields: dict[str, Any] = {
+        "next": serializers.URLField(allow_null=True),
+        "previous": serializers.URLField(allow_null=True),
+        "results": shape(many=True),
+    }
+    return inline_serializer(shape.__name__.removesuffix("Shape") + "Page", fields)
+
+
 class CursorPages(pagination.CursorPagination):
     """`{"next": address, "previous": address, "results": […]}`, newest first; `?limit=` up to 1,000."""
 
@@ -58,3 +76,9 @@ class CursorPages(pagination.CursorPagination):
     page_size_query_param = "limit"
     max_page_size = 1000
     ordering = "-pk"
+
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (ValueError, ValidationError) as error:  # a cursor that we did not write
+            raise exceptions.NotFound(self.invalid_cursor_message) from error

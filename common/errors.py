@@ -31,6 +31,11 @@ class Problem:
     pointer: str = ""
 
 
+def pointer_to(*parts: object) -> str:
+    """A JSON pointer (RFC 6901) to a place in a body, each part at most 80 characters of it."""
+    return "".join("/" + str(part)[:80].replace("~", "~0").replace("/", "~1") for part in parts)
+
+
 class Invalid(CarillonError):
     """The input is wrong; every fault found is listed with its place."""
 

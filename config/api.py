@@ -34,10 +34,20 @@ def problem(status: int, code: str, detail: str, **extra: Any) -> JsonResponse:
     )
 
 
+def _pointer(place: str) -> str:
+    """A verb names a field; a caller of the API knows it by its place in the body."""
+    if not place or place.startswith("/"):
+        return place
+    first, *others = place.split("_")
+    return "/" + first + "".join(word.capitalize() for word in others)
+
+
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | JsonResponse | None:
     """DRF's exception handler. Returns None for what is a defect of ours, so that it is logged as one."""
     if isinstance(error, Invalid):
-        errors = [{"pointer": p.pointer, "code": p.code, "detail": str(p.detail)} for p in error.problems]
+        errors = [
+            {"pointer": _pointer(p.pointer), "code": p.code, "detail": str(p.detail)} for p in error.problems
+        ]
         return problem(error.status, error.code, str(error.detail), errors=errors)
     if isinstance(error, CarillonError):
         return problem(error.status, error.code, str(error.detail), **error.extra)

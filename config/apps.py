@@ -9,7 +9,8 @@ class WiringConfig(AppConfig):
     verbose_name = "Carillon"
 
     def ready(self) -> None:
-        from config import celery, checks  # noqa: F401  makes the Celery app current; registers the checks
+        # Makes the Celery app current; registers the checks and what OpenAPI shows of our credentials.
+        from config import celery, checks, schema  # noqa: F401
 
 
 class AdministrationConfig(AdminConfig):

@@ -242,8 +242,16 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
     "SERVE_INCLUDE_SCHEMA": False,
-    "APPEND_COMPONENTS": {"securitySchemes": {"credential": {"type": "http", "scheme": "bearer"}}},
-    "SECURITY": [{"credential": []}],
+    "OAS_VERSION": "3.1.0",
+    "SERVERS": [],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.schema.add_problems",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "AttributeType": "audiences.models.AttributeDefinition.Type",
+        "AttributeIndex": "audiences.models.AttributeDefinition.Index",
+    },
 }
 
 LOGGING = logs.configuration(pretty=not PRODUCTION)

@@ -1,6 +1,25 @@
 """The REST addresses about people, below /api/."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from audiences.api import attributes, events, profiles
 
 app_name = "people_api"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("profiles/", profiles.Profiles.as_view(), name="profiles"),
+    path("profiles/bulk/", profiles.BulkWrite.as_view(), name="profiles_bulk"),
+    path("profiles/<int:pk>/", profiles.OneProfile.as_view(), name="profile"),
+    path("profiles/<int:pk>/events/", profiles.ProfileEvents.as_view(), name="profile_events"),
+    path("profiles/<int:pk>/identities/", profiles.ProfileIdentities.as_view(), name="profile_identities"),
+    path(
+        "profiles/<int:pk>/identities/<str:namespace>/<path:value>/",
+        profiles.ProfileIdentity.as_view(),
+        name="profile_identity",
+    ),
+    path("profiles/<str:namespace>/<path:value>/", profiles.NamedProfile.as_view(), name="named_profile"),
+    path("attributes/", attributes.Attributes.as_view(), name="attributes"),
+    path("attributes/<str:key>/", attributes.OneAttribute.as_view(), name="attribute"),
+    path("namespaces/", attributes.Namespaces.as_view(), name="namespaces"),
+    path("namespaces/<str:key>/", attributes.OneNamespace.as_view(), name="namespace"),
+    path("events/", events.Events.as_view(), name="events"),
+]

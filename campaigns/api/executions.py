@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -12,6 +13,7 @@ from rest_framework.views import APIView
 from accounts.models import ApiCredential
 from campaigns import access
 from campaigns.api.bodies import Unitary as UnitaryBody
+from campaigns.api.shapes import ExecutionShape, HealthShape, UnitaryShape
 from campaigns.delivery import triggered
 from campaigns.models import Execution
 
@@ -20,6 +22,7 @@ class Health(APIView):
     authentication_classes = []
     permission_classes = []
 
+    @extend_schema(operation_id="health", responses=HealthShape)
     def get(self, request: Request) -> Response:
         return Response({"status": "UP"})
 
@@ -27,6 +30,7 @@ class Health(APIView):
 class Unitary(APIView):
     """`POST /ajo/im/executions/unitary`: 1 to 20 recipients of one API-triggered campaign."""
 
+    @extend_schema(operation_id="send_unitary", request=UnitaryShape, responses={202: ExecutionShape})
     def post(self, request: Request) -> Response:
         credential = cast(ApiCredential, request.user)
         body = UnitaryBody(request.data)

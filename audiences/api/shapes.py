@@ -1,0 +1,148 @@
+"""What the people API answers and takes, as OpenAPI shows it. Bulk bodies are read by `bodies.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from audiences import events, upsert
+from audiences.models import AttributeDefinition
+from common.api import StrictSerializer
+
+
+class IdentityShape(StrictSerializer):
+    namespace = serializers.CharField(max_length=63)
+    value = serializers.CharField(max_length=500)
+
+
+class ProfileShape(StrictSerializer):
+    """Attributes by key, in the form of their type; null takes a value away."""
+
+    id = serializers.IntegerField(read_only=True)
+    identities = IdentityShape(many=True)
+    locale = serializers.CharField(required=False, allow_blank=True, max_length=35)
+    timeZone = serializers.CharField(required=False, allow_blank=True, max_length=64)
+    isTest = serializers.BooleanField(required=False)
+    attributes = serializers.DictField(child=serializers.JSONField(allow_null=True), required=False)
+    createdAt = serializers.DateTimeField(read_only=True)
+    changedAt = serializers.DateTimeField(read_only=True)
+
+
+class ProfileWrite(StrictSerializer):
+    """What is left out stays as it is."""
+
+    identities = IdentityShape(many=True, required=False)
+    locale = serializers.CharField(required=False, allow_blank=True, max_length=35)
+    timeZone = serializers.CharField(required=False, allow_blank=True, max_length=64)
+    isTest = serializers.BooleanField(required=False)
+    attributes = serializers.DictField(child=serializers.JSONField(allow_null=True), required=False)
+
+
+class ProfileChange(StrictSerializer):
+    """What is left out stays as it is."""
+
+    locale = serializers.CharField(required=False, allow_blank=True, max_length=35)
+    timeZone = serializers.CharField(required=False, allow_blank=True, max_length=64)
+    isTest = serializers.BooleanField(required=False)
+    attributes = serializers.DictField(child=serializers.JSONField(allow_null=True), required=False)
+
+
+class BulkProfiles(StrictSerializer):
+    profiles = serializers.ListField(child=ProfileWrite(), min_length=1, max_length=upsert.MOST_ITEMS)
+    createProfiles = serializers.BooleanField(default=True)
+
+
+class ItemFault(StrictSerializer):
+    pointer = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProfileResult(StrictSerializer):
+    index = serializers.IntegerField()
+    status = serializers.ChoiceField([upsert.CREATED, upsert.CHANGED, upsert.UNCHANGED, upsert.REJECTED])
+    id = serializers.IntegerField(allow_null=True)
+    errors = ItemFault(many=True)  # type: ignore[assignment]
+
+
+class BulkProfilesAnswer(StrictSerializer):
+    created = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    results = ProfileResult(many=True)
+
+
+class EventWrite(StrictSerializer):
+    """`profileId` or `identity` says who; the same `key` and time sent again is the same event."""
+
+    name = serializers.RegexField(events.NAME, max_length=63)
+    at = serializers.DateTimeField(help_text="With its offset from UTC; at most a day ahead.")
+    profileId = serializers.IntegerField(required=False)
+    identity = IdentityShape(required=False)
+    properties = serializers.DictField(child=serializers.JSONField(), required=False)
+    key = serializers.CharField(required=False, allow_null=True, max_length=events.MOST_KEY)
+
+
+class BulkEvents(StrictSerializer):
+    events = serializers.ListField(child=EventWrite(), min_length=1, max_length=events.MOST_EVENTS)
+    createProfiles = serializers.BooleanField(default=False)
+
+
+class EventResult(StrictSerializer):
+    index = serializers.IntegerField()
+    status = serializers.ChoiceField([events.RECORDED, events.REPEATED, events.REJECTED])
+    id = serializers.IntegerField(allow_null=True, help_text="The person's.")
+    errors = ItemFault(many=True)  # type: ignore[assignment]
+
+
+class BulkEventsAnswer(StrictSerializer):
+    recorded = serializers.IntegerField()
+    repeated = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    results = EventResult(many=True)
+
+
+class EventShape(StrictSerializer):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    at = serializers.DateTimeField()
+    properties = serializers.DictField(child=serializers.JSONField())
+    key = serializers.CharField(allow_null=True)
+    receivedAt = serializers.DateTimeField(source="received_at")
+
+
+class AttributeShape(StrictSerializer):
+    key = serializers.CharField(max_length=63)
+    label = serializers.CharField(  # type: ignore[assignment]
+        required=False, allow_blank=True, max_length=100
+    )
+    type = serializers.ChoiceField(AttributeDefinition.Type.choices, default=AttributeDefinition.Type.TEXT)
+    choices = serializers.ListField(child=serializers.CharField(max_length=100), required=False)
+    index = serializers.ChoiceField(AttributeDefinition.Index.choices, source="index_state", read_only=True)
+    createdAt = serializers.DateTimeField(source="created_at", read_only=True)
+
+
+class AttributeChange(StrictSerializer):
+    """What is left out stays as it is."""
+
+    label = serializers.CharField(  # type: ignore[assignment]
+        required=False, allow_blank=True, max_length=100
+    )
+    type = serializers.ChoiceField(AttributeDefinition.Type.choices, required=False)
+    choices = serializers.ListField(child=serializers.CharField(max_length=100), required=False)
+
+
+class NamespaceShape(StrictSerializer):
+    key = serializers.CharField(max_length=63)
+    label = serializers.CharField(  # type: ignore[assignment]
+        required=False, allow_blank=True, max_length=100
+    )
+    isSingle = serializers.BooleanField(
+        source="is_single", read_only=True, help_text="Whether a person has one of it at most."
+    )
+    isBuiltIn = serializers.SerializerMethodField()
+
+    def get_isBuiltIn(self, namespace: Any) -> bool:
+        return namespace.pk is None

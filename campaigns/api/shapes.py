@@ -1,0 +1,49 @@
+"""What the trigger API takes and answers, as OpenAPI shows it; the bodies are read by `bodies.py`."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from campaigns.delivery.triggered import MOST_RECIPIENTS
+from common.api import StrictSerializer
+
+
+class HealthShape(StrictSerializer):
+    status = serializers.CharField()
+
+
+class ChannelAddress(StrictSerializer):
+    """Stands above the person's own address, for this message only."""
+
+    emailAddress = serializers.EmailField(required=False)
+
+
+class RecipientShape(StrictSerializer):
+    type = serializers.ChoiceField(["aep", "external"])
+    userId = serializers.CharField(max_length=254)
+    namespace = serializers.CharField(max_length=60, help_text="Of the userId; email, for one.")
+    channelData = ChannelAddress(required=False)
+    profile = serializers.DictField(child=serializers.JSONField(), required=False)
+    context = serializers.DictField(  # type: ignore[assignment]
+        child=serializers.JSONField(),
+        required=False,
+        help_text="What the content reads as `context.…`; up to 200 KB.",
+    )
+    mergePolicyName = serializers.CharField(required=False, help_text="Accepted, without effect.")
+    mergePolicySchema = serializers.CharField(required=False, help_text="Accepted, without effect.")
+
+
+class UnitaryShape(StrictSerializer):
+    requestId = serializers.CharField(max_length=255, help_text="The same id and body is the same call.")
+    campaignId = serializers.CharField()
+    recipients = serializers.ListField(child=RecipientShape(), min_length=1, max_length=MOST_RECIPIENTS)
+
+
+class ExecutionShape(StrictSerializer):
+    executionId = serializers.CharField()
+    requestId = serializers.CharField()
+    createdAt = serializers.DateTimeField()
+    createdBy = serializers.CharField(allow_null=True)
+    modifiedAt = serializers.DateTimeField()
+    modifiedBy = serializers.CharField(allow_null=True)
+    deduplicated = serializers.BooleanField(required=False, help_text="True when the call was known.")
