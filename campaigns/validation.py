@@ -22,7 +22,7 @@ from common.errors import Invalid
 
 ERROR, WARNING = "error", "warning"
 HEAVY = 100 * 1024
-OURS = {"unsubscribe_url"}
+OURS = {"unsubscribe_url", "preferences_url"}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from drf_spectacular.views import SpectacularJSONAPIView
 urlpatterns = [
     path("", include("campaigns.urls")),
     path("", include("campaigns.public_urls")),
+    path("", include("audiences.public_urls")),
     path("audiences/", include("audiences.urls")),
     path("channels/", include("channels.urls")),
     path("accounts/", include("accounts.urls")),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from audiences import preferences
 from campaigns.models import Version
 from campaigns.tracking import tokens
 from campaigns.tracking.links import number_links, with_pixel
@@ -28,6 +29,7 @@ class Letter:
         key: MessageKey,
         address: str,
         *,
+        profile_id: int | None,
         profile: dict[str, Any],
         context: dict[str, Any],
         configuration: ChannelConfiguration,
@@ -45,6 +47,8 @@ class Letter:
             "carillon_click": tokens.click_base(key),
             "carillon_open": tokens.open_url(key),
         }
+        if profile_id is not None and "preferences_url" in self.compiled.names:
+            values["preferences_url"] = preferences.url_of(profile_id)
         return rendering.render(
             self.compiled,
             context=values,

@@ -206,6 +206,7 @@ def _write(delivery: _Delivery, one: Due) -> Rendered | Tried:
         return delivery.letter.write(
             key,
             one.address,
+            profile_id=one.profile_id,
             profile={**profile, **(beside.profile_override if beside else {})},
             context=beside.context if beside else {},
             configuration=delivery.configuration,

@@ -156,6 +156,7 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
         "profile": context.contexts([person.pk], campaign.workspace_id)[person.pk] if person else {},
         "context": _sample_context(Content(**action.content)),
         "unsubscribe_url": "#",
+        "preferences_url": "#",
     }
     page: dict[str, Any] = {"person": person}
     try:
