@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts import audit
 from accounts.access import Actor, explain, require, rights_on
-from accounts.models import User
+from accounts.models import ApiCredential, User
 from audiences import definitions
 from audiences.access import MANAGE
 from audiences.models import Audience
@@ -122,7 +122,7 @@ def available(audience: Audience, actor: Actor) -> list[ActionState]:
     return _states(audience, told.allowed, told.reason)
 
 
-def available_in_list(audiences: Sequence[Audience], actor: User) -> list[list[ActionState]]:
+def available_in_list(audiences: Sequence[Audience], actor: User | ApiCredential) -> list[list[ActionState]]:
     """The same for many audiences in a constant number of queries."""
     rights = rights_on(actor, audiences)
     reason = _("None of your roles allows it.")

@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from audiences.api import attributes, events, profiles
+from audiences import lifecycle
+from audiences.api import attributes, audiences, events, profiles
 
 app_name = "people_api"
 urlpatterns = [
@@ -22,4 +23,14 @@ urlpatterns = [
     path("namespaces/", attributes.Namespaces.as_view(), name="namespaces"),
     path("namespaces/<str:key>/", attributes.OneNamespace.as_view(), name="namespace"),
     path("events/", events.Events.as_view(), name="events"),
+    path("audiences/", audiences.Audiences.as_view(), name="audiences"),
+    path("audiences/<int:pk>/", audiences.OneAudience.as_view(), name="audience"),
+    path("audiences/<int:pk>/evaluate/", audiences.Evaluate.as_view(), name="audience_evaluate"),
+    path("audiences/<int:pk>/sizes/", audiences.Sizes.as_view(), name="audience_sizes"),
+    path("audiences/<int:pk>/members/", audiences.Members.as_view(), name="audience_members"),
+    *(
+        path(f"audiences/<int:pk>/{verb}/", audiences.verb_view(verb), name=f"audience_{verb}")
+        for verb in lifecycle.PRESSABLE
+        if verb != "delete"
+    ),
 ]

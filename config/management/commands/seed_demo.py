@@ -69,7 +69,9 @@ def seed(now: datetime) -> Workspace:
     )
     people = {person.role: _person(workspace, *person) for person in PEOPLE}
     _profiles(workspace)
-    audience = Audience.objects.create(workspace=workspace, name="All members 全部會員", rule={})
+    audience = Audience.objects.create(
+        workspace=workspace, name="All members 全部會員", next_evaluation_at=now
+    )
     smtp = {"host": "127.0.0.1", "port": settings.EMAIL_PORT, "tls": "none", "username": ""}
     admin = people["administrator"]
     marketing = _configuration(workspace, admin, "Fernhill main", "marketing", "smtp", smtp)

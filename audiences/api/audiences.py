@@ -1,0 +1,311 @@
+"""The REST doors of audiences: list, make, read, change, delete; their verbs, sizes and people.
+
+A rule or a composition stands in the body as JSON; its faults are told with a JSON pointer from the body's
+root. `actions` names the verbs that are possible now and allowed to the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.access import labels_held
+from accounts.models import AccessLabel, ApiCredential, User
+from audiences import access, audiences, evaluations, lifecycle, members, reachability
+from audiences.api.audience_shapes import (
+    AudienceChange,
+    AudienceShape,
+    AudienceWrite,
+    EvaluationShape,
+    MemberShape,
+    SizeShape,
+)
+from audiences.api.bodies import credential_of
+from audiences.models import Audience, AudienceSize, Topic
+from common.api import PAGING, CursorPages, page_of
+from common.errors import Invalid, Problem
+
+FILTERS = [
+    OpenApiParameter("state", str, enum=Audience.State.values),
+    OpenApiParameter("kind", str, enum=Audience.Kind.values),
+    OpenApiParameter("tag", str),
+    OpenApiParameter("search", str, description="A part of the name."),
+    OpenApiParameter("owner", str, description="An email address."),
+]
+
+
+class Audiences(APIView):
+    @extend_schema(
+        operation_id="audiences_list", parameters=[*FILTERS, *PAGING], responses=page_of(AudienceShape)
+    )
+    def get(self, request: Request) -> Response:
+        credential = credential_of(request)
+        rows = access.list_for(credential, credential.workspace).select_related("owner", "topic", "workspace")
+        pages = CursorPages()
+        found = pages.paginate_queryset(
+            _filtered(rows, request).prefetch_related("labels"), request, view=self
+        )
+        return pages.get_paginated_response(_shown(found or [], credential))
+
+    @extend_schema(operation_id="audiences_create", request=AudienceWrite, responses={201: AudienceShape})
+    def post(self, request: Request) -> Response:
+        """Without a state it is published at once."""
+        credential = credential_of(request)
+        given = _body(AudienceWrite, request, credential)
+        with _pointing(given["kind"]):
+            made = audiences.create(credential.workspace, actor=credential, now=timezone.now(), **given)
+        return _answer(made, credential, status=201)
+
+
+class OneAudience(APIView):
+    @extend_schema(operation_id="audiences_read", responses=AudienceShape)
+    def get(self, request: Request, pk: int) -> Response:
+        credential = credential_of(request)
+        return _answer(access.audience_for(credential, pk), credential)
+
+    @extend_schema(operation_id="audiences_change", request=AudienceChange, responses=AudienceShape)
+    def patch(self, request: Request, pk: int) -> Response:
+        """What is left out stays. With `changedAt` as last read, a change in between is refused with 409."""
+        credential = credential_of(request)
+        audience = access.audience_for(credential, pk, access.MANAGE)
+        given = _body(AudienceChange, request, credential)
+        seen_at = given.pop("changed_at", None)
+        with _pointing(audience.kind):
+            changed = audiences.change(
+                audience, seen_at=seen_at, actor=credential, now=timezone.now(), **given
+            )
+        return _answer(changed, credential)
+
+    @extend_schema(operation_id="audiences_delete", responses={204: None})
+    def delete(self, request: Request, pk: int) -> Response:
+        """409 while campaigns or other audiences use it; `uses` names them."""
+        credential = credential_of(request)
+        audience = access.audience_for(credential, pk)
+        audiences.delete(audience, actor=credential, now=timezone.now())
+        return Response(status=204)
+
+
+class AudienceVerb(APIView):
+    """One address per verb of the lifecycle, as `actions` names them."""
+
+    verb = ""
+
+    def post(self, request: Request, pk: int) -> Response:
+        credential, now = credential_of(request), timezone.now()
+        audience = access.audience_for(credential, pk)
+        if self.verb == "duplicate":
+            return _answer(audiences.duplicate(audience, actor=credential, now=now), credential, status=201)
+        with _pointing(audience.kind):
+            moved = lifecycle.apply(audience, self.verb, actor=credential, now=now)
+        return _answer(moved, credential)
+
+
+def verb_view(verb: str) -> Any:
+    """A view class of its own, so that OpenAPI shows each verb under its name."""
+    done = {201: AudienceShape} if verb == "duplicate" else {200: AudienceShape}
+
+    class Verb(AudienceVerb):
+        @extend_schema(operation_id=f"audiences_{verb}", request=None, responses=done)
+        def post(self, request: Request, pk: int) -> Response:
+            return super().post(request, pk)
+
+    return Verb.as_view(verb=verb)
+
+
+class Evaluate(APIView):
+    @extend_schema(
+        operation_id="audiences_evaluate",
+        request=None,
+        responses={200: EvaluationShape, 202: EvaluationShape},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """200 with the size now; 202 when it takes longer: read `sizes/` or the audience again later."""
+        credential = credential_of(request)
+        audience = access.audience_for(credential, pk)
+        is_done = evaluations.ask(audience, actor=credential, now=timezone.now())
+        size = audience.sizes.first()
+        return Response(_evaluation(size) if size else None, status=200 if is_done else 202)
+
+
+class Sizes(APIView):
+    @extend_schema(operation_id="audiences_sizes", parameters=PAGING, responses=page_of(SizeShape))
+    def get(self, request: Request, pk: int) -> Response:
+        """The history of its sizes, the newest first."""
+        audience = access.audience_for(credential_of(request), pk)
+        pages = SizePages()
+        rows = pages.paginate_queryset(audience.sizes.all(), request, view=self) or []
+        return pages.get_paginated_response(SizeShape(rows, many=True).data)
+
+
+class SizePages(CursorPages):
+    ordering = ("-at", "-id")  # type: ignore[assignment]
+
+
+class Members(APIView):
+    @extend_schema(
+        operation_id="audiences_members",
+        parameters=[
+            OpenApiParameter("channel", str, enum=sorted(reachability.ADDRESSES)),
+            OpenApiParameter("reason", str, description="Only those whom this code keeps from the channel."),
+            *PAGING,
+        ],
+        responses=page_of(MemberShape),
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """The people who are in it now, by number. Needs the right to manage people."""
+        credential = credential_of(request)
+        audience = access.audience_for(credential, pk)
+        access.profiles_for(credential, audience.workspace)
+        channel, reason, after, limit = _paging(request)
+        found = members.page(audience, channel=channel, reason=reason, after=after, size=limit)
+        following = None
+        if found.after is not None:
+            query = request.query_params.copy()
+            query["cursor"] = str(found.after)
+            following = request.build_absolute_uri(f"?{query.urlencode()}")
+        shown = MemberShape(found.profiles, many=True).data
+        return Response({"next": following, "previous": None, "results": shown})
+
+
+def _paging(request: Request) -> tuple[str, str | None, int, int]:
+    """Channel, reason, the number to go on from, how many. Raises Invalid."""
+    query, problems = request.query_params, []
+    channel, reason = query.get("channel", "email"), query.get("reason")
+    if channel not in reachability.ADDRESSES:
+        known = ", ".join(sorted(reachability.ADDRESSES))
+        problems.append(
+            Problem("unknown_channel", _("Give one of: %(known)s.") % {"known": known}, "/channel")
+        )
+    if reason is not None and reason not in reachability.REASON_LABELS:
+        known = ", ".join(sorted(reachability.REASON_LABELS))
+        problems.append(Problem("unknown_reason", _("Give one of: %(known)s.") % {"known": known}, "/reason"))
+    after = _number(query.get("cursor", "0"), 2**63 - 1)
+    limit = _number(query.get("limit", "100"), CursorPages.max_page_size)
+    if after is None:
+        problems.append(Problem("bad_cursor", _("Take the cursor from `next` of another page."), "/cursor"))
+    if not limit:
+        problems.append(Problem("bad_limit", _("Give a number from 1 to 1,000."), "/limit"))
+    if problems or after is None or limit is None:
+        raise Invalid(problems)
+    return channel, reason, after, limit
+
+
+def _number(text: str, most: int) -> int | None:
+    is_number = text.isascii() and text.isdigit() and len(text) < 20
+    return int(text) if is_number and int(text) <= most else None
+
+
+def _filtered(rows: QuerySet[Audience], request: Request) -> QuerySet[Audience]:
+    """Raises Invalid for a state or a kind that does not exist."""
+    query = {name: str(value).replace("\0", "") for name, value in request.query_params.items()}
+    for name, known in (("state", Audience.State.values), ("kind", Audience.Kind.values)):
+        if name in query:
+            if query[name] not in known:
+                detail = _("Give one of: %(known)s.") % {"known": ", ".join(known)}
+                raise Invalid(Problem(f"unknown_{name}", detail, f"/{name}"))
+            rows = rows.filter(**{name: query[name]})
+    if "tag" in query:
+        rows = rows.filter(tags__contains=[query["tag"]])
+    if "search" in query:
+        rows = rows.filter(name__icontains=query["search"])
+    if "owner" in query:
+        rows = rows.filter(owner__email__iexact=query["owner"])
+    return rows
+
+
+def _body(shape: type[AudienceChange], request: Request, credential: ApiCredential) -> dict[str, Any]:
+    """What the verbs take: names looked up in the workspace. Raises Invalid."""
+    body = shape(data=request.data)
+    body.is_valid(raise_exception=True)
+    given: dict[str, Any] = dict(body.validated_data)
+    if "topic" in given:
+        given["topic"] = _topic(given["topic"], credential)
+    if "owner" in given:
+        given["owner"] = _owner(given["owner"], credential)
+    if "labels" in given:
+        given["labels"] = _labels(given["labels"], credential)
+    return given
+
+
+def _topic(key: str | None, credential: ApiCredential) -> Topic | None:
+    found = Topic.objects.filter(workspace=credential.workspace, key=key).first()
+    if key is not None and found is None:
+        raise Invalid(Problem("unknown_topic", _("There is no such topic."), "/topic"))
+    return found
+
+
+def _owner(email: str | None, credential: ApiCredential) -> User | None:
+    people = User.objects.filter(groups__role__workspace=credential.workspace).distinct()
+    found = people.filter(email__iexact=email).first() if email else None
+    if email and found is None:
+        raise Invalid(Problem("unknown_owner", _("Nobody in this workspace has this address."), "/owner"))
+    return found
+
+
+def _labels(names: Sequence[str], credential: ApiCredential) -> list[AccessLabel]:
+    held = {label.name: label for label in labels_held(credential, credential.workspace)}
+    faults = [place for place, name in enumerate(names) if name not in held]
+    if faults:
+        detail = _("Give only labels that one of your roles holds; else you would not see it any more.")
+        raise Invalid(Problem("label_not_held", detail, f"/labels/{place}") for place in faults)
+    return [held[name] for name in names]
+
+
+@contextmanager
+def _pointing(kind: str) -> Iterator[None]:
+    """Faults of a definition are told from the body's root: /rule/all/0/value."""
+    root = "/" + audiences.DEFINED_BY.get(Audience.Kind(kind), "")
+    try:
+        yield
+    except Invalid as error:
+        raise Invalid(
+            Problem(one.code, one.detail, _from_root(one.pointer, root)) for one in error.problems
+        ) from error
+
+
+def _from_root(pointer: str, root: str) -> str:
+    return root.rstrip("/") + pointer if not pointer or pointer.startswith("/") else f"/{pointer}"
+
+
+def _answer(audience: Audience, credential: ApiCredential, status: int = 200) -> Response:
+    return Response(_shown([audience], credential)[0], status=status)
+
+
+def _shown(rows: Sequence[Audience], credential: ApiCredential) -> list[dict[str, Any]]:
+    shown = AudienceShape(rows, many=True).data
+    for row, actions in zip(shown, lifecycle.available_in_list(rows, credential), strict=True):
+        row["actions"] = [action.verb for action in actions if action.allowed]
+    return list(shown)
+
+
+def _evaluation(size: AudienceSize) -> dict[str, Any]:
+    return {
+        "people": size.people,
+        "at": size.at.isoformat(),
+        "milliseconds": size.milliseconds,
+        "reach": [
+            {
+                "channel": channel,
+                "reached": counts.get("", 0),
+                "excluded": [
+                    {
+                        "reason": code,
+                        "label": str(reachability.REASON_LABELS.get(code, code)),
+                        "people": people,
+                    }
+                    for code, people in sorted(counts.items())
+                    if code
+                ],
+            }
+            for channel, counts in sorted(size.reach.items())
+        ],
+    }
