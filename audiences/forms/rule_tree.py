@@ -37,6 +37,11 @@ class Node:
         return id_of(self.path)
 
     @property
+    def place(self) -> str:
+        """As people count: 2.1 is the first part of the second."""
+        return ".".join(str(step + 1) for step in self.path)
+
+    @property
     def is_blank(self) -> bool:
         return self.kind == LINE and not rule_lines.first(self.given, "what")
 

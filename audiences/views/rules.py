@@ -122,22 +122,21 @@ class _RulePage:
     # ---- saving -------------------------------------------------------------------------------
 
     def save(self, builder: Builder, form: AudienceForm, verb: str) -> HttpResponse:
-        more: dict[str, Any] = {}
+        more: dict[str, Any] = {"confirmed": "everybody" in self.request.POST}
         status = 400
-        if form.is_valid() and not builder.is_json_pending:
-            try:
-                rule = builder.rule()
-                count = self.count(rule, builder)
-                if self._is_confirmed(rule, count):
-                    return redirect("audiences:detail", self._saved(rule, form, SAVES[verb]).pk)
-                more = {"count": count, "must_confirm": True}
-            except livecount.Superseded:
-                raise
-            except Conflict as error:
-                builder.faults.append(OVERTAKEN)
-                status = error.status
-            except Invalid as error:
-                self._show(error, builder, form)
+        try:
+            rule = builder.rule()
+            more["count"] = self.count(rule, builder)
+            more["must_confirm"] = not self._is_confirmed(rule, more["count"])
+            if form.is_valid() and not more["must_confirm"] and not builder.is_json_pending:
+                return redirect("audiences:detail", self._saved(rule, form, SAVES[verb]).pk)
+        except livecount.Superseded:
+            raise
+        except Conflict as error:
+            builder.faults.append(OVERTAKEN)
+            status = error.status
+        except Invalid as error:
+            self._show(error, builder, form)
         return self.page(builder, form, status=status, **more)
 
     def _is_confirmed(self, rule: Any, count: livecount.Count) -> bool:

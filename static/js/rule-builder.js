@@ -19,6 +19,28 @@
     if (event.target.id === "builder") changed();
   });
 
+  // What was typed between asking and answer is put back into its input.
+  let asked = {};
+  let typedSince = null;
+  const typing = () => {
+    const input = document.activeElement;
+    return input?.matches?.("#builder input, #builder textarea") ? input : null;
+  };
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const input = typing();
+    if (event.detail.target.id === "builder") asked = input ? { id: input.id, value: input.value } : {};
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const input = typing();
+    const isNewer = input && (asked.id !== input.id || asked.value !== input.value);
+    typedSince = event.detail.target.id === "builder" && isNewer ? { id: input.id, value: input.value } : null;
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    const input = typedSince && document.getElementById(typedSince.id);
+    if (input) input.value = typedSince.value;
+    typedSince = null;
+  });
+
   // The JSON that somebody is changing is not replaced under their hands.
   document.addEventListener("htmx:oobBeforeSwap", (event) => {
     const text = event.target.querySelector?.("[data-json]");
