@@ -1,13 +1,13 @@
-"""The gate: the only way from a request to a channel configuration."""
+"""The gate: the only way from a request to a channel configuration or a sending domain."""
 
 from __future__ import annotations
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from accounts.access import Actor, require, visible_to
+from accounts.access import Actor, may, require, visible_to
 from accounts.models import Workspace
-from channels.models import ChannelConfiguration
+from channels.models import ChannelConfiguration, SendingDomain
 from common.errors import NotFound
 
 VIEW = "channels.view_channelconfiguration"
@@ -31,3 +31,18 @@ def list_for(actor: Actor, workspace: Workspace) -> QuerySet[ChannelConfiguratio
     if not rows.exists():
         require(actor, VIEW, workspace)
     return rows.order_by("name")
+
+
+def domain_for(actor: Actor, pk: int, permission: str = VIEW) -> SendingDomain:
+    """A domain belongs to its workspace as a whole: who may see the configurations sees it."""
+    row = SendingDomain.objects.select_related("workspace").filter(pk=pk).first()
+    if row is None or not may(actor, VIEW, row.workspace):
+        raise NotFound(_("There is no such sending domain, or you may not see it."))
+    if permission != VIEW:
+        require(actor, permission, row.workspace)
+    return row
+
+
+def domains_for(actor: Actor, workspace: Workspace) -> QuerySet[SendingDomain]:
+    require(actor, VIEW, workspace)
+    return SendingDomain.objects.filter(workspace=workspace).order_by("name")

@@ -1,63 +1,53 @@
-"""The verbs of a channel configuration: create, change, submit, deactivate, reactivate, test.
+"""The verbs of a channel configuration: create, change, update, submit, reactivate, duplicate, delete, test.
 
-States move by compare-and-set, so that two people pressing at once do one thing. Submitting holds the real
-dialogue with the provider: while it lasts the row says “processing”, and no lock is held. Every change leaves
-an audit entry; a secret never stands in one.
+Its states stand in `lifecycle.py`, the checks in `versions.py`. Every change leaves an audit entry, which
+names the fields that changed and never what they hold; a secret stands nowhere but sealed in its own row.
 """
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import ProtectedError, QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from accounts import audit
-from accounts.access import Actor, require
-from accounts.models import User, Workspace
-from channels import sealing
+from accounts.access import Actor, labels_held, require
+from accounts.models import AccessLabel, User, Workspace
+from channels import lifecycle, sealing, versions
+from channels.access import MANAGE
 from channels.kinds import clean_email
-from channels.models import ChannelConfiguration
+from channels.lifecycle import Status
+from channels.models import ChannelConfiguration, ConfigurationVersion, Credential
 from channels.providers import registry
-from channels.providers.base import Step
-from common.errors import Conflict, IllegalTransition, Invalid, Problem
+from common.errors import IllegalTransition, Invalid, Problem
 
-MANAGE = "channels.manage_channelconfiguration"
-Status = ChannelConfiguration.Status
-STALE = timedelta(minutes=5)  # a test that has not ended by then died with its process
-
-
-@dataclass(frozen=True)
-class Transition:
-    sources: tuple[str, ...]
-    label: Any
-
-
-TRANSITIONS = {
-    "submit": Transition((Status.DRAFT, Status.FAILED), gettext_lazy("Test and activate")),
-    "reactivate": Transition((Status.DEACTIVATED,), gettext_lazy("Test and activate")),
-    "deactivate": Transition((Status.ACTIVE,), gettext_lazy("Deactivate")),
-    "change": Transition((Status.DRAFT, Status.FAILED, Status.DEACTIVATED), gettext_lazy("Edit")),
-}
+GOES_TO = ("host", "url", "base_url", "endpoint", "token_url")  # settings that say where a secret is sent
+NAME, ACTION, ACTIONS = 100, 60, 20  # characters, characters, number
 
 
 @dataclass(frozen=True)
 class Values:
-    """What a person enters. `secret` is stored sealed; when it is empty the stored one stays."""
+    """What a person enters. `secret` is stored sealed; when it is empty the stored one stays. `labels` None:
+    those it has stay.
+    """
 
     name: str
     kind: str
     provider: str
     settings: dict[str, Any]
-    sender_name: str
-    sender_email: str
+    sender_name: str = ""
+    sender_email: str = ""
     reply_to: str = ""
     secret: str = ""
+    description: str = ""
+    marketing_actions: tuple[str, ...] = ()
+    labels: tuple[AccessLabel, ...] | None = None
+    channel: str = ""  # one of the provider's; empty: its first
 
 
 def active_for(workspace: Workspace, channel: str, category: str) -> QuerySet[ChannelConfiguration]:
@@ -68,154 +58,266 @@ def active_for(workspace: Workspace, channel: str, category: str) -> QuerySet[Ch
     return rows.select_related("credential").order_by("name")
 
 
-def can(verb: str, configuration: ChannelConfiguration, now: datetime) -> bool:
-    is_stale = configuration.status == Status.PROCESSING and configuration.changed_at < now - STALE
-    return configuration.status in TRANSITIONS[verb].sources or (is_stale and verb in ("submit", "change"))
+def channel_of(values: Values) -> str:
+    """Raises Invalid when the provider does not carry it."""
+    known = registry.get(values.provider).channels
+    channel = values.channel or known[0]
+    if channel not in known:
+        detail = _("This provider carries: %(known)s.") % {"known": ", ".join(known)}
+        raise Invalid(Problem("bad_channel", detail, "channel"))
+    return channel
 
 
 # ---- writing ------------------------------------------------------------------------------------
+@transaction.atomic
 def create(*, workspace: Workspace, values: Values, actor: Actor, now: datetime) -> ChannelConfiguration:
+    """A draft. Raises Invalid with every fault found."""
     require(actor, MANAGE, workspace)
     creator = actor if isinstance(actor, User) else None
-    return _write(
-        ChannelConfiguration(workspace=workspace, created_by=creator, created_at=now), values, actor, now
-    )
+    row = ChannelConfiguration(workspace=workspace, created_by=creator, created_at=now)
+    return _write("create", row, values, actor, now)
 
 
+@transaction.atomic
 def change(
     configuration: ChannelConfiguration, *, values: Values, actor: Actor, now: datetime
 ) -> ChannelConfiguration:
-    """Only while it carries no messages; it becomes a draft that must be tested again."""
-    require(actor, MANAGE, configuration)
+    """Of one that does not serve: it becomes a draft that must be tested again."""
+    row = lifecycle.locked_for(configuration, "change", actor=actor, now=now)
+    return _write("change", row, values, actor, now)
+
+
+def update(
+    configuration: ChannelConfiguration, *, values: Values, actor: Actor, now: datetime
+) -> ConfigurationVersion | None:
+    """Of an active one. Description, marketing actions and labels apply at once; anything else becomes a
+    version that serves once it has passed its check. Returns it, or None when there was nothing to check.
+    """
     with transaction.atomic():
-        row = ChannelConfiguration.objects.select_for_update().get(pk=configuration.pk)
-        if not can("change", row, now):
-            raise _illegal("change", row)
-        return _write(row, values, actor, now)
+        row = lifecycle.locked_for(configuration, "update", actor=actor, now=now)
+        base = versions.base_of(row)
+        _refuse(_problems(values, row, base))
+        fixed = {"name": row.name, "provider": row.provider}
+        if changed := [name for name, value in fixed.items() if getattr(values, name) != value]:
+            detail = _("This stays as it is while the configuration is active. Duplicate it to change it.")
+            raise Invalid(Problem("fixed_while_active", detail, name) for name in changed)
+        fields = _describe(row, values, actor)
+        row.changed_at = now
+        row.save(update_fields=["description", "marketing_actions", "changed_at"])
+        setup = _setup(values, base.credential)
+        if values.secret:
+            setup["credential"] = sealing.keep(
+                values.secret, workspace=row.workspace, name=row.name, credential=None, now=now
+            )
+        version = None
+        if setup != versions.setup_of(row):
+            version = versions.begin(row, setup, actor=actor, now=now)
+            fields += [change["field"] for change in version.changes]
+        audit.record(
+            actor=actor, verb="update", obj=row, workspace=row.workspace, now=now, fields=sorted(fields)
+        )
+    return versions.check(version, actor=actor, now=now) if version else None
 
 
-def _write(row: ChannelConfiguration, values: Values, actor: Actor, now: datetime) -> ChannelConfiguration:
-    registry.get(values.provider)
-    problems = list(_problems(values))
-    if problems:
-        raise Invalid(problems)
-    verb = "change" if row.pk else "create"
-    row.name, row.kind, row.provider, row.settings = (
-        values.name,
-        values.kind,
-        values.provider,
-        values.settings,
+@transaction.atomic
+def duplicate(configuration: ChannelConfiguration, *, actor: Actor, now: datetime) -> ChannelConfiguration:
+    """A draft with the same settings, labels and secret (sealed anew, for its own row)."""
+    row = lifecycle.locked_for(configuration, "duplicate", actor=actor, now=now)
+    copy = ChannelConfiguration(
+        workspace=row.workspace,
+        name=_free_name(row),
+        description=row.description,
+        channel=row.channel,
+        marketing_actions=row.marketing_actions,
+        created_by=actor if isinstance(actor, User) else None,
+        created_at=now,
+        changed_at=now,
+        **{**versions.setup_of(row), "credential": None},
     )
-    row.sender_name, row.sender_email = values.sender_name, clean_email(values.sender_email)
-    row.reply_to = clean_email(values.reply_to) if values.reply_to else ""
-    row.status, row.changed_at = Status.DRAFT, now
+    copy.credential = _copied(row.credential, copy, now)
+    copy.save()
+    copy.labels.set(row.labels.all())
+    _record("create", copy, actor, now, copied_from=row.pk)
+    return copy
+
+
+@transaction.atomic
+def delete(configuration: ChannelConfiguration, *, actor: Actor, now: datetime) -> None:
+    """Only one that never carried a message, and that nothing refers to."""
+    row = lifecycle.locked_for(configuration, "delete", actor=actor, now=now)
+    secrets = {row.credential_id, *row.versions.values_list("credential", flat=True)}
+    _record("delete", row, actor, now)
     try:
         with transaction.atomic():
-            if values.secret:
-                row.credential = sealing.keep(
-                    values.secret,
-                    workspace=row.workspace,
-                    name=values.name,
-                    credential=row.credential,
-                    now=now,
-                )
+            row.delete()
+    except ProtectedError as error:
+        detail = _("It is used. Take it out of the drafts that name it first.")
+        raise IllegalTransition(detail, code="configuration_in_use", state=row.status) from error
+    Credential.objects.filter(pk__in=[pk for pk in secrets if pk]).delete()
+
+
+# ---- checks -------------------------------------------------------------------------------------
+def submit(configuration: ChannelConfiguration, *, actor: Actor, now: datetime) -> ConfigurationVersion:
+    """Test the configuration and make it active, or failed. The version returned holds the dialogue."""
+    return _submit("submit", configuration, actor, now)
+
+
+def reactivate(configuration: ChannelConfiguration, *, actor: Actor, now: datetime) -> ConfigurationVersion:
+    return _submit("reactivate", configuration, actor, now)
+
+
+def _submit(
+    verb: str, configuration: ChannelConfiguration, actor: Actor, now: datetime
+) -> ConfigurationVersion:
+    with transaction.atomic():
+        row = lifecycle.locked_for(configuration, verb, actor=actor, now=now)
+        version = versions.begin(row, versions.setup_of(row), actor=actor, now=now)
+        _record(verb, row, actor, now, version=version.number)
+    return versions.check(version, actor=actor, now=now)
+
+
+def test(configuration: ChannelConfiguration, *, actor: Actor) -> list[dict[str, str]]:
+    """Hold the real dialogue of what stands in the row. Changes nothing."""
+    require(actor, MANAGE, configuration)
+    return versions.rehearse(configuration)
+
+
+# ---- parts --------------------------------------------------------------------------------------
+def _write(
+    verb: str, row: ChannelConfiguration, values: Values, actor: Actor, now: datetime
+) -> ChannelConfiguration:
+    _refuse(_problems(values, row, row))
+    row.name = values.name.strip()
+    row.channel = channel_of(values)
+    for name, value in _setup(values, row.credential).items():
+        setattr(row, name, value)
+    row.status, row.changed_at = Status.DRAFT, now
+    if values.secret:
+        row.credential = sealing.keep(
+            values.secret, workspace=row.workspace, name=row.name, credential=row.credential, now=now
+        )
+    _save(row)
+    _describe(row, values, actor)
+    row.save(update_fields=["description", "marketing_actions"])
+    _record(verb, row, actor, now, provider=row.provider, secret_changed=bool(values.secret))
+    return row
+
+
+def _setup(values: Values, credential: Credential | None) -> dict[str, Any]:
+    return {
+        "kind": values.kind,
+        "provider": values.provider,
+        "settings": values.settings,
+        "credential": credential,
+        "sender_name": values.sender_name,
+        "sender_email": clean_email(values.sender_email) if values.sender_email else "",
+        "reply_to": clean_email(values.reply_to) if values.reply_to else "",
+    }
+
+
+def _describe(row: ChannelConfiguration, values: Values, actor: Actor) -> list[str]:
+    """Sets what needs no check. Returns the names of the fields that changed."""
+    given = {"description": values.description, "marketing_actions": list(values.marketing_actions)}
+    changed = [name for name, value in given.items() if getattr(row, name) != value]
+    for name, value in given.items():
+        setattr(row, name, value)
+    if values.labels is not None:
+        had, labels = set(row.labels.all()), set(values.labels)
+        if labels - had - set(labels_held(actor, row.workspace)):
+            detail = _("Give only labels that one of your roles holds; else you would not see it any more.")
+            raise Invalid(Problem("label_not_held", detail, "labels"))
+        if labels != had:
+            row.labels.set(labels)
+            changed.append("labels")
+    return changed
+
+
+def _save(row: ChannelConfiguration) -> None:
+    try:
+        with transaction.atomic():
             row.save()
-            _record(verb, row, actor, now, provider=row.provider, secret_changed=bool(values.secret))
     except IntegrityError as error:
         if "configuration_name_once" not in str(error):
             raise
         detail = _("There is already a channel configuration with this name.")
         raise Invalid(Problem("name_taken", detail, "name")) from error
-    return row
 
 
-def _problems(values: Values) -> list[Problem]:
-    problems = []
-    if any(not c.isprintable() or c in "<>" for c in values.sender_name):
+def _refuse(problems: Iterable[Problem]) -> None:
+    if found := list(problems):
+        raise Invalid(found)
+
+
+def _problems(values: Values, row: ChannelConfiguration, base: Any) -> Iterable[Problem]:
+    channel = channel_of(values)
+    if row.pk and channel != row.channel:
+        yield Problem("channel_fixed", _("A configuration stays with its channel."), "channel")
+    if not 0 < len(values.name.strip()) <= NAME or not values.name.isprintable():
+        yield Problem("bad_name", _("Give it a name of at most %(n)s letters.") % {"n": NAME}, "name")
+    if values.kind not in ChannelConfiguration.Kind.values:
+        yield Problem("bad_kind", _("The type is marketing or transactional."), "kind")
+    if len(values.description) > 500 or not _is_storable(values.description):
+        yield Problem("bad_description", _("Describe it in at most 500 characters."), "description")
+    if len(values.marketing_actions) > ACTIONS or not all(map(_is_action, values.marketing_actions)):
+        detail = _("Give at most %(n)s marketing actions of at most %(letters)s letters each.")
+        shown = {"n": ACTIONS, "letters": ACTION}
+        yield Problem("bad_marketing_action", detail % shown, "marketing_actions")
+    yield from _sender_problems(values, is_needed=channel == "email")
+    yield from _secret_problems(values, base)
+
+
+def _is_action(name: str) -> bool:
+    return 0 < len(name) <= ACTION and name.isprintable()
+
+
+def _is_storable(text: str) -> bool:
+    return all(c.isprintable() or c in "\r\n\t" for c in text)
+
+
+def _sender_problems(values: Values, *, is_needed: bool) -> Iterable[Problem]:
+    is_plain = all(c.isprintable() and c not in "<>" for c in values.sender_name)
+    if not is_plain or len(values.sender_name) > NAME:
         detail = _("A sender name cannot hold < or > or control characters.")
-        problems.append(Problem("bad_sender", detail, "sender_name"))
+        yield Problem("bad_sender", detail, "sender_name")
     for field in ("sender_email", "reply_to"):
         try:
             address = getattr(values, field)
-            if address or field == "sender_email":
+            if address or (field == "sender_email" and is_needed):
                 clean_email(address)
         except Invalid as error:
-            problems.append(Problem("bad_sender", error.detail, field))
-    return problems
+            yield Problem("bad_sender", error.detail, field)
 
 
-# ---- states -------------------------------------------------------------------------------------
-def submit(configuration: ChannelConfiguration, actor: Actor, now: datetime) -> list[Step]:
-    """Test the configuration and make it active, or failed. Returns the dialogue."""
-    return _test_and_activate("submit", configuration, actor, now)
+def _secret_problems(values: Values, base: Any) -> Iterable[Problem]:
+    """A stored secret goes only where it was stored for: else whoever may edit could have it sent to them."""
+    if values.secret or base.credential is None:
+        return
+    where = getattr(registry.get(values.provider).Form, "secret_goes_to", GOES_TO)
+    if base.provider != values.provider or any(
+        base.settings.get(name) != values.settings.get(name) for name in where
+    ):
+        detail = _("Enter the password again: the stored one was given for another server.")
+        yield Problem("secret_needed", detail, "secret")
 
 
-def reactivate(configuration: ChannelConfiguration, actor: Actor, now: datetime) -> list[Step]:
-    return _test_and_activate("reactivate", configuration, actor, now)
-
-
-def deactivate(configuration: ChannelConfiguration, actor: Actor, now: datetime) -> None:
-    """From now on no message leaves through it; the last look before sending sees this."""
-    require(actor, MANAGE, configuration)
-    with transaction.atomic():
-        _move("deactivate", configuration, Status.DEACTIVATED, now)
-        _record("deactivate", configuration, actor, now)
-
-
-def test(configuration: ChannelConfiguration) -> list[Step]:
-    """Hold the real dialogue, up to where a message would be handed over. Changes nothing."""
-    provider = registry.get(configuration.provider)
-    getattr(configuration, "credential")  # noqa: B009  loaded here: in an event loop the ORM may not be asked
-    return asyncio.run(provider.rehearse(configuration))
-
-
-def _test_and_activate(
-    verb: str, configuration: ChannelConfiguration, actor: Actor, now: datetime
-) -> list[Step]:
-    require(actor, MANAGE, configuration)
-    with transaction.atomic():
-        _move(verb, configuration, Status.PROCESSING, now)
-        _record(verb, configuration, actor, now)
-    steps: list[Step] = []
+def _copied(credential: Credential | None, copy: ChannelConfiguration, now: datetime) -> Credential | None:
+    if credential is None:
+        return None
     try:
-        steps = test(configuration)
-    finally:
-        is_ok = bool(steps) and all(step.is_ok for step in steps)
-        status = Status.ACTIVE if is_ok else Status.FAILED
-        with transaction.atomic():
-            _settle(configuration, status, now)
-            said = steps[-1].said if steps else ""
-            _record("activate" if is_ok else "fail", configuration, actor, now, said=said)
-    return steps
+        secret = sealing.unseal(credential.sealed, row=credential.pk)
+    except sealing.SealBroken:
+        return None  # the copy is a draft; whoever tests it is asked for the secret
+    return sealing.keep(secret, workspace=copy.workspace, name=copy.name, credential=None, now=now)
 
 
-def _move(verb: str, configuration: ChannelConfiguration, status: str, now: datetime) -> None:
-    rows = ChannelConfiguration.objects.filter(pk=configuration.pk)
-    fresh = rows.get()
-    if not can(verb, fresh, now):
-        raise _illegal(verb, fresh)
-    moved = rows.filter(status=fresh.status, changed_at=fresh.changed_at).update(
-        status=status, changed_at=now
-    )
-    if not moved:
-        raise Conflict(_("Somebody else changed this configuration just now. Load the page again."))
-    configuration.status, configuration.changed_at = status, now
-
-
-def _settle(configuration: ChannelConfiguration, status: str, now: datetime) -> None:
-    rows = ChannelConfiguration.objects.filter(
-        pk=configuration.pk, status=Status.PROCESSING, changed_at=configuration.changed_at
-    )
-    if not rows.update(status=status, changed_at=now):
-        raise Conflict(_("Somebody else changed this configuration during the test."))
-    configuration.status = status
-
-
-def _illegal(verb: str, row: ChannelConfiguration) -> IllegalTransition:
-    possible = [name for name, move in TRANSITIONS.items() if row.status in move.sources]
-    detail = _("“%(label)s” is not possible while the configuration is in the state “%(state)s”.")
-    shown = {"label": TRANSITIONS[verb].label, "state": row.get_status_display()}
-    return IllegalTransition(detail % shown, state=row.status, possible=possible)
+def _free_name(row: ChannelConfiguration) -> str:
+    """“Copy of …”, numbered when there is one already."""
+    taken = set(ChannelConfiguration.objects.filter(workspace=row.workspace).values_list("name", flat=True))
+    name = (_("Copy of %(name)s") % {"name": row.name})[: NAME - 5]
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name} {number}", number + 1
+    return free
 
 
 def _record(verb: str, row: ChannelConfiguration, actor: Actor, now: datetime, **details: Any) -> None:

@@ -2,13 +2,15 @@
 
 A sealed value is version (1 byte), key id (4), nonce (12), ciphertext with tag. The row's number is part of
 what is authenticated, so a sealed value copied to another row does not open. SEALING_KEY seals; the kept
-older keys in SEALING_KEY_FALLBACKS still open.
+older keys in SEALING_KEY_FALLBACKS still open, until `reseal` has moved every row to the present one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
@@ -17,6 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Workspace
@@ -75,3 +78,41 @@ def keep(
     row.name, row.changed_at = name, now
     row.save(update_fields=["sealed", "name", "changed_at"])
     return row
+
+
+# ---- rotation -----------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Resealed:
+    """Counts of one batch: sealed anew, under the present key already, and unreadable with every key kept."""
+
+    sealed: int
+    current: int
+    unreadable: tuple[int, ...]
+
+
+def reseal(batch: int = 500) -> Iterator[Resealed]:
+    """Seals every secret under SEALING_KEY, a transaction per batch; it can be broken off and run again."""
+    after = 0
+    while True:
+        with transaction.atomic():
+            rows = list(Credential.objects.select_for_update().filter(pk__gt=after).order_by("pk")[:batch])
+            if not rows:
+                return
+            old = [row for row in rows if row.sealed and not is_current(row.sealed)]
+            broken = tuple(row.pk for row in old if not _reseal(row))
+        after = rows[-1].pk
+        yield Resealed(len(old) - len(broken), len(rows) - len(old), broken)
+
+
+def is_current(sealed: bytes | memoryview) -> bool:
+    """Whether the present key sealed it."""
+    return bytes(sealed)[: len(VERSION) + KEY_ID] == VERSION + _key(settings.SEALING_KEY)[0]
+
+
+def _reseal(row: Credential) -> bool:
+    try:
+        row.sealed = seal(unseal(row.sealed, row=row.pk), row=row.pk)
+    except SealBroken:
+        return False
+    row.save(update_fields=["sealed"])
+    return True

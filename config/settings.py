@@ -212,6 +212,9 @@ EMAIL_USE_SSL = EMAIL_CONFIG.get("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.env.str("DEFAULT_FROM_EMAIL", default="Carillon <carillon@localhost>")
 
+# ---- DNS: who is asked about sending domains; empty: the machine's own servers -------------------
+DNS_SERVERS = env.env.list("DNS_SERVERS", default=[])
+
 # ---- the doorbell: Celery carries ids, PostgreSQL holds the work --------------------------------
 CELERY_BROKER_URL = env.required(
     "BROKER_URL",

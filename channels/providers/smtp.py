@@ -42,6 +42,7 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 class SmtpForm(ProviderForm):
     secret_field = "password"  # noqa: S105  the name of a field
+    secret_goes_to = ("host",)
 
     host = forms.CharField(label=gettext_lazy("Server"), max_length=253)
     port = forms.IntegerField(label=gettext_lazy("Port"), min_value=1, max_value=65535, initial=587)

@@ -12,7 +12,7 @@ from django.test import Client
 from accounts import roles
 from accounts.access import SYSTEM
 from accounts.models import AuditEntry, Role, User, Workspace
-from channels import access, configurations
+from channels import access, configurations, lifecycle
 from channels.configurations import Values
 from channels.models import ChannelConfiguration, Credential
 from common.errors import IllegalTransition, Invalid, NotFound, PermissionMissing
@@ -48,9 +48,10 @@ def test_submitting_holds_the_real_dialogue_and_activates(workspace: Workspace) 
     with FakeSmtp() as server:
         made = make(workspace, server)
         assert (made.status, made.sender_email) == (Status.DRAFT, "hello@fernhill.example")
-        steps = configurations.submit(made, SYSTEM, NOW)
-    assert all(step.is_ok for step in steps)
-    assert any("250 2.1.0 Ok" in step.said for step in steps)
+        version = configurations.submit(made, actor=SYSTEM, now=NOW)
+    assert [step["verdict"] for step in version.steps] == ["good"] * 4 + ["warning"]
+    assert any("250 2.1.0 Ok" in step["said"] for step in version.steps)
+    assert "not among the sending domains" in version.steps[-1]["said"]
     assert server.accepted == []
     made.refresh_from_db()
     assert made.status == Status.ACTIVE
@@ -77,25 +78,25 @@ def test_a_configuration_that_cannot_work_fails_and_says_why(
 ) -> None:
     with FakeSmtp() as server:
         made = make(workspace, server, **changes)
-        steps = configurations.submit(made, SYSTEM, NOW)
-    assert not steps[-1].is_ok
-    assert said in steps[-1].said
+        version = configurations.submit(made, actor=SYSTEM, now=NOW)
+    assert version.state == "failed"
+    assert said in next(step["said"] for step in version.steps if step["verdict"] == "failed")
     made.refresh_from_db()
     assert made.status == Status.FAILED
-    assert configurations.can("submit", made, NOW)
+    assert lifecycle.can("submit", made, NOW)
 
 
 def test_a_password_is_sealed_used_and_never_shown(workspace: Workspace) -> None:
     with FakeSmtp(password="marker-7f3a") as server:
         settings = {"host": "127.0.0.1", "port": server.port, "tls": "none", "username": "us"}
         made = make(workspace, settings=settings, secret="marker-7f3a")
-        steps = configurations.submit(made, SYSTEM, NOW)
-    assert steps[-1].is_ok
+        version = configurations.submit(made, actor=SYSTEM, now=NOW)
+    assert version.state == "passed"
     made.refresh_from_db()
     assert made.credential is not None
     assert b"marker-7f3a" not in bytes(made.credential.sealed)
     assert "marker-7f3a" not in str(
-        [steps, made.settings, *AuditEntry.objects.values_list("details", flat=True)]
+        [version.steps, made.settings, *AuditEntry.objects.values_list("details", flat=True)]
     )
 
 
@@ -111,45 +112,43 @@ def test_an_empty_password_keeps_the_stored_one(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("status", "allowed"),
     [
-        (Status.DRAFT, {"submit", "change"}),
-        (Status.PROCESSING, set()),
-        (Status.ACTIVE, {"deactivate"}),
-        (Status.FAILED, {"submit", "change"}),
-        (Status.DEACTIVATED, {"reactivate", "change"}),
+        (Status.DRAFT, {"submit", "change", "duplicate", "delete"}),
+        (Status.PROCESSING, {"duplicate"}),
+        (Status.ACTIVE, {"deactivate", "update", "duplicate"}),
+        (Status.FAILED, {"submit", "change", "duplicate", "delete"}),
+        (Status.DEACTIVATED, {"reactivate", "duplicate"}),
     ],
 )
-@pytest.mark.parametrize("verb", ["submit", "reactivate", "deactivate", "change"])
+@pytest.mark.parametrize("verb", lifecycle.TRANSITIONS)
 def test_each_verb_works_in_its_states_only(
     workspace: Workspace, status: str, allowed: set[str], verb: str
 ) -> None:
     made = make(workspace, provider="sandbox", settings={})
+    if status == Status.PROCESSING:
+        made.versions.create(number=1, created_at=NOW)
     ChannelConfiguration.objects.update(status=status)
-
-    def act() -> object:
-        if verb == "change":
-            return configurations.change(made, values=values(name="New"), actor=SYSTEM, now=NOW)
-        return getattr(configurations, verb)(made, SYSTEM, NOW)
-
+    given = {"values": values(provider="sandbox", settings={})} if verb in ("change", "update") else {}
+    act = lifecycle.deactivate if verb == "deactivate" else getattr(configurations, verb)
     if verb in allowed:
-        act()
+        act(made, **given, actor=SYSTEM, now=NOW)
         return
     entries = AuditEntry.objects.count()
     with pytest.raises(IllegalTransition) as refused:
-        act()
+        act(made, **given, actor=SYSTEM, now=NOW)
     assert refused.value.extra["state"] == status
     assert set(refused.value.extra["possible"]) == allowed
-    assert (ChannelConfiguration.objects.get().status, ChannelConfiguration.objects.get().name) == (
-        status,
-        "Main",
-    )
+    assert ChannelConfiguration.objects.get().status == status
     assert AuditEntry.objects.count() == entries
 
 
 def test_a_test_whose_process_died_can_be_repeated(workspace: Workspace) -> None:
     made = make(workspace, provider="sandbox", settings={})
+    left = made.versions.create(number=1, created_at=NOW)
     ChannelConfiguration.objects.update(status=Status.PROCESSING)
-    configurations.submit(made, SYSTEM, NOW + timedelta(minutes=6))
+    configurations.submit(made, actor=SYSTEM, now=NOW + timedelta(minutes=6))
     assert ChannelConfiguration.objects.get().status == Status.ACTIVE
+    left.refresh_from_db()
+    assert (left.state, left.steps[0]["said"]) == ("failed", "The check was cut off.")
 
 
 @pytest.mark.parametrize(
@@ -192,7 +191,8 @@ def test_the_gate_hides_from_strangers_and_names_the_missing_right(workspace: Wo
     assert access.configuration_for(manager, made.pk) == made
     for attempt in (
         lambda: access.configuration_for(manager, made.pk, access.MANAGE),
-        lambda: configurations.submit(made, manager, NOW),
+        lambda: configurations.submit(made, actor=manager, now=NOW),
+        lambda: configurations.test(made, actor=manager),
         lambda: configurations.create(workspace=workspace, values=values(name="x"), actor=manager, now=NOW),
     ):
         with pytest.raises(PermissionMissing):
@@ -223,20 +223,23 @@ def test_an_administrator_makes_tests_and_activates_a_configuration_in_the_brows
     with FakeSmtp() as server:
         answer = client.post("/channels/new/?provider=smtp", {**FORM, "provider-port": server.port})
         made = ChannelConfiguration.objects.get()
-        assert answer.headers["Location"] == f"/channels/{made.pk}/test/"
-        assert "Test and activate" in client.get(f"/channels/{made.pk}/test/").content.decode()
+        assert answer.headers["Location"] == f"/channels/{made.pk}/"
+        assert "Test and activate" in client.get(f"/channels/{made.pk}/").content.decode()
         tested = client.post(f"/channels/{made.pk}/test/").content.decode()
         assert "250 2.1.0 Ok" in tested
         made.refresh_from_db()
         assert made.status == Status.DRAFT
-        assert "is-live" in client.post(f"/channels/{made.pk}/submit/").content.decode()
+        client.post(f"/channels/{made.pk}/submit/")
+        assert "is-live" in client.get(f"/channels/{made.pk}/").content.decode()
     made.refresh_from_db()
     assert made.status == Status.ACTIVE
-    assert "Deactivate it before you change it" in client.get(f"/channels/{made.pk}/").content.decode()
-    assert client.post(f"/channels/{made.pk}/", {**FORM, "provider-port": 1}).status_code == 409
+    assert "present version goes on" in client.get(f"/channels/{made.pk}/edit/").content.decode()
+    answer = client.post(f"/channels/{made.pk}/edit/", {**FORM, "provider-port": 1}, follow=True)
+    assert "The old one goes on carrying messages" in answer.content.decode()
     assert client.post(f"/channels/{made.pk}/deactivate/").status_code == 302
     assert "is-stopped" in client.get("/channels/").content.decode()
-    assert client.get(f"/channels/{made.pk}/").status_code == 200
+    assert "cannot be edited now" in client.get(f"/channels/{made.pk}/edit/").content.decode()
+    assert client.post(f"/channels/{made.pk}/edit/", {**FORM, "provider-port": 1}).status_code == 409
 
 
 def test_a_faulty_form_keeps_what_was_entered_and_saves_nothing(client: Client, workspace: Workspace) -> None:
@@ -273,14 +276,17 @@ def test_others_may_not_change_anything(client: Client, workspace: Workspace, ro
     client.force_login(person(workspace, role))
     wanted = 404 if role == "viewer" else 403
     for method, address in [
-        ("get", f"/channels/{made.pk}/"),
-        ("post", f"/channels/{made.pk}/"),
+        ("get", f"/channels/{made.pk}/edit/"),
+        ("post", f"/channels/{made.pk}/edit/"),
+        ("post", f"/channels/{made.pk}/duplicate/"),
+        ("post", f"/channels/{made.pk}/delete/"),
         ("post", f"/channels/{made.pk}/test/"),
         ("post", f"/channels/{made.pk}/submit/"),
         ("post", f"/channels/{made.pk}/deactivate/"),
     ]:
         assert getattr(client, method)(address).status_code == wanted, address
     assert client.get("/channels/new/").status_code == 403
+    assert client.get(f"/channels/{made.pk}/").status_code == (404 if role == "viewer" else 200)
     assert ChannelConfiguration.objects.get().status == Status.DRAFT
 
 

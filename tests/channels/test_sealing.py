@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from accounts.models import Workspace
 from channels import sealing
@@ -68,3 +70,35 @@ def test_two_rows_whose_secrets_were_swapped_in_the_database_do_not_open() -> No
     for row in Credential.objects.all():
         with pytest.raises(SealBroken):
             unseal(row.sealed, row=row.pk)
+
+
+@pytest.mark.django_db
+def test_rotation_seals_every_secret_anew_in_batches_and_says_how_many(settings: Any) -> None:
+    workspace = Workspace.objects.create(name="here", slug="here")
+    for number in range(5):
+        sealing.keep(f"secret {number}", workspace=workspace, name=str(number), credential=None, now=NOW)
+    settings.SEALING_KEY_FALLBACKS, settings.SEALING_KEY = [settings.SEALING_KEY], "another key, long enough"
+    sealing.keep("secret 5", workspace=workspace, name="5", credential=None, now=NOW)
+    said = StringIO()
+    call_command("reseal_credentials", batch=2, stdout=said)
+    assert said.getvalue().splitlines()[-1] == "5 sealed anew, 1 under the present key already."
+    settings.SEALING_KEY_FALLBACKS = []
+    opened = [unseal(row.sealed, row=row.pk) for row in Credential.objects.order_by("pk")]
+    assert opened == [f"secret {number}" for number in range(6)]
+    call_command("reseal_credentials", stdout=said)
+    assert said.getvalue().splitlines()[-1] == "0 sealed anew, 6 under the present key already."
+
+
+@pytest.mark.django_db
+def test_rotation_leaves_what_no_kept_key_opens_and_names_it(settings: Any) -> None:
+    workspace = Workspace.objects.create(name="here", slug="here")
+    lost = sealing.keep("lost", workspace=workspace, name="lost", credential=None, now=NOW)
+    settings.SEALING_KEY = "another key, long enough"
+    kept = sealing.keep("kept", workspace=workspace, name="kept", credential=None, now=NOW)
+    with pytest.raises(CommandError, match=rf"1 cannot be read .*\[{lost.pk}\]"):
+        call_command("reseal_credentials", stdout=StringIO())
+    before = bytes(lost.sealed)
+    lost.refresh_from_db()
+    assert bytes(lost.sealed) == before
+    kept.refresh_from_db()
+    assert unseal(kept.sealed, row=kept.pk) == "kept"

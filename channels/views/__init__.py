@@ -1,0 +1,1 @@
+"""The doors of channels: pages of configurations and of sending domains."""

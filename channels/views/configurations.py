@@ -1,0 +1,230 @@
+"""The doors of a channel configuration: the list, the form, its page, the test dialogue, the buttons."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.access import may, require
+from channels import access, configurations, lifecycle, uses, versions
+from channels.forms import ConfigurationForm, settings_form, values_of
+from channels.models import ChannelConfiguration, ConfigurationVersion, Setup
+from channels.providers import registry
+from channels.providers.base import Provider, ProviderForm
+from channels.views.common import actor_of, show_faults, workspace_of
+from common.errors import Invalid, NotFound
+
+PRESSED = ("submit", "reactivate", "duplicate", "deactivate", "delete")
+
+
+@login_required
+@require_safe
+def show_list(request: HttpRequest) -> HttpResponse:
+    rows = access.list_for(actor_of(request), workspace_of(request))
+    status, channel = request.GET.get("status", ""), request.GET.get("channel", "")
+    channels = sorted(set(rows.order_by().values_list("channel", flat=True)))
+    if status in ChannelConfiguration.Status.values:
+        rows = rows.filter(status=status)
+    if channel in channels:
+        rows = rows.filter(channel=channel)
+    page = {
+        "configurations": rows,
+        "providers": dict(registry.choices()),
+        "statuses": ChannelConfiguration.Status.choices,
+        "channels": channels,
+        "status": status,
+        "channel": channel,
+    }
+    return render(request, "channels/list.html", page)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def create(request: HttpRequest) -> HttpResponse:
+    actor, workspace = actor_of(request), workspace_of(request)
+    require(actor, access.MANAGE, workspace)
+    key = request.GET.get("provider", "")
+    if not key:
+        return render(request, "channels/choose.html", {"providers": _by_channel()})
+    provider = registry.get(key)
+    channel = request.GET.get("channel") or provider.channels[0]
+    form = ConfigurationForm(request.POST or None, workspace=workspace, actor=actor, channel=channel)
+    settings = settings_form(provider, request.POST or None, initial=None)
+    if _both_valid(request, form, settings):
+        try:
+            values = values_of(form, settings, provider, channel)
+            made = configurations.create(workspace=workspace, values=values, actor=actor, now=timezone.now())
+        except Invalid as error:
+            _show(error, form, settings)
+        else:
+            messages.success(request, _("Saved. Test it now; it can be used once it is active."))
+            return redirect("channels:detail", made.pk)
+    return _form_page(request, form, settings, provider, None)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """A draft is saved; of an active one a new version is checked, and its page shows how that went."""
+    actor, now = actor_of(request), timezone.now()
+    configuration = access.configuration_for(actor, pk, access.MANAGE)
+    provider, base = registry.get(configuration.provider), versions.base_of(configuration)
+    form = _form(request, configuration, base)
+    settings = settings_form(provider, request.POST or None, initial=base.settings)
+    if _both_valid(request, form, settings):
+        is_active = configuration.status == ChannelConfiguration.Status.ACTIVE
+        verb = configurations.update if is_active else configurations.change
+        try:
+            values = values_of(form, settings, provider, configuration.channel)
+            done = verb(configuration, values=values, actor=actor, now=now)
+        except Invalid as error:
+            _show(error, form, settings)
+        else:
+            _say_saved(request, done)
+            return redirect("channels:detail", pk)
+    return _form_page(request, form, settings, provider, configuration)
+
+
+@login_required
+@require_safe
+def detail(request: HttpRequest, pk: int) -> HttpResponse:
+    return _page(request, access.configuration_for(actor_of(request), pk), None)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def test(request: HttpRequest, pk: int) -> HttpResponse:
+    """A GET shows the page; a POST holds the dialogue and shows it. Nothing is sent."""
+    permission = access.MANAGE if request.method == "POST" else access.VIEW
+    configuration = access.configuration_for(actor_of(request), pk, permission)
+    is_post = request.method == "POST"
+    steps = configurations.test(configuration, actor=actor_of(request)) if is_post else None
+    return _page(request, configuration, steps)
+
+
+@login_required
+@require_POST
+def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    actor, now = actor_of(request), timezone.now()
+    configuration = access.configuration_for(actor, pk, access.MANAGE)
+    if verb not in PRESSED:
+        raise NotFound(_("There is no such action."))
+    if verb in ("submit", "reactivate"):
+        getattr(configurations, verb)(configuration, actor=actor, now=now)
+    elif verb == "duplicate":
+        pk = configurations.duplicate(configuration, actor=actor, now=now).pk
+        messages.success(request, _("This is the copy, a draft. Test it when it is as you want it."))
+    elif verb == "deactivate":
+        lifecycle.deactivate(configuration, actor=actor, now=now)
+        messages.success(request, _("Deactivated. No message leaves through it from now on."))
+    else:
+        configurations.delete(configuration, actor=actor, now=now)
+        messages.success(request, _("Deleted."))
+        return redirect("channels:list")
+    return redirect("channels:detail", pk)
+
+
+# ---- parts --------------------------------------------------------------------------------------
+def _by_channel() -> dict[str, list[Provider]]:
+    found: dict[str, list[Provider]] = {}
+    for provider in registry.PROVIDERS.values():
+        for channel in provider.channels:
+            found.setdefault(channel, []).append(provider)
+    return found
+
+
+def _form(request: HttpRequest, configuration: ChannelConfiguration, base: Setup) -> ConfigurationForm:
+    known = {name: getattr(base, name) for name in ("kind", "sender_name", "sender_email", "reply_to")}
+    return ConfigurationForm(
+        request.POST or None,
+        instance=configuration,
+        initial=known,
+        workspace=configuration.workspace,
+        actor=actor_of(request),
+        channel=configuration.channel,
+    )
+
+
+def _both_valid(request: HttpRequest, form: ConfigurationForm, settings: ProviderForm) -> bool:
+    """Both are checked, so that every fault shows at once."""
+    return request.method == "POST" and all([form.is_valid(), settings.is_valid()])
+
+
+def _show(error: Invalid, form: ConfigurationForm, settings: ProviderForm) -> None:
+    for problem in error.problems:
+        secret = (settings.secret_field, *settings.secret_fields)
+        names = {"secret": next(filter(None, secret), ""), "marketing_actions": "actions"}
+        pointer = names.get(problem.pointer, problem.pointer)
+        show_faults(Invalid(type(problem)(problem.code, problem.detail, pointer)), form, settings)
+
+
+def _say_saved(request: HttpRequest, done: ChannelConfiguration | ConfigurationVersion | None) -> None:
+    if isinstance(done, ChannelConfiguration):
+        messages.success(request, _("Saved. Test it again; it can be used once it is active."))
+    elif done is None:
+        messages.success(request, _("Saved. Nothing had to be tested."))
+    elif done.state == ConfigurationVersion.State.PASSED:
+        messages.success(request, _("The new version passed its test and carries messages from now on."))
+    else:
+        messages.warning(
+            request, _("The new version failed its test. The old one goes on carrying messages.")
+        )
+
+
+def _page(
+    request: HttpRequest, configuration: ChannelConfiguration, tested: list[dict[str, str]] | None
+) -> HttpResponse:
+    actor, now = actor_of(request), timezone.now()
+    request.workspace = configuration.workspace  # type: ignore[attr-defined]
+    possible = lifecycle.possible(configuration, now)
+    past = list(configuration.versions.select_related("created_by")[:20])
+    page = {
+        "configuration": configuration,
+        "provider": registry.get(configuration.provider),
+        "settings": _settings(configuration),
+        "versions": past,
+        "steps": tested if tested is not None else (past[0].steps if past else None),
+        "is_test": tested is not None,
+        "buttons": [lifecycle.TRANSITIONS[verb] for verb in PRESSED if verb in possible],
+        "can_edit": bool({"change", "update"} & set(possible)),
+        "is_running": lifecycle.running_check(configuration, now) is not None,
+        "may_manage": may(actor, access.MANAGE, configuration),
+        "labels": configuration.labels.all(),
+        "uses": uses.uses_of(configuration, actor),
+    }
+    return render(request, "channels/detail.html", page)
+
+
+def _settings(configuration: ChannelConfiguration) -> list[tuple[str, object]]:
+    """The provider's settings with their labels; a choice as its words."""
+    fields = registry.get(configuration.provider).Form.base_fields
+    shown = []
+    for name, field in fields.items():
+        value = configuration.settings.get(name)
+        if value not in (None, ""):
+            shown.append((str(field.label or name), dict(getattr(field, "choices", ())).get(value, value)))
+    return shown
+
+
+def _form_page(
+    request: HttpRequest,
+    form: ConfigurationForm,
+    settings: ProviderForm,
+    provider: Provider,
+    configuration: ChannelConfiguration | None,
+) -> HttpResponse:
+    possible = lifecycle.possible(configuration, timezone.now()) if configuration else ["change"]
+    page = {
+        "form": form,
+        "settings_form": settings,
+        "provider": provider,
+        "configuration": configuration,
+        "is_open": bool({"change", "update"} & set(possible)),
+    }
+    status = 400 if form.errors or settings.errors else 200
+    return render(request, "channels/form.html", page, status=status)
