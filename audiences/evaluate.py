@@ -13,25 +13,21 @@ from typing import Any
 from django.db import connection
 
 from accounts.models import Workspace
-from audiences import reachability
+from audiences import membership, reachability
 from audiences.models import Audience, AudienceSize, Profile
 from audiences.query import Query
-from audiences.rules.compile import compile_rule
 
 
 def definition(audience: Audience) -> dict[str, Any]:
-    return {"id": audience.pk, "kind": audience.kind, "name": audience.name, "rule": audience.rule}
+    """Everything that says who is in it, as plain JSON. Raises Invalid when audiences name one another."""
+    return membership.freeze(audience)
 
 
 def _members(audience: dict[str, Any], workspace_id: int) -> Query:
     """FROM … WHERE … with the members as `p`."""
-    source = Query("FROM audiences_profile p ")
-    where = Query("WHERE p.workspace_id = %s ", (workspace_id,))
-    if audience["kind"] == Audience.Kind.UPLOAD:
-        join = "JOIN audiences_audiencemember m ON m.profile_id = p.id AND m.audience_id = %s "
-        return source + Query(join, (audience["id"],)) + where
-    condition = compile_rule(audience["rule"], Workspace.objects.get(pk=workspace_id))
-    return source + where + Query(f"AND {condition.sql} ", condition.params)
+    condition = membership.members(audience, Workspace.objects.get(pk=workspace_id))
+    people = Query("FROM audiences_profile p WHERE p.workspace_id = %s AND ", (workspace_id,))
+    return people + condition + Query(" ")
 
 
 def targets(audience: dict[str, Any], *, workspace_id: int, channel: str, category: str) -> Query:

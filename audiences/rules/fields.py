@@ -15,33 +15,45 @@ from accounts.models import Workspace
 from audiences.models import AttributeDefinition
 
 TEXT, NUMBER, BOOLEAN, DATE = "text", "number", "boolean", "date"
+DATE_TIME, LIST, CHOICE = "datetime", "list", "choice"
 
 COLUMNS: dict[str, tuple[str, Any]] = {
     "email": (TEXT, _("Email")),
     "phone": (TEXT, _("Phone")),
+    "external_id": (TEXT, _("External id")),
     "locale": (TEXT, _("Language")),
     "time_zone": (TEXT, _("Time zone")),
     "is_test": (BOOLEAN, _("Test profile")),
+    "created_at": (DATE_TIME, _("Created")),
+    "changed_at": (DATE_TIME, _("Changed")),
 }
 
+EMPTY = ("is_empty", "is_not_empty")
+FROM_TODAY = ("in_last", "in_next", "anniversary")
 OPERATORS: dict[str, tuple[str, ...]] = {
-    TEXT: ("is", "is_not", "one_of", "contains", "starts_with", "is_empty", "is_not_empty"),
-    NUMBER: ("is", "is_not", "one_of", "less_than", "greater_than", "between", "is_empty", "is_not_empty"),
-    BOOLEAN: ("is", "is_empty", "is_not_empty"),
-    DATE: (
-        "is",
-        "before",
-        "after",
-        "between",
-        "in_last",
-        "in_next",
-        "anniversary",
-        "is_empty",
-        "is_not_empty",
+    TEXT: (
+        *("is", "is_not", "one_of", "not_one_of"),
+        *("contains", "not_contains", "starts_with", "ends_with", *EMPTY),
     ),
+    NUMBER: ("is", "is_not", "one_of", "not_one_of", "less_than", "greater_than", "between", *EMPTY),
+    BOOLEAN: ("is", *EMPTY),
+    DATE: ("is", "is_not", "before", "after", "between", *FROM_TODAY, *EMPTY),
+    DATE_TIME: ("before", "after", "between", *FROM_TODAY, *EMPTY),
+    LIST: ("has_any", "has_all", "has_none", *EMPTY),
+    CHOICE: ("is", "is_not", "one_of", "not_one_of", *EMPTY),
 }
 # Operators that count whole days from today, and the most days each may count.
 DAYS: dict[str, int] = {"in_last": 36_500, "in_next": 36_500, "anniversary": 365}
+# Operators whose value is a list of any length.
+LISTS = ("one_of", "not_one_of", "has_any", "has_all", "has_none")
+# Operators that say the contrary of another: met by whoever does not meet that one, also for want of a value.
+CONTRARY = {
+    "is_not": "is",
+    "not_one_of": "one_of",
+    "not_contains": "contains",
+    "has_none": "has_any",
+    "is_not_empty": "is_empty",
+}
 
 
 @dataclass(frozen=True)
@@ -58,5 +70,6 @@ def fields_of(workspace: Workspace) -> dict[str, Field]:
     """Every field of the workspace by its key, columns first. Attributes cannot hide a column."""
     known = {key: Field(key, kind, label, f"p.{key}") for key, (kind, label) in COLUMNS.items()}
     for definition in AttributeDefinition.objects.filter(workspace=workspace):
-        known.setdefault(definition.key, Field(definition.key, definition.type, definition.key, None))
+        label = definition.label or definition.key
+        known.setdefault(definition.key, Field(definition.key, definition.type, label, None))
     return known

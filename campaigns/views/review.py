@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import AuditEntry
-from audiences.rules.describe import sentence
+from audiences import evaluate, membership
 from campaigns import lifecycle, versions
 from campaigns.models import Campaign, Status
 from campaigns.views.common import actor_of, campaign_of
@@ -49,10 +49,8 @@ def _rule(campaign: Campaign) -> str:
     """The audience in words."""
     if campaign.audience is None:
         return ""
-    if campaign.audience.kind == campaign.audience.Kind.UPLOAD:
-        return _("The people of the uploaded list “%(name)s”") % {"name": campaign.audience.name}
     try:
-        return sentence(campaign.audience.rule, campaign.workspace)
+        return membership.sentence(evaluate.definition(campaign.audience), campaign.workspace)
     except Invalid as error:
         return error.detail
 

@@ -14,8 +14,8 @@ from accounts.access import SYSTEM
 from accounts.models import Workspace
 from audiences import consent, evaluate, lastlook, reachability, suppression
 from audiences.models import AttributeDefinition, Audience, Profile
-from audiences.rules.compile import COMING, TODAY
 from audiences.rules.describe import sentence
+from audiences.rules.operators import COMING, TODAY
 from common.errors import Invalid
 
 pytestmark = pytest.mark.django_db
