@@ -7,7 +7,8 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from audiences.erasure import profile_erased
-        from campaigns.erasure import forget
+        """Lends audiences the conditions that only campaigns can answer."""
+        from audiences.rules import engagement
+        from campaigns import fields
 
-        profile_erased.connect(forget, dispatch_uid="campaigns.forget")
+        engagement.lend(fields.ENGAGEMENTS, fields.campaign_name)

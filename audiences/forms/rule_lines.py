@@ -18,12 +18,11 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Workspace
 from audiences.rules.describe import PHRASES
-from audiences.rules.fields import BOOLEAN, DATE, DAYS, NUMBER, OPERATORS, Field, fields_of
+from audiences.rules.fields import BOOLEAN, DATE, DAYS, LISTS, NUMBER, OPERATORS, Field, fields_of
 from audiences.rules.grammar import VALUELESS
 
 Given = dict[str, list[str]]  # the texts of each input, by its name
 Options = Sequence[tuple[str, Any]]
-LISTS = ("one_of",)
 YES_NO = [("true", gettext_lazy("yes")), ("false", gettext_lazy("no"))]
 # What an input of one line cannot hold: browsers change line ends and drop NUL.
 UNTYPABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from audiences.query import Query
 from audiences.rules import operators
-from audiences.rules.fields import DAYS, EMPTY, LISTS, OPERATORS, TEXT, Field
+from audiences.rules.fields import DAYS, EMPTY, LISTS, OPERATORS, Field
 from audiences.rules.phrases import phrase
 from audiences.rules.reading import Reader, Value
 from audiences.rules.scope import Scope
@@ -53,9 +53,6 @@ def _values(field: Field, op: str, given: Any, reader: Reader, pointer: str) -> 
     if op == "between":
         return reader.range(field.type, given, pointer)
     value = reader.value(field.type, given, pointer)
-    if value == "" and field.type == TEXT and op not in ("is", "is_not"):
-        reader.fault("rule_bad_value", _("Give a text to look for."), pointer)
-        return None
     return None if value is None else (value,)
 
 

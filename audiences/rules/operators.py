@@ -188,8 +188,8 @@ def _yearly(operand: Operand, day: Query, values: tuple[Value, ...], zone: str) 
 
 
 # Moments are UTC texts of one width, so they sort; a span of days is that of the workspace's zone.
-START = f"({TODAY} - %s)::timestamp AT TIME ZONE %s"
-END = f"({TODAY} + %s + 1)::timestamp AT TIME ZONE %s"
+START = f"(({TODAY} - %s)::timestamp AT TIME ZONE %s)"
+END = f"(({TODAY} + %s + 1)::timestamp AT TIME ZONE %s)"
 AS_TEXT = "to_char(({}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import Workspace
 from audiences import audiences
 from audiences.models import AttributeDefinition, Audience
-from audiences.rules.fields import BOOLEAN, DATE, DAYS, NUMBER, OPERATORS, fields_of
+from audiences.rules.fields import BOOLEAN, DATE, DATE_TIME, DAYS, LISTS, NUMBER, OPERATORS, fields_of
 from audiences.rules.grammar import MAX_NODES, VALUELESS
 from tests import builders
 
@@ -156,11 +156,14 @@ def some_value(pick: random.Random, kind: str, op: str) -> Any:
         NUMBER: [0, -1, 1.5, 3.0, 1e14, 12345678901234, 0.1],
         BOOLEAN: [True, False],
         DATE: ["2026-11-23", "20261123", "2026-W48-1", "2024-02-29"],
+        DATE_TIME: ["2026-11-23T10:00", "2026-11-23T10:00:00Z", "2026-11-23 10:00:00+08:00"],
     }
     known = values.get(kind, TEXTS)
-    if op == "one_of":
+    if op in LISTS:
         return [pick.choice(known) for _one in range(pick.randint(1, 4))]
     if op == "between":
+        if kind == DATE_TIME:
+            return ["2026-01-01T10:00", "2026-12-31T10:00"]
         return sorted([pick.choice([1, 2.5]), 7]) if kind == NUMBER else ["2026-01-01", "2026-12-31"]
     return pick.choice(known)
 
