@@ -7,8 +7,11 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        """Lends audiences the conditions that only campaigns can answer."""
+        """Hears of erased people, and lends audiences the conditions that only campaigns can answer."""
+        from audiences.erasure import profile_erased
         from audiences.rules import engagement
         from campaigns import fields
+        from campaigns.erasure import forget
 
+        profile_erased.connect(forget, dispatch_uid="campaigns.forget")
         engagement.lend(fields.ENGAGEMENTS, fields.campaign_name)
