@@ -10,7 +10,7 @@ import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from ipaddress import ip_network
 
 import idna
@@ -19,7 +19,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts import audit
-from accounts.access import Actor, require
+from accounts.access import SYSTEM, Actor, require
 from accounts.models import User, Workspace
 from channels import dkim, records, sealing
 from channels.access import MANAGE
@@ -29,6 +29,7 @@ from channels.records import Finding, Record
 from common.errors import IllegalTransition, Invalid, Problem
 
 State = SendingDomain.State
+AGAIN, AT_A_TIME = timedelta(days=1), 10
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 MECHANISM = re.compile(r"(?:(a|mx)(?::(?P<host>[^/]+))?|include:(?P<name>\S+)|ip[46]:(?P<network>\S+))\Z")
 
@@ -119,6 +120,15 @@ def check(domain: SendingDomain, *, actor: Actor, now: datetime) -> SendingDomai
     return row
 
 
+def check_again(now: datetime) -> int:
+    """Checks, as the clock, some of those last checked over a day ago, longest ago first. How many."""
+    rows = SendingDomain.objects.select_related("workspace").filter(checked_at__lt=now - AGAIN)
+    due = list(rows.order_by("checked_at")[:AT_A_TIME])
+    for domain in due:
+        check(domain, actor=SYSTEM, now=now)
+    return len(due)
+
+
 def state_after(domain: SendingDomain, found: dict[Record, Finding]) -> str:
     """Verified: all that is required is good. Failed: something is wrong, or was good and is gone."""
     verdicts = {said.verdict for one, said in found.items() if one.required}
@@ -188,7 +198,7 @@ def verdict_on_sender(configuration: ChannelConfiguration) -> tuple[str, str]:
 
 def signer_for(configuration: ChannelConfiguration) -> dkim.Signer | None:
     """Signs with every key of the sender's domain that DNS showed; None when there is none."""
-    domain = of_sender(configuration)
+    domain = of_sender(configuration) if configuration.workspace_id else None
     if domain is None:
         return None
     known = (records.GOOD, records.WARNING)

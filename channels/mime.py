@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from email.utils import format_datetime
 
+from channels.dkim import Signer
 from channels.messages import Rendered
 
 OWN_HEADERS = {
@@ -26,8 +27,8 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 MAX_LINE = 900  # RFC 5322 section 2.1.1 allows 998 characters
 
 
-def build(message: Rendered, *, now: datetime) -> bytes:
-    """Raises ValueError when an address or a header cannot stand in a message."""
+def build(message: Rendered, *, now: datetime, signer: Signer | None = None) -> bytes:
+    """Signed when a signer is given. Raises ValueError when an address or a header cannot stand in it."""
     boundary = "=_" + hashlib.sha256(message.key.encode()).hexdigest()[:24]  # never in quoted-printable
     lines = [*_headers(message, now), f'Content-Type: multipart/alternative; boundary="{boundary}"', ""]
     for kind, body in (("plain", message.text), ("html", message.html)):
@@ -39,7 +40,8 @@ def build(message: Rendered, *, now: datetime) -> bytes:
             quoted_printable(body),
         ]
     lines += [f"--{boundary}--", ""]
-    return "\r\n".join(lines).encode("ascii")
+    octets = "\r\n".join(lines).encode("ascii")
+    return signer.sign(octets, now=now) if signer else octets
 
 
 def message_id(message: Rendered) -> str:

@@ -112,7 +112,7 @@ def judge(record: Record, lookup: Lookup) -> Finding:
 
 
 def _dkim(record: Record, answer: Answer, lookup: Lookup) -> Finding:
-    found = tuple(text for text in answer.found if "p=" in text)
+    found = tuple(text for text in answer.found if "p" in _tags(text))
     if not found:
         return Finding(MISSING, "absent", answer.found)
     if len(found) > 1:

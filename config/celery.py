@@ -65,6 +65,7 @@ app.conf.update(
         "sweep": {"task": "campaigns.tasks.sweep", "schedule": 5.0},
         "evaluate audiences": {"task": "audiences.tasks.evaluate_audiences", "schedule": 5.0},
         "months of events": {"task": "audiences.tasks.keep_event_months", "schedule": 3600.0},
+        "check sending domains": {"task": "channels.tasks.check_domains", "schedule": 600.0},
         "sweep, urgent lane": {
             "task": "campaigns.tasks.sweep_urgent",
             "schedule": 3.0,

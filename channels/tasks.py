@@ -1,0 +1,13 @@
+"""What the clock rings for in channels. Running a task twice is harmless."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from channels import domains
+
+
+@shared_task
+def check_domains() -> None:
+    domains.check_again(timezone.now())
