@@ -14,4 +14,4 @@ class CampaignsConfig(AppConfig):
         from campaigns.erasure import forget
 
         profile_erased.connect(forget, dispatch_uid="campaigns.forget")
-        engagement.lend(fields.ENGAGEMENTS, fields.campaign_name)
+        engagement.lend(fields.ENGAGEMENTS, fields.campaign_name, fields.campaigns_for)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
+from accounts.access import Actor, visible_to
+from accounts.models import Workspace
 from audiences.rules.engagement import Engagement
 from campaigns.models import Campaign
 
@@ -46,3 +48,9 @@ ENGAGEMENTS = {
 def campaign_name(workspace_id: int, campaign_id: int) -> str | None:
     names = Campaign.objects.filter(pk=campaign_id, workspace_id=workspace_id)
     return names.values_list("name", flat=True).first()
+
+
+def campaigns_for(actor: Actor, workspace: Workspace) -> list[tuple[int, str]]:
+    """Number and name of those the actor may see, by name."""
+    rows = visible_to(actor, Campaign.objects.filter(workspace=workspace), "campaigns.view_campaign")
+    return list(rows.order_by("name").values_list("pk", "name"))

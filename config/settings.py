@@ -195,7 +195,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000  # the largest audience rule is a form of some thousand inputs
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000  # the largest audience rule is a form of some thousand inputs
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 # ---- mail to our own people (invitations, notices); campaigns use channel configurations --------

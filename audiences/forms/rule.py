@@ -15,8 +15,9 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from audiences.forms import rule_lines, rule_tree
-from audiences.forms.rule_lines import Input, Vocabulary
+from audiences.forms import lines, rule_tree
+from audiences.forms.lines.parts import Input, Options, dumps, first, loads
+from audiences.forms.lines.vocabulary import Vocabulary
 from audiences.forms.rule_tree import LINE, Node, Tree
 from audiences.rules.describe import sentence
 from common.errors import Invalid
@@ -79,7 +80,7 @@ class Builder:
             detail = _("You changed the form and the JSON. Take over the JSON, or clear it to keep the form.")
             self.json_faults = [detail]
             return
-        raw = rule_lines.loads(given) if len(given) <= MAX_JSON else given
+        raw = loads(given) if len(given) <= MAX_JSON else given
         if isinstance(raw, str):
             self.json_faults = [_("This is not JSON. Check quotation marks, commas and brackets.")]
         elif not isinstance(raw, dict):
@@ -114,7 +115,7 @@ class Builder:
     def settle(self) -> None:
         """Replaces what no longer fits the first choice of a line."""
         for node in self.tree.root.everything():
-            if kind := rule_lines.kind_of(node.given):
+            if kind := lines.kind_of(node.given):
                 kind.settle(node.given, self.known)
 
     # ---- what the page shows ------------------------------------------------------------------
@@ -136,16 +137,16 @@ class Builder:
     def show_faults(self, error: Invalid) -> None:
         self.faults += self.tree.mark(error.problems)
 
-    def subjects(self, node: Node) -> list[tuple[Any, rule_lines.Options]]:
+    def subjects(self, node: Node) -> list[tuple[Any, Options]]:
         """The first choice of a line, in titled groups; what is no choice of ours stays visible."""
-        groups = [group for kind in rule_lines.KINDS for group in kind.subjects(self.known) if group[1]]
-        what = rule_lines.first(node.given, "what")
+        groups = [group for kind in lines.KINDS for group in kind.subjects(self.known) if group[1]]
+        what = first(node.given, "what")
         if what and not any(what == value for _title, options in groups for value, _label in options):
             groups.append((_("Other"), [(what, what)]))
         return groups
 
     def inputs(self, node: Node) -> list[Input]:
-        kind = rule_lines.kind_of(node.given)
+        kind = lines.kind_of(node.given)
         return kind.inputs(node.given, self.known) if kind else []
 
     def json(self) -> str:
@@ -156,7 +157,7 @@ class Builder:
         return _digest(self._json())
 
     def _json(self) -> str:
-        return rule_lines.dumps(self.draft())
+        return dumps(self.draft())
 
 
 def _digest(text: str) -> str:

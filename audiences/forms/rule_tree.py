@@ -13,14 +13,15 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from audiences.forms import rule_lines
-from audiences.forms.rule_lines import Given, Vocabulary
+from audiences.forms import lines
+from audiences.forms.lines.parts import Given, first
+from audiences.forms.lines.vocabulary import Vocabulary
 from audiences.rules.grammar import GROUPS, MAX_DEPTH, MAX_NODES
 from common.errors import Invalid, Problem
 
 LINE = "line"
 Path = tuple[int, ...]
-NAME = re.compile(r"n((?:-\d{1,4})*)__([a-z]{1,20})")
+NAME = re.compile(r"n((?:-\d{1,4})*)__([a-z]{1,20}(?:_[a-z]{1,20})?)")
 NODE_ID = re.compile(r"n((?:-\d{1,4})*)")
 
 
@@ -43,7 +44,7 @@ class Node:
 
     @property
     def is_blank(self) -> bool:
-        return self.kind == LINE and not rule_lines.first(self.given, "what")
+        return self.kind == LINE and not first(self.given, "what")
 
     @property
     def may_hold_groups(self) -> bool:
@@ -102,7 +103,7 @@ class Tree:
 
     def _json(self, node: Node, with_blanks: bool) -> Any:
         if node.kind == LINE:
-            return rule_lines.write(node.given, self.known)
+            return lines.write(node.given, self.known)
         return {
             node.kind: [self._json(one, with_blanks) for one in node.nodes if with_blanks or not one.is_blank]
         }
@@ -122,7 +123,7 @@ class Tree:
             elif node.is_blank:
                 node.faults = [("what", _("Choose what this line asks about, or remove it."))]
             else:
-                node.faults.append(("what" if place == "field" else place, detail))
+                node.faults.append((place if place in node.given else "what", detail))
         return rest
 
     def _pointers(self, node: Node, pointer: str) -> Iterator[tuple[str, Node]]:
@@ -204,7 +205,7 @@ def _node(raw: Any, known: Vocabulary, depth: int) -> Node:
     kind = next(iter(raw)) if isinstance(raw, dict) and len(raw) == 1 else ""
     if kind in GROUPS and isinstance(raw[kind], list) and depth < MAX_DEPTH and len(raw[kind]) < MAX_NODES:
         return Node(kind, [_node(one, known, depth + 1) for one in raw[kind]])
-    return Node(LINE, given=rule_lines.read(raw, known))
+    return Node(LINE, given=lines.read(raw, known))
 
 
 def of_post(lists: Iterable[tuple[str, list[str]]], known: Vocabulary) -> Tree:
@@ -217,7 +218,7 @@ def of_post(lists: Iterable[tuple[str, list[str]]], known: Vocabulary) -> Tree:
     if len(inputs) > MAX_NODES + 1 or any(len(path) >= MAX_DEPTH for path in inputs):
         raise _too_large()
     for path in sorted(inputs, key=lambda path: (len(path), path)):
-        node = Node(rule_lines.first(inputs[path], "kind"), given=inputs[path])
+        node = Node(first(inputs[path], "kind"), given=inputs[path])
         above = nodes.get(path[:-1])
         if node.kind not in (*GROUPS, LINE) or (path and (above is None or above.kind == LINE)):
             raise _broken()
@@ -226,7 +227,7 @@ def of_post(lists: Iterable[tuple[str, list[str]]], known: Vocabulary) -> Tree:
             above.nodes.append(node)
     if () not in nodes or nodes[()].kind == LINE:
         raise _broken()
-    return Tree(nodes[()], rule_lines.first(inputs[()], "shape"), known)
+    return Tree(nodes[()], first(inputs[()], "shape"), known)
 
 
 def _limits() -> str:

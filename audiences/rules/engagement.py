@@ -12,6 +12,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from accounts.access import Actor
+from accounts.models import Workspace
 from audiences.query import Query
 from audiences.reachability import ADDRESSES
 from audiences.rules import counting
@@ -38,17 +40,22 @@ class Engagement:
 
 @dataclass
 class Lent:
-    """`campaign` gives the name of a workspace's campaign, or None."""
+    """`campaign` gives the name of a workspace's campaign, or None; `campaigns` all somebody may see."""
 
     engagements: dict[str, Engagement] = field(default_factory=dict)
     campaign: Callable[[int, int], str | None] = lambda _workspace, _campaign: None
+    campaigns: Callable[[Actor, Workspace], list[tuple[int, str]]] = lambda _actor, _workspace: []
 
 
 LENT = Lent()
 
 
-def lend(engagements: Mapping[str, Engagement], campaign: Callable[[int, int], str | None]) -> None:
-    LENT.engagements, LENT.campaign = dict(engagements), campaign
+def lend(
+    engagements: Mapping[str, Engagement],
+    campaign: Callable[[int, int], str | None],
+    campaigns: Callable[[Actor, Workspace], list[tuple[int, str]]],
+) -> None:
+    LENT.engagements, LENT.campaign, LENT.campaigns = dict(engagements), campaign, campaigns
 
 
 @dataclass(frozen=True)

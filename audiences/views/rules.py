@@ -21,8 +21,8 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import may, require
 from accounts.models import Workspace
 from audiences import access, audiences, lifecycle, livecount
+from audiences.forms.lines.vocabulary import Vocabulary
 from audiences.forms.rule import AudienceForm, Builder
-from audiences.forms.rule_lines import Vocabulary
 from audiences.models import Audience
 from audiences.views.common import actor_of, show_faults, workspace_of
 from common.errors import Conflict, Invalid, NotFound, Problem
@@ -58,7 +58,7 @@ class _RulePage:
 
     def __init__(self, request: HttpRequest, workspace: Workspace, audience: Audience | None) -> None:
         self.request, self.workspace, self.audience = request, workspace, audience
-        self.known = Vocabulary(workspace)
+        self.known = Vocabulary(workspace, actor_of(request), audience)
         self.seen_at = audience.changed_at.isoformat() if audience else ""
 
     def answer(self) -> HttpResponse:

@@ -14,13 +14,38 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from audiences import audiences
-from audiences.models import AttributeDefinition, Audience
-from audiences.rules.fields import BOOLEAN, DATE, DATE_TIME, DAYS, LISTS, NUMBER, OPERATORS, fields_of
-from audiences.rules.grammar import MAX_NODES, VALUELESS
+from audiences.models import AttributeDefinition, Audience, Topic
+from audiences.rules.consent import VALUES
+from audiences.rules.engagement import LENT
+from audiences.rules.event import PROPERTY_OPERATORS
+from audiences.rules.fields import (
+    BOOLEAN,
+    CHOICE,
+    DATE,
+    DATE_TIME,
+    DAYS,
+    EMPTY,
+    LISTS,
+    NUMBER,
+    OPERATORS,
+    TEXT,
+    fields_of,
+)
+from audiences.rules.grammar import MAX_NODES
+from audiences.rules.kinds import KINDS
+from audiences.rules.phrases import COUNTS
 from tests import builders
 
 pytestmark = pytest.mark.django_db
 NEW = "/audiences/new/"
+TYPES = {
+    "age": "number",
+    "born": "date",
+    "vip": "boolean",
+    "seen": "datetime",
+    "likes": "list",
+    "tier": "choice",
+}
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
@@ -51,7 +76,8 @@ class Inputs(HTMLParser):
         elif tag == "select":
             self.name, self.first = name, True
         elif tag == "option" and (self.first or "selected" in given):
-            self.given[self.name] = [*([] if self.first else self.given[self.name][:-1]), value]
+            before = self.given.setdefault(self.name, [])
+            self.given[self.name] = [*(before if self.first else before[:-1]), value]
             self.first = False
         elif tag == "textarea":
             self.name, self.text = name, []
@@ -73,8 +99,9 @@ class Inputs(HTMLParser):
 def where() -> Workspace:
     made = builders.workspace()
     builders.profiles(made, 6)
-    for key, kind in (("age", "number"), ("born", "date"), ("vip", "boolean")):
-        AttributeDefinition.objects.create(workspace=made, key=key, type=kind)
+    for key, kind in TYPES.items():
+        choices = ["gold", "silver", "bronze"] if kind == "choice" else []
+        AttributeDefinition.objects.create(workspace=made, key=key, type=kind, choices=choices)
     return made
 
 
@@ -156,26 +183,62 @@ def some_value(pick: random.Random, kind: str, op: str) -> Any:
         NUMBER: [0, -1, 1.5, 3.0, 1e14, 12345678901234, 0.1],
         BOOLEAN: [True, False],
         DATE: ["2026-11-23", "20261123", "2026-W48-1", "2024-02-29"],
-        DATE_TIME: ["2026-11-23T10:00", "2026-11-23T10:00:00Z", "2026-11-23 10:00:00+08:00"],
+        DATE_TIME: ["2026-11-23T18:00", "2026-11-23T10:00:00Z", "2026-11-23 10:00", "2026-11-23T10:00+08:00"],
+        CHOICE: ["gold", "silver", " odd ", "gone"],
     }
     known = values.get(kind, TEXTS)
     if op in LISTS:
         return [pick.choice(known) for _one in range(pick.randint(1, 4))]
     if op == "between":
-        if kind == DATE_TIME:
-            return ["2026-01-01T10:00", "2026-12-31T10:00"]
-        return sorted([pick.choice([1, 2.5]), 7]) if kind == NUMBER else ["2026-01-01", "2026-12-31"]
+        return (
+            sorted([pick.choice([1, 2.5]), 7]) if kind == NUMBER else ["2026-01-01T00:00"[: LENGTH[kind]]] * 2
+        )
     return pick.choice(known)
+
+
+LENGTH = {DATE: 10, DATE_TIME: 16}
+
+
+def some_condition(pick: random.Random, fields: Any) -> Any:
+    """Of any kind the language knows; those with a value most often."""
+    kind = pick.choice([*KINDS, "field", "field", "field"])
+    counted: dict[str, Any] = {"op": pick.choice(list(COUNTS))}
+    counted |= pick.choice([{"count": 2}, {"count": 2.0}, {}]) | pick.choice(
+        [{"days": 30}, {"days": None}, {}]
+    )
+    if kind == "event":
+        where = [some_property(pick) for _one in range(pick.randint(0, 3))]
+        more = {"where": where} if where or pick.random() < 0.3 else {}
+        return {"event": "shop.bought", **counted, **more}
+    if kind == "engagement":
+        more = pick.choice([{"channel": "email"}, {"channel": None}, {}])
+        return {"engagement": pick.choice(list(LENT.engagements)), **counted, **more}
+    if kind == "consent":
+        topic = pick.choice([{"topic": "news"}, {"topic": None}, {}])
+        op, value = pick.choice(["is", "is_not"]), pick.choice(list(VALUES))
+        return {"consent": "email", **topic, "op": op, "value": value}
+    if kind == "reachable":
+        return {"reachable": "email", "op": pick.choice(["is", "is_not"])}
+    if kind == "audience":
+        other = Audience.objects.get(name="Other")
+        return {"audience": other.pk, "op": pick.choice(["in", "not_in"])}
+    field = pick.choice(list(fields.values()))
+    op = pick.choice(OPERATORS[field.type])
+    node = {"field": field.key, "op": op}
+    if op in EMPTY:
+        return {**node, "value": "x"} if pick.random() < 0.2 else node
+    return {**node, "value": some_value(pick, field.type, op)}
+
+
+def some_property(pick: random.Random) -> Any:
+    kind = pick.choice([TEXT, NUMBER, BOOLEAN])
+    value = some_value(pick, kind, "is")
+    return {"property": "sku", "op": pick.choice(PROPERTY_OPERATORS[kind]), "value": value}
 
 
 def some_rule(pick: random.Random, fields: Any, depth: int = 1) -> Any:
     if depth > 1 and (depth > 4 or pick.random() < 0.6):
-        field = pick.choice(list(fields.values()))
-        op = pick.choice(OPERATORS[field.type])
-        node = {"field": field.key, "op": op}
-        if op in VALUELESS:
-            return {**node, "value": "x"} if pick.random() < 0.2 else node
-        return {**node, "value": some_value(pick, field.type, op)}
+        return some_condition(pick, fields)
     kind = pick.choice(["all", "any", "none"])
     return {kind: [some_rule(pick, fields, depth + 1) for _one in range(pick.randint(0, 3))]}
 
@@ -185,6 +248,8 @@ def test_every_rule_is_opened_and_saved_again_exactly(where: Workspace, manager:
     pick = random.Random(seed)
     fields = fields_of(where)
     audience = builders.audience(where)
+    builders.audience(where, name="Other", rule=said("x"))
+    Topic.objects.create(workspace=where, key="news", name="News")
     address = f"/audiences/{audience.pk}/edit/"
     for number in range(8):
         rule = some_rule(pick, fields, depth=1 if number else 9)
