@@ -73,6 +73,8 @@ def create(
         changed_at=now,
         next_evaluation_at=now,
     )
+    for tree in (audience.rule, audience.composition):
+        definitions.check_named(tree, {}, workspace, actor)
     definitions.check(audience)
     given = _labels(labels, workspace, actor, had=set())
     _save(audience)
@@ -95,6 +97,8 @@ def change(
     if seen_at and locked.changed_at != seen_at:
         raise Conflict(_("Somebody else has changed this audience meanwhile. Load it again."))
     labels = values.pop("labels", None)
+    for name in {"rule", "composition"} & set(values):
+        definitions.check_named(values[name], getattr(locked, name), locked.workspace, actor)
     changes = _set(locked, _cleaned(locked, values))
     if defined := set(changes) & set(DEFINED_BY.values()):
         if defined != {DEFINED_BY.get(Audience.Kind(locked.kind))}:

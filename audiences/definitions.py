@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils.translation import gettext as _
 
+from accounts.access import Actor, visible_to
+from accounts.models import Workspace
+from audiences import composition, membership
+from audiences.access import VIEW
 from audiences.models import Audience
-from audiences.rules.compile import compile_rule
-from audiences.rules.describe import sentence
+from audiences.rules import compile, references
 from common.errors import Invalid, Problem
 
 
 def check(audience: Audience) -> None:
-    """Raises Invalid with every fault and its place below `rule`, `composition` or `topic`."""
-    if audience.kind == Audience.Kind.SUBSCRIPTION:
+    """Raises Invalid with every fault and its place in the rule or composition, or at `topic`."""
+    if audience.kind == Audience.Kind.RULE:
+        compile.check(audience.rule, audience.workspace, self_id=audience.pk)
+    elif audience.kind == Audience.Kind.COMPOSITION:
+        composition.check(audience.composition, audience.workspace, self_id=audience.pk)
+    elif audience.kind == Audience.Kind.SUBSCRIPTION:
         _check_topic(audience)
-    elif audience.kind == Audience.Kind.RULE:
-        compile_rule(audience.rule, audience.workspace)
+
+
+def check_named(tree: Any, before: Any, workspace: Workspace, actor: Actor) -> None:
+    """Nobody builds upon an audience they may not see: to them it does not exist. What stood there stays."""
+    named, stood = references.named(tree), references.named(before)
+    new = {number: pointer for number, pointer in named.items() if number not in stood}
+    rows = Audience.objects.filter(workspace=workspace, pk__in=new)
+    seen = set(visible_to(actor, rows, VIEW).values_list("pk", flat=True))
+    detail = _("There is no audience %(number)s in this workspace.")
+    faults = [
+        Problem("rule_unknown_audience", detail % {"number": number}, pointer)
+        for number, pointer in new.items()
+        if number not in seen
+    ]
+    if faults:
+        raise Invalid(faults)
 
 
 def _check_topic(audience: Audience) -> None:
@@ -29,11 +52,7 @@ def _check_topic(audience: Audience) -> None:
 
 def words(audience: Audience) -> str:
     """The definition as a sentence in the reader's language; what is wrong with it, where it is broken."""
-    if audience.kind == Audience.Kind.UPLOAD:
-        return _("The people brought in from files.")
-    if audience.kind == Audience.Kind.SUBSCRIPTION:
-        return _("Everybody who subscribed to “%(topic)s”.") % {"topic": audience.topic or "–"}
     try:
-        return sentence(audience.rule, audience.workspace)
+        return membership.sentence(references.one(audience), audience.workspace)
     except Invalid as error:
         return error.detail

@@ -2,12 +2,15 @@
 
 from django.urls import path
 
-from audiences.views import audiences, detail, imports, people, rules
+from audiences.views import audiences, composition, detail, imports, people, rules
 
 app_name = "audiences"
 urlpatterns = [
     path("", audiences.show_list, name="list"),
     path("new/", rules.create, name="create"),
+    path("new/composition/", composition.compose, name="compose"),
+    path("new/subscription/", composition.subscribe, name="subscribe"),
+    path("<int:pk>/composition/", composition.recompose, name="recompose"),
     path("import/", imports.upload, name="import"),
     path("imports/<int:pk>/", imports.import_status, name="import_status"),
     path("imports/<int:pk>/continue/", imports.import_continue, name="import_continue"),

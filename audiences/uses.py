@@ -45,11 +45,8 @@ def protectors(audience: Audience) -> list[Model]:
     return rows
 
 
-# Every place in a rule or a composition that names an audience by number, however deep it lies.
-NAMED = (
-    "$.**.audience ? (@ == {pk})",
-    '$.** ? (@.field == "audience").value[*] ? (@ == {pk})',
-)
+# Every place in a rule or a composition that names an audience by its number, however deep it lies.
+NAMED = "$.**.audience ? (@ == {pk})"
 
 
 class Holds(Func):
@@ -61,8 +58,6 @@ class Holds(Func):
 
 def referring(audience: Audience) -> QuerySet[Audience]:
     """The audiences of the workspace whose rule or composition names this one."""
-    named = Q()
-    for path in NAMED:
-        for column in ("rule", "composition"):
-            named |= Q(Holds(F(column), Value(path.format(pk=int(audience.pk)))))
+    path = Value(NAMED.format(pk=int(audience.pk)))
+    named = Q(Holds(F("rule"), path)) | Q(Holds(F("composition"), path))
     return Audience.objects.filter(named, workspace=audience.workspace_id).exclude(pk=audience.pk)
