@@ -191,7 +191,7 @@ def rights_on(actor: User | ApiCredential, rows: Sequence[Model]) -> dict[Any, s
     member_of = {row.pk for row in rows if row.workspace_id in in_workspace}  # type: ignore[attr-defined]
     for pk, codename in _shared_rights(actor, model, groups, member_of):
         rights[pk].add(f"{model._meta.app_label}.{codename}")
-    for pk in _behind_labels(actor, model, member_of):
+    for pk in behind_labels(actor, model, member_of):
         rights[pk] = set()
     return rights
 
@@ -209,13 +209,14 @@ def _shared_rights(
         yield from found.filter(content_object__in=pks).values_list("content_object", "permission__codename")
 
 
-def _behind_labels(actor: User | ApiCredential, model: type[Model], pks: set[Any]) -> set[Any]:
+def behind_labels(actor: Actor, model: type[Model], pks: Iterable[Any]) -> set[Any]:
+    """Those of the rows whose labels keep the actor out, whatever roles and shares say; in one query."""
     field = _label_field(model)
-    if field is None:
+    if field is None or isinstance(actor, System):
         return set()
     name = field.m2m_field_name()
     rows = _lacking(actor, field, OuterRef(f"{name}__workspace"))
-    return set(rows.filter(**{f"{name}__in": pks}).values_list(name, flat=True))
+    return set(rows.filter(**{f"{name}__in": list(pks)}).values_list(name, flat=True))
 
 
 def visible_to(actor: Actor, queryset: QuerySet[Row], permission: str) -> QuerySet[Row]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from accounts.access import Actor, require, visible_to
+from accounts.access import Actor, behind_labels, require, visible_to
 from accounts.models import Workspace
+from audiences.models import Audience
 from campaigns.models import Campaign
 from common.errors import NotFound
 
@@ -16,6 +19,11 @@ VIEW = "campaigns.view_campaign"
 def list_for(actor: Actor, workspace: Workspace) -> QuerySet[Campaign]:
     """What the actor may see in the workspace."""
     return visible_to(actor, Campaign.objects.filter(workspace=workspace), VIEW)
+
+
+def hidden_audiences(actor: Actor, campaigns: Iterable[Campaign]) -> set[int]:
+    """Numbers of the campaigns' audiences whose labels the actor lacks: not even their names are shown."""
+    return behind_labels(actor, Audience, {one.audience_id for one in campaigns if one.audience_id})
 
 
 def campaign_for(actor: Actor, pk: int, permission: str = VIEW) -> Campaign:

@@ -57,9 +57,8 @@ def _audience(campaign: Campaign) -> Iterator[Finding]:
         yield _error("audience_missing", "audience", "audience", _("Choose whom it goes to."))
         return
     if campaign.audience.state != Audience.State.PUBLISHED:
-        message = _("“%(name)s” is not published. Publish it, or choose another audience.")
-        named = {"name": campaign.audience.name}
-        yield _error("audience_not_published", "audience", "audience", message % named)
+        message = _("The audience is not published. Publish it, or choose another one.")
+        yield _error("audience_not_published", "audience", "audience", message)
     try:
         evaluate.targets(
             evaluate.definition(campaign.audience),

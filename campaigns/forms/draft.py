@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -14,9 +14,15 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User, Workspace
 from audiences.access import choosable
 from audiences.models import Audience
+from campaigns.access import hidden_audiences
 from campaigns.models import Action, Campaign
 from channels.models import ChannelConfiguration
 from channels.rendering import CONTROLS
+
+if TYPE_CHECKING:
+    AudienceChoiceBase = forms.ModelChoiceField[Audience]
+else:  # cannot be subscripted while running
+    AudienceChoiceBase = forms.ModelChoiceField
 
 NEAREST, FARTHEST = 2000, 2199  # years a database and every time zone can hold without overflowing
 
@@ -90,15 +96,25 @@ class PropertiesForm(TabForm):
         return sorted({part for part in parts if part}, key=str.lower)
 
 
+class AudienceChoice(AudienceChoiceBase):
+    """`hidden` may stay chosen, but is not named."""
+
+    hidden: set[int] = set()
+
+    def label_from_instance(self, obj: Any) -> str:
+        return str(_("An audience you may not see")) if obj.pk in self.hidden else str(obj)
+
+
 class AudienceForm(TabForm):
-    audience = forms.ModelChoiceField(
+    audience = AudienceChoice(
         label=_("Audience"), queryset=Audience.objects.none(), required=False, empty_label=_("Choose one")
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         chooser = self.fields["audience"]
-        assert isinstance(chooser, forms.ModelChoiceField)
+        assert isinstance(chooser, AudienceChoice)
+        chooser.hidden = hidden_audiences(self.actor, [self.campaign])
         chooser.queryset = choosable(self.actor, self.campaign.workspace, chosen=self.campaign.audience_id)
 
     def present(self) -> dict[str, Any]:

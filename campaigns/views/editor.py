@@ -14,9 +14,10 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import may
+from accounts.models import User
 from audiences import context, evaluate
 from audiences.models import Profile
-from campaigns import drafts, transitions, validation
+from campaigns import access, drafts, transitions, validation
 from campaigns.forms.draft import TabForm, sample_fields, tabs_of
 from campaigns.models import Campaign, Status
 from campaigns.reports.metrics import REASON_LABELS
@@ -63,9 +64,12 @@ def edit(request: HttpRequest, pk: int, tab: str) -> HttpResponse:
         if not following:
             return redirect("campaigns:review", pk)
         return redirect("campaigns:edit", pk, following[0])
-    page = {**summary(campaign), "form": form, "tab": tab, "tabs": tabs}
+    page = {**summary(campaign, actor_of(request)), "form": form, "tab": tab, "tabs": tabs}
     if tab == "content":
-        page |= {"fields": sample_fields(campaign.workspace), "people": sample_people(campaign)}
+        page |= {
+            "fields": sample_fields(campaign.workspace),
+            "people": sample_people(campaign, actor_of(request)),
+        }
     status = 200 if request.method != "POST" else 409 if form.non_field_errors() else 400
     return render(request, "campaigns/edit.html", page, status=status)
 
@@ -90,11 +94,12 @@ def _save(request: HttpRequest, form: TabForm) -> bool:
     return True
 
 
-def summary(campaign: Campaign) -> dict[str, Any]:
+def summary(campaign: Campaign, actor: User) -> dict[str, Any]:
     """What stands beside every page of a campaign: findings, and whom it reaches."""
     findings = validation.validate(campaign, now=timezone.now())
     return {
         "campaign": campaign,
+        "hides_audience": bool(access.hidden_audiences(actor, [campaign])),
         "findings": findings,
         "error_count": sum(finding.is_error for finding in findings),
         "reach": reach_of(campaign),
@@ -118,10 +123,10 @@ def reach_of(campaign: Campaign) -> dict[str, Any] | None:
     return {"people": sum(counts.values()), "reached": counts.get("", 0), "reasons": reasons}
 
 
-def sample_people(campaign: Campaign) -> list[Profile]:
-    """Test profiles first, then members of the audience."""
+def sample_people(campaign: Campaign, actor: User) -> list[Profile]:
+    """Test profiles first, then members of the audience, unless its labels hide it from the reader."""
     tests = list(Profile.objects.filter(workspace=campaign.workspace, is_test=True).order_by("pk")[:5])
-    if campaign.audience is None:
+    if campaign.audience is None or access.hidden_audiences(actor, [campaign]):
         anybody = Profile.objects.filter(workspace=campaign.workspace).order_by("pk")
         return tests or list(anybody[:2])
     try:
@@ -149,7 +154,7 @@ def _sample_context(content: Content) -> dict[str, Any]:
 def preview(request: HttpRequest, pk: int) -> HttpResponse:
     """The message as one person would get it, locked away from the application by its own policy."""
     campaign = campaign_of(request, pk)
-    people = {str(one.pk): one for one in sample_people(campaign)}
+    people = {str(one.pk): one for one in sample_people(campaign, actor_of(request))}
     person = people.get(request.GET.get("profile", "")) or next(iter(people.values()), None)
     action = campaign.actions.select_related("configuration")[0]
     values = {

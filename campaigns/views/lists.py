@@ -34,6 +34,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
     rows = Paginator(shown, PAGE).get_page(request.GET.get("page"))
     page: dict[str, Any] = {
         "page": rows,
+        "hidden": access.hidden_audiences(actor, list(rows)),
         "rows": list(zip(rows, lifecycle.available_in_list(list(rows), actor), strict=True)),
         "counts": dict(mine.values_list("type").annotate(Count("pk"))),
         "kind": _type(request),

@@ -26,9 +26,9 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = campaign_of(request, pk)
     history = AuditEntry.objects.filter(object_type="campaigns.campaign", object_key=str(pk))
     page = {
-        **summary(campaign),
+        **summary(campaign, actor_of(request)),
         "actions": lifecycle.available(campaign, actor_of(request), now=timezone.now()),
-        "people": sample_people(campaign),
+        "people": sample_people(campaign, actor_of(request)),
         "rule": _rule(campaign),
         "history": history.exclude(verb="save")[:10],
         "verb_label": verb_label,

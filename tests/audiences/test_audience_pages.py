@@ -253,3 +253,21 @@ def test_a_large_audience_says_that_it_is_being_evaluated(where: Workspace, mana
     evaluations.claim(builders.NOW)  # a worker is at it
     Audience.objects.filter(pk=audience.pk).update(next_evaluation_at="2999-01-01T00:00Z")
     assert "It is being evaluated." in text(manager, f"/audiences/{audience.pk}/")
+
+
+def test_the_admin_site_shows_audiences_and_changes_none(where: Workspace) -> None:
+    seen, hidden = builders.audience(where, name="Seen"), builders.audience(where, name="Hidden")
+    hidden.labels.add(AccessLabel.objects.create(workspace=where, name="VIP"))
+    user = builders.person(where, "administrator")
+    user.is_staff = True
+    user.save()
+    client = Client()
+    client.force_login(user)
+    page = text(client, "/admin/audiences/audience/")
+    assert "Seen" in page and "Hidden" not in page
+    address = f"/admin/audiences/audience/{seen.pk}/change/"
+    text(client, address)
+    assert client.post(address, {"name": "Changed"}).status_code == 403
+    assert client.get(f"/admin/audiences/audience/{hidden.pk}/change/").status_code == 302
+    seen.refresh_from_db()
+    assert seen.name == "Seen"

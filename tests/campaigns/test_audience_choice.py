@@ -53,3 +53,25 @@ def test_an_audience_that_is_not_published_blocks_the_sending(where: Workspace, 
         lifecycle.apply(campaign, "activate", actor=builders.person(where, "approver"), now=builders.NOW)
     campaign.refresh_from_db()
     assert campaign.status == "draft"
+
+
+def test_a_campaign_does_not_name_an_audience_its_reader_may_not_see(where: Workspace) -> None:
+    secret = builders.audience(where, name="Takeover", rule={"field": "name", "op": "is", "value": "Target"})
+    builders.profiles(where, 3)
+    manager = builders.person(where, "manager")
+    campaign = builders.draft(where, manager, audience=secret)
+    builders.audience(where, name="Open")
+    client = Client()
+    client.force_login(manager)
+    pages = ["/campaigns/", *(f"/campaigns/{campaign.pk}/{part}/" for part in ("edit/audience", "review"))]
+    for address in pages:
+        assert "Takeover" in client.get(address).content.decode() or address.endswith("review/")
+    secret.labels.add(AccessLabel.objects.create(workspace=where, name="VIP"))
+    for address in pages:
+        page = client.get(address).content.decode()
+        assert "An audience you may not see" in page, address
+        assert "Takeover" not in page and "Target" not in page, address
+    form = {"revision": campaign.revision, "audience": secret.pk}  # what was chosen stays when saved again
+    assert client.post(f"/campaigns/{campaign.pk}/edit/audience/", form).status_code == 302
+    campaign.refresh_from_db()
+    assert campaign.audience == secret
