@@ -40,11 +40,21 @@ def audience_for(actor: Actor, pk: int, permission: str = VIEW) -> Audience:
 
 
 def import_for(actor: Actor, pk: int) -> Import:
+    """Only who may manage people of the workspace sees one: it shows cells of the file."""
     job = Import.objects.select_related("workspace", "audience").filter(pk=pk).first()
-    if job is None or job.audience is None:
+    if job is None or not may(actor, VIEW, job.workspace):
         raise NotFound(_("There is no such import, or you may not see it."))
-    audience_for(actor, job.audience.pk)
+    if job.audience is not None:
+        audience_for(actor, job.audience.pk)
+    require(actor, MANAGE, job.workspace)
     return job
+
+
+def imports_for(actor: Actor, workspace: Workspace) -> QuerySet[Import]:
+    require(actor, MANAGE, workspace)
+    seen = visible_to(actor, Audience.objects.filter(workspace=workspace), VIEW)
+    rows = Import.objects.filter(Q(audience=None) | Q(audience__in=seen), workspace=workspace)
+    return rows.select_related("audience").order_by("-pk")
 
 
 def profile_for(actor: Actor, pk: int) -> Profile:

@@ -91,7 +91,7 @@ SELECT * FROM unnest(%s::int[], %s::bigint[], %s::text[], %s::bigint[], %s::text
 """
 
 
-def record(source: Query, *, actor: Actor | None) -> dict[int, Verdict]:
+def record(source: Query, *, actor: Actor | str | None) -> dict[int, Verdict]:
     """Writes what is news of any number of statements, in one statement; for imports.
 
     `source` selects (place int, profile_id, channel, topic_id, state, source, wording, at), every value

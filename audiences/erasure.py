@@ -16,13 +16,13 @@ from accounts import audit
 from accounts.access import Actor, require
 from audiences import suppression
 from audiences.access import MANAGE
-from audiences.models import Import, Profile, ProfileEvent, StagedRow
+from audiences.imports import forgetting
+from audiences.models import Profile, ProfileEvent
 from common.errors import NotFound
 
 # Sent before the rows go, with profile_id, workspace_id and addresses (in their stored form).
 profile_erased = Signal()
 REASON = "erased"
-FINISHED = (Import.State.COMPLETED, Import.State.FAILED)
 
 
 @transaction.atomic
@@ -59,15 +59,8 @@ def addresses_of(person: Profile) -> list[tuple[str, str]]:
 def _forget(person: Profile, addresses: list[tuple[str, str]]) -> None:
     # Events have no foreign keys in the database; the history of consent gives way only to this.
     ProfileEvent.objects.filter(profile=person)._raw_delete(using=person._state.db)
-    _forget_imports(person, [address for _channel, address in addresses])
+    forgetting.forget(person.workspace_id, [address for _channel, address in addresses])
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL carillon.erasing = 'on'")
         person.delete()
         cursor.execute("SET LOCAL carillon.erasing = 'off'")
-
-
-def _forget_imports(person: Profile, addresses: list[str]) -> None:
-    """Rows of files that are still on their way in, and what was rejected of files that are in."""
-    jobs = Import.objects.filter(workspace=person.workspace_id)
-    waiting = StagedRow.objects.filter(job__in=jobs.exclude(state__in=FINISHED))
-    (waiting.filter(email__in=addresses) | waiting.filter(phone__in=addresses)).delete()

@@ -9,14 +9,22 @@ from django.utils import timezone
 from kombu.exceptions import KombuError
 
 from audiences import evaluations, months
-from audiences.imports import merge
+from audiences.imports import claims, jobs, work
 
 log = structlog.get_logger(__name__)
 
 
 @shared_task
-def merge_import(job_id: int) -> None:
-    merge.merge(job_id, now=timezone.now())
+def advance_import(job_id: int) -> None:
+    if work.advance(job_id):
+        ring_import(job_id)
+
+
+@shared_task
+def sweep_imports() -> None:
+    for job_id in claims.unfinished():
+        ring_import(job_id)
+    jobs.clear(timezone.now())
 
 
 @shared_task
@@ -34,8 +42,8 @@ def ring_import(job_id: int) -> None:
 
     def publish() -> None:
         try:
-            merge_import.delay(job_id)
+            advance_import.delay(job_id)
         except (KombuError, OSError) as error:
-            log.warning("bell not heard", task="merge_import", error=type(error).__name__)
+            log.warning("bell not heard", task="advance_import", error=type(error).__name__)
 
     transaction.on_commit(publish)

@@ -9,7 +9,6 @@ from celery import shared_task
 from django.utils import timezone
 
 from accounts import heartbeat
-from audiences.imports import merge
 from campaigns.delivery import clock, completion, fanout, recovery, send
 from campaigns.models import Batch
 
@@ -35,8 +34,6 @@ def sweep() -> None:
     now = timezone.now()
     heartbeat.beat("bulk", now=now)
     recovery.sweep(now=now)
-    for job_id in merge.unfinished(now):
-        merge.merge(job_id, now=now)
 
 
 @shared_task

@@ -1,116 +1,196 @@
-"""Merges staged rows into profiles and into the audience, page by page, each page one transaction.
+"""Merges the staged rows into the workspace's people: pages of rows, each one transaction with its cursor.
 
-Killed anywhere, it goes on from the page it had reached; run twice, it changes nothing more. Consent and
-suppression are not touched: an import never brings somebody back.
+Killed anywhere, it goes on after the last page; the same file again changes nothing. Two imports into one
+workspace take turns by page, under the lock of all who write people in bulk.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import time
+from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, transaction
+from django.utils import timezone
 
-from audiences.evaluate import recount
-from audiences.models import AttributeDefinition, Import
+from accounts import audit
+from accounts.access import SYSTEM, Actor
+from audiences.imports import mapping, staging
+from audiences.imports.claims import Claim
+from audiences.imports.consents import write_consents
+from audiences.imports.mapping import MATCHES, Plan, plan_of
+from audiences.imports.stage import differs, leave_out_taken
+from audiences.locks import lock_people
+from audiences.models import Audience, AudienceMember, Import
 
-PAGE = 5000
-STALLED = timedelta(seconds=30)
+PAGE = 20_000
 
-PROFILES = """
-WITH page AS (
-    SELECT * FROM audiences_stagedrow WHERE job_id = %(job)s AND number > %(after)s
-    ORDER BY number LIMIT %(page)s
-), written AS (
+PEOPLE = """
+WITH written AS (
     INSERT INTO audiences_profile AS p
-        (workspace_id, email, locale, time_zone, attributes, is_test, created_at, changed_at)
-    SELECT %(workspace)s, email, locale, time_zone, attributes, FALSE, %(now)s, %(now)s FROM page
-    ON CONFLICT (workspace_id, email) DO UPDATE SET
-        locale = COALESCE(NULLIF(EXCLUDED.locale, ''), p.locale),
-        time_zone = COALESCE(NULLIF(EXCLUDED.time_zone, ''), p.time_zone),
-        attributes = p.attributes || EXCLUDED.attributes,
-        changed_at = EXCLUDED.changed_at
-    RETURNING id, email, (xmax = 0) AS is_new
-), members AS (
-    INSERT INTO audiences_audiencemember (audience_id, profile_id)
-    SELECT %(audience)s, id FROM written ON CONFLICT DO NOTHING
+        (workspace_id, {names}, locale, time_zone, attributes, is_test, created_at, changed_at)
+    SELECT %(workspace)s, {names}, COALESCE(s.locale, ''), COALESCE(s.time_zone, ''),
+           COALESCE(s.attributes, '{}'), COALESCE(s.is_test, FALSE), %(now)s, %(now)s
+    FROM {table} s WHERE s.number > %(after)s AND s.number <= %(last)s
+    ON CONFLICT (workspace_id, {match}) {action}
+    RETURNING xmax = 0 AS is_new
 )
-SELECT (SELECT count(*) FROM written WHERE is_new), (SELECT count(*) FROM written WHERE NOT is_new),
-       (SELECT max(number) FROM page)
+SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new),
+       (SELECT count(*) FROM {table} s WHERE s.number > %(after)s AND s.number <= %(last)s)
+FROM written
 """
 
-# A phone that another profile has already stays with that profile.
-PHONES = """
-UPDATE audiences_profile p SET phone = s.phone
-FROM (SELECT DISTINCT ON (phone) phone, email FROM audiences_stagedrow
-      WHERE job_id = %(job)s AND number > %(after)s AND number <= %(last)s AND phone IS NOT NULL
-      ORDER BY phone, number) s
-WHERE p.workspace_id = %(workspace)s AND p.email = s.email
-  AND NOT EXISTS (SELECT 1 FROM audiences_profile o
-                  WHERE o.workspace_id = p.workspace_id AND o.phone = s.phone)
+FILL = """
+UPDATE {table} s SET is_test = p.is_test FROM audiences_profile p
+WHERE p.workspace_id = %(workspace)s AND p.{match} = s.{match} AND s.is_test IS NULL
+  AND s.number > %(after)s AND s.number <= %(last)s
+"""
+
+MEMBERS = """
+INSERT INTO audiences_audiencemember (audience_id, profile_id)
+SELECT %(audience)s, p.id FROM {table} s
+JOIN audiences_profile p ON p.workspace_id = %(workspace)s AND p.{match} = s.{match}
+WHERE s.number > %(after)s AND s.number <= %(last)s
+ON CONFLICT DO NOTHING
+"""
+
+IDENTITIES = """
+INSERT INTO audiences_identity (workspace_id, profile_id, namespace, value, created_at)
+SELECT %(workspace)s, p.id, %(namespace)s, s.identities ->> %(namespace)s, %(now)s FROM {table} s
+JOIN audiences_profile p ON p.workspace_id = %(workspace)s AND p.{match} = s.{match}
+WHERE s.number > %(after)s AND s.number <= %(last)s AND s.identities ? %(namespace)s
+ORDER BY s.number
+ON CONFLICT (workspace_id, namespace, value) DO NOTHING
+"""
+
+FOREIGN = """
+INSERT INTO audiences_importproblem (job_id, "row", "column", value, code, extra, is_rejected)
+SELECT %(job)s, s.number, %(column)s, left(i.value, 80), 'identity_taken', '', FALSE FROM {table} s
+JOIN audiences_profile p ON p.workspace_id = %(workspace)s AND p.{match} = s.{match}
+JOIN audiences_identity i ON i.workspace_id = %(workspace)s AND i.namespace = %(namespace)s
+     AND i.value = s.identities ->> %(namespace)s AND i.profile_id <> p.id
+WHERE s.number > %(after)s AND s.number <= %(last)s
 """
 
 
-def merge(job_id: int, *, now: datetime) -> None:
-    """Runs the import to its end. A second worker on the same job waits for the page, then finds no more."""
-    _define_attributes(job_id)
-    while _merge_page(job_id, now):
-        pass
-
-
-def _define_attributes(job_id: int) -> None:
-    job = Import.objects.get(pk=job_id)
-    AttributeDefinition.objects.bulk_create(
-        [
-            AttributeDefinition(workspace_id=job.workspace_id, key=key)
-            for key in job.columns
-            if key not in ("email", "phone", "locale", "time_zone")
-        ],
-        ignore_conflicts=True,
-    )
-
-
-@transaction.atomic
-def _merge_page(job_id: int, now: datetime) -> bool:
-    """One page; False when the import is done. `merged` is the number of the last row taken."""
-    job = Import.objects.select_for_update().get(pk=job_id)
-    if job.state in (Import.State.COMPLETED, Import.State.FAILED):
+def merge(claim: Claim, *, until: float) -> bool:
+    """Works until done, or until the monotonic clock says `until`; then returns False: ring again."""
+    job = claim.job
+    if staging.count(job.pk) != job.staged_count:  # PostgreSQL went down and came back with an empty table
+        with claim.hold():
+            Import.objects.filter(pk=job.pk).update(state=Import.State.STAGING, lease_until=None)
         return False
-    values = {
-        "job": job.pk,
-        "after": job.cursor,
-        "page": PAGE,
-        "workspace": job.workspace_id,
-        "audience": job.audience_id,
-        "now": now,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(PROFILES, values)
-        created, changed, last = cursor.fetchone()
-        if last is not None:
-            cursor.execute(PHONES, {**values, "last": last})
-    if last is None:
-        return _complete(job, now)
-    job.state = Import.State.MERGING
-    job.cursor = last
-    job.merged += created + changed
-    job.created_count += created
-    job.changed_count += changed
-    job.save()
+    plan, last = plan_of(job), staging.last_row(job.pk)
+    with claim.hold(phase_at=timezone.now(), phase_from=job.merged):
+        pass
+    while job.cursor < last:
+        if time.monotonic() > until:
+            return False
+        _page(claim, plan)
+    _complete(claim)
     return True
 
 
-def _complete(job: Import, now: datetime) -> bool:
-    job.state, job.finished_at = Import.State.COMPLETED, now
-    job.save()
-    job.rows.all().delete()
-    if job.audience:
-        recount(job.audience, now)
-    return False
+def _page(claim: Claim, plan: Plan) -> None:
+    job = claim.job
+    page = {"job": job.pk, "workspace": job.workspace_id, "audience": job.audience_id, "now": timezone.now()}
+    page |= {"after": job.cursor, "last": job.cursor + PAGE}
+    with claim.hold():
+        lock_people(job.workspace_id)
+        if plan.of("is_test"):  # an empty cell leaves a test person one
+            _run(FILL, plan, page)
+        new, changed, rows = _write_people(job, plan, page)
+        for target in plan.of("identity"):
+            values = {**page, "namespace": target.key, "column": target.name}
+            _run(IDENTITIES, plan, values)
+            _run(FOREIGN, plan, values)
+        write_consents(job, plan, page)
+        if job.audience_id:
+            _run(MEMBERS, plan, page)
+        done = {
+            "cursor": page["last"],
+            "merged": job.merged + rows,
+            "created_count": job.created_count + new,
+            "changed_count": job.changed_count + changed,
+            "unchanged_count": job.unchanged_count + rows - new - changed,
+        }
+        Import.objects.filter(pk=job.pk).update(**done)
+    for name, value in done.items():
+        setattr(job, name, value)
 
 
-def unfinished(now: datetime) -> list[int]:
-    """Imports whose bell was lost or whose worker died; the sweep rings for them."""
-    open_jobs = Import.objects.filter(
-        state__in=[Import.State.STAGED, Import.State.MERGING], created_at__lt=now - STALLED
-    )
-    return list(open_jobs.values_list("pk", flat=True))
+def _run(sql: str, plan: Plan, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return staging.run(sql.replace("{match}", plan.match), values["job"], values)
+
+
+def _write_people(job: Import, plan: Plan, page: dict[str, Any]) -> tuple[int, int, int]:
+    """New, changed and all people of the page. Somebody else's identity is found by the constraint alone."""
+    sql = PEOPLE.replace("{action}", _action(plan)).replace("{names}", ", ".join(_names(plan)))
+    others = [name for name in MATCHES if name != plan.match and plan.of(name)]
+    try:
+        with transaction.atomic(savepoint=bool(others)):
+            return _counts(_run(sql, plan, page))
+    except IntegrityError:
+        if not others:
+            raise
+    for name in others:
+        leave_out_taken(job, plan, name, after=page["after"], last=page["last"], tell=True)
+    return _counts(_run(sql, plan, page))
+
+
+def _counts(rows: list[tuple[Any, ...]]) -> tuple[int, int, int]:
+    new, changed, every = rows[0]
+    return int(new), int(changed), int(every)
+
+
+def _names(plan: Plan) -> list[str]:
+    return [name for name in MATCHES if plan.of(name)]
+
+
+def _action(plan: Plan) -> str:
+    """What happens to a person who is known: only what the row says, and nothing when it says nothing new."""
+    names = [name for name in _names(plan) if name != plan.match]
+    names += [target.to for target in plan.targets if target.to in ("locale", "time_zone")]
+    sets = [f"{name} = COALESCE(NULLIF(EXCLUDED.{name}, ''), p.{name})" for name in names]
+    if plan.of("is_test"):
+        sets.append("is_test = EXCLUDED.is_test")
+    if plan.of("attribute"):
+        sets.append("attributes = p.attributes || EXCLUDED.attributes")
+    if not sets:
+        return "DO NOTHING"
+    return f"DO UPDATE SET {', '.join(sets)}, changed_at = EXCLUDED.changed_at WHERE {_is_news(plan)}"
+
+
+def _is_news(plan: Plan) -> str:
+    # In an upsert a blank text stands for "says nothing", as NULL does in the staging table.
+    news = differs(plan, "EXCLUDED")
+    for name in ("locale", "time_zone"):
+        news = news.replace(f"EXCLUDED.{name} IS NOT NULL", f"EXCLUDED.{name} <> ''")
+    return news
+
+
+def _complete(claim: Claim) -> None:
+    job, now = claim.job, timezone.now()
+    with claim.hold():
+        staging.drop(job.pk)
+        mapping.remember(job, now)
+        Import.objects.filter(pk=job.pk).update(
+            state=Import.State.COMPLETED, finished_at=now, lease_until=None
+        )
+        actor: Actor = job.created_by or SYSTEM
+        audit.record(
+            actor=actor,
+            verb="complete_import",
+            obj=job.workspace,
+            workspace=job.workspace,
+            now=now,
+            job=job.pk,
+            new=job.created_count,
+            changed=job.changed_count,
+            unchanged=job.unchanged_count,
+            rejected=job.rejected_count,
+        )
+        if job.audience_id:  # the clock evaluates it thoroughly, with its reach
+            members = AudienceMember.objects.filter(audience=job.audience_id).count()
+            Audience.objects.filter(pk=job.audience_id).update(
+                counted=members, counted_at=now, next_evaluation_at=now
+            )

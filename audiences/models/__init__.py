@@ -9,7 +9,7 @@ from audiences.models.audience import (
 )
 from audiences.models.consent import Consent, ConsentEntry, ConsentState, Suppression, Topic
 from audiences.models.event import ProfileEvent
-from audiences.models.imports import Import, StagedRow
+from audiences.models.imports import Import, ImportChunk, ImportMapping, ImportProblem
 from audiences.models.profile import AttributeDefinition, Identity, IdentityNamespace, Profile
 
 __all__ = [
@@ -25,9 +25,11 @@ __all__ = [
     "Identity",
     "IdentityNamespace",
     "Import",
+    "ImportChunk",
+    "ImportMapping",
+    "ImportProblem",
     "Profile",
     "ProfileEvent",
-    "StagedRow",
     "Suppression",
     "Topic",
 ]

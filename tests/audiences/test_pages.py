@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from accounts.models import AuditEntry, Workspace
 from audiences import consent, suppression
-from audiences.models import Audience, Import, Profile
+from audiences.models import Profile
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -28,34 +27,6 @@ def manager(where: Workspace) -> Client:
     client = Client()
     client.force_login(builders.person(where, "manager"))
     return client
-
-
-def test_a_file_becomes_an_audience_with_its_rejected_rows_shown(manager: Client) -> None:
-    raw = "email,name\nnew@example.com,林怡君\nnobody,x\n".encode("big5")
-    form = {"name": "File", "file": SimpleUploadedFile("people.csv", raw)}
-    address = manager.post("/audiences/import/", form).headers["Location"]
-    page = manager.get(address).content.decode()
-    assert "Ready to import" in page and "is not an email address" in page
-    manager.post(address + "continue/")
-    page = manager.get(address).content.decode()
-    assert "Imported" in page and "hx-get" not in page
-    assert Profile.objects.get(email="new@example.com").attributes == {"name": "林怡君"}
-
-
-@pytest.mark.parametrize(
-    ("raw", "told"),
-    [
-        (b"", "The file has no content."),
-        (b"PK\x03\x04", "This is a ZIP"),
-        (b"a,b\n1,2", "No column is named email"),
-    ],
-)
-def test_a_wrong_file_is_told_at_the_field_and_leaves_nothing(manager: Client, raw: bytes, told: str) -> None:
-    answer = manager.post("/audiences/import/", {"name": "File", "file": SimpleUploadedFile("x.csv", raw)})
-    assert answer.status_code == 400
-    assert told in answer.content.decode()
-    assert not Audience.objects.exists()
-    assert not Import.objects.exists()
 
 
 def test_profiles_are_found_by_address_and_attribute(manager: Client) -> None:

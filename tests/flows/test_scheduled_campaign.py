@@ -10,12 +10,12 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
-from audiences.imports import merge, stage
 from audiences.models import Audience
 from campaigns import drafts, lifecycle
 from campaigns.models import Run
 from campaigns.reports.metrics import engagement, ledger
 from tests import builders
+from tests.audiences.imported import put
 from tests.fakes.smtp import FakeSmtp
 
 PEOPLE = 2000
@@ -28,14 +28,7 @@ def test_a_file_of_two_thousand_people_becomes_two_thousand_messages_and_a_true_
     manager, approver = builders.person(where, "manager"), builders.person(where, "approver")
     rows = [f"p{n}@example.com,{NAMES[n % 4]},zh-TW" for n in range(PEOPLE)]
     upload = Audience.objects.create(workspace=where, name="Members", kind=Audience.Kind.UPLOAD)
-    job = stage.stage(
-        "\n".join(["email,name,locale", *rows]).encode("big5"),
-        file_name="members.csv",
-        audience=upload,
-        actor=manager,
-        now=timezone.now(),
-    )
-    merge.merge(job.pk, now=timezone.now())
+    put("\n".join(["email,name,locale", *rows]).encode("big5"), where, audience=upload)
     with FakeSmtp() as server:
         draft = drafts.create(
             where, name="Winter", type="scheduled", category="marketing", actor=manager, now=timezone.now()

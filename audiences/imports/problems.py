@@ -1,0 +1,66 @@
+"""Why a cell was refused, in the reader's language; and the refused rows as a file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from audiences.models import Import, ImportProblem
+from common.sheets import guard
+
+REASONS: dict[str, Any] = {
+    "row_encoding": gettext_lazy("The cell holds a character that cannot be read in the chosen encoding."),
+    "row_control_char": gettext_lazy("The cell holds a control character."),
+    "row_too_long": gettext_lazy("The cell is longer than 2,000 characters."),
+    "row_too_many_cells": gettext_lazy("The row has more cells than the header."),
+    "row_no_identity": gettext_lazy("The cell that names the person is empty."),
+    "row_duplicate": gettext_lazy("The same person stands in row %(extra)s already."),
+    "bad_email": gettext_lazy("This is not an email address. Write it like ana@example.com."),
+    "bad_phone": gettext_lazy(
+        "This is not a phone number. Write it with its country, like +886 912 345 678."
+    ),
+    "bad_identity": gettext_lazy("The identity is too long: at most %(extra)s characters."),
+    "bad_line_id": gettext_lazy("This is not a LINE user id: U and 32 digits or letters from a to f."),
+    "row_bad_locale": gettext_lazy("This is not a language; write one like zh-TW."),
+    "row_bad_time_zone": gettext_lazy("This is not a time zone; write one like Asia/Taipei."),
+    "row_bad_number": gettext_lazy("This is not a number, or not one of ordinary size."),
+    "row_bad_boolean": gettext_lazy("This is neither yes nor no (yes, y, true, 1, 是; no, n, false, 0, 否)."),
+    "row_bad_date": gettext_lazy("This is no date in the chosen format, or no day that exists."),
+    "row_bad_datetime": gettext_lazy("This is no date and time in the chosen format, or none that exists."),
+    "row_bad_list": gettext_lazy("A list has at most 100 texts of at most 200 characters."),
+    "row_bad_choice": gettext_lazy("This is none of the choices: %(extra)s."),
+    "identity_twice": gettext_lazy("Row %(extra)s gives this to another person; it was left out here."),
+    "identity_taken": gettext_lazy("This belongs to another person already; it was left out here."),
+    "consent_kept": gettext_lazy(
+        "This person opted out or never confirmed, and no newer agreement is shown; that stays."
+    ),
+}
+
+
+def sentence(code: str, extra: str = "") -> str:
+    reason = str(REASONS.get(code, REASONS["row_control_char"] if code == "control_char" else code))
+    return reason % {"extra": extra} if "%(extra)s" in reason else reason
+
+
+def shown(value: str) -> str:
+    """At most 80 characters, printable ones, so that the cell can be found."""
+    return "".join(letter if letter.isprintable() else "·" for letter in value[:80])
+
+
+class _Line:
+    def write(self, text: str) -> str:
+        return text
+
+
+def as_csv(job: Import) -> Iterator[str]:
+    """The refused cells: row, column, value, reason. What a spreadsheet would calculate is guarded."""
+    writer = csv.writer(_Line())
+    yield "\ufeff" + writer.writerow([_("Row"), _("Column"), _("Value"), _("What is wrong")])
+    rows = ImportProblem.objects.filter(job=job).order_by("row", "id")
+    for one in rows.iterator(chunk_size=2000):
+        cells = [guard(one.column), guard(one.value), sentence(one.code, one.extra)]
+        yield writer.writerow([one.row, *cells])

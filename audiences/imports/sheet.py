@@ -1,0 +1,229 @@
+"""A page of rows becomes lines for COPY: its columns cleaned one by one, its faulty rows taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import compress
+from operator import itemgetter
+
+from audiences.imports import cells
+from audiences.imports.cells import Refused
+from audiences.imports.columns import Cleaned, Column, EmailColumn, phone_column, tidy
+from audiences.imports.mapping import Plan, Target
+from audiences.imports.problems import shown
+from audiences.imports.reader import Batch
+from audiences.imports.staging import escaped
+from audiences.models import AttributeDefinition
+from audiences.profiles import clean_locale, clean_time_zone
+from common.errors import Invalid
+
+Type = AttributeDefinition.Type
+NULL = "\\N"
+PROBLEM_COLUMNS = ["job_id", '"row"', '"column"', "value", "code", "extra", "is_rejected"]
+
+
+@dataclass
+class Page:
+    """What a batch became. `lines` and `problems` are in COPY's text format."""
+
+    lines: bytes = b""
+    problems: bytes = b""
+    read: int = 0
+    staged: int = 0
+    rejected: int = 0
+
+
+@dataclass
+class _Faults:
+    """Refused cells by place in the batch."""
+
+    found: dict[int, list[tuple[str, str, Refused]]] = field(default_factory=dict)
+
+    def add(self, place: int, column: str, value: str, refused: Refused) -> None:
+        self.found.setdefault(place, []).append((column, value, refused))
+
+
+class Sheet:
+    """Turns batches of one job into pages. `columns` are those of the staging table it fills, in order."""
+
+    def __init__(self, job_id: int, plan: Plan, width: int) -> None:
+        self.job_id, self.plan, self.width = job_id, plan, width
+        self.fixed = [t for t in plan.targets if t.to not in ("attribute", "identity", "consent")]
+        self.attributes, self.identities = plan.of("attribute"), plan.of("identity")
+        self.consents = plan.of("consent")
+        self.columns = ["number", *[target.to for target in self.fixed]]
+        for name in ("attributes", "identities", "consents"):
+            if getattr(self, name):
+                self.columns.append(name)
+        self.cleaners = {target.index: cleaner(target, plan) for target in plan.targets}
+
+    def page(self, batch: Batch) -> Page:
+        faults = _Faults()
+        table = self._square(batch, faults)
+        parts = [list(map(str, batch.numbers))]
+        parts += [self._fixed(target, table, faults) for target in self.fixed]
+        for targets, one in ((self.attributes, self._attribute), (self.identities, self._attribute)):
+            if targets:
+                parts.append(_objects([one(target, table, faults) for target in targets]))
+        if self.consents:
+            said = [self._cleaned(target, table, faults).cells for target in self.consents]
+            parts.append(list(map("".join, zip(*said, strict=True))))
+        return self._written(batch, parts, faults)
+
+    def _square(self, batch: Batch, faults: _Faults) -> list[tuple[str, ...]]:
+        """The file's columns, whatever the lengths of its rows."""
+        rows, width = batch.rows, self.width
+        if any(length != width for length in set(map(len, rows))):
+            for place, row in enumerate(rows):
+                if len(row) > width and any(cell.strip() for cell in row[width:]):
+                    faults.add(place, "", row[-1], Refused("row_too_many_cells"))
+            rows = [(row + [""] * (width - len(row)))[:width] for row in rows]
+        return list(zip(*rows, strict=True)) if rows else [()] * width
+
+    def _cleaned(self, target: Target, table: list[tuple[str, ...]], faults: _Faults) -> Cleaned:
+        """The column in its stored form, its faults noted with what the file says there."""
+        tidied = tidy(list(table[target.index]))
+        cleaned = self.cleaners[target.index].clean(tidied.cells)
+        for place, refused in {**cleaned.faults, **tidied.faults}.items():
+            faults.add(place, target.name, table[target.index][place], refused)
+        return cleaned
+
+    def _fixed(self, target: Target, table: list[tuple[str, ...]], faults: _Faults) -> list[str]:
+        cleaned = self._cleaned(target, table, faults).cells
+        if "" in cleaned:
+            if target.to == self.plan.match:
+                for place, cell in enumerate(cleaned):
+                    if not cell and place not in faults.found:
+                        faults.add(place, target.name, "", Refused("row_no_identity"))
+            cleaned = [cell or NULL for cell in cleaned]
+        return cleaned
+
+    def _attribute(self, target: Target, table: list[tuple[str, ...]], faults: _Faults) -> list[str]:
+        """Each cell as a member of a JSON object, with a comma before it; "" where it is empty."""
+        cleaned = self._cleaned(target, table, faults).cells
+        start = f',"{target.key}":'
+        distinct = set(cleaned)
+        if len(distinct) * 4 < len(cleaned):
+            members = {cell: start + cell if cell else "" for cell in distinct}
+            return list(map(members.__getitem__, cleaned))
+        return [start + cell if cell else "" for cell in cleaned]
+
+    def _written(self, batch: Batch, parts: list[list[str]], faults: _Faults) -> Page:
+        page = Page(read=len(batch.rows), rejected=len(faults.found))
+        if faults.found:
+            good = [place not in faults.found for place in range(len(batch.rows))]
+            parts = [list(compress(part, good)) for part in parts]
+            page.problems = self._problems(batch, faults)
+        page.staged = len(parts[0])
+        if page.staged:
+            page.lines = ("\n".join(map("\t".join, zip(*parts, strict=True))) + "\n").encode()
+        return page
+
+    def _problems(self, batch: Batch, faults: _Faults) -> bytes:
+        lines = []
+        for place, found in sorted(faults.found.items(), key=itemgetter(0)):
+            for column, value, refused in found:
+                told = [escaped(shown(text)) for text in (column, value, refused.code, refused.extra)]
+                lines.append("\t".join((str(self.job_id), str(batch.numbers[place]), *told, "t")))
+        return ("\n".join(lines) + "\n").encode()
+
+
+def _objects(members: list[list[str]]) -> list[str]:
+    joined = list(map("".join, zip(*members, strict=True)))
+    if "\\" in "".join(joined):
+        joined = [text.replace("\\", "\\\\") for text in joined]
+    return [f"{{{text[1:]}}}" for text in joined]
+
+
+# ---- which cleaner a column has ---------------------------------------------------------------
+
+
+class Escaping(Column):
+    """A text that goes to COPY as it is."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(self._check)
+        self.most = most
+
+    def _check(self, cell: str) -> str:
+        if len(cell) > self.most:
+            raise Refused("bad_identity", str(self.most))
+        return escaped(cell)
+
+
+class Texts(Column):
+    """JSON strings. A column without quotes and backslashes needs no look at each cell."""
+
+    def __init__(self) -> None:
+        super().__init__(cells.in_json)
+
+    def clean(self, cells_: list[str]) -> Cleaned:
+        joined = "".join(cells_)
+        if '"' in joined or "\\" in joined or "\n" in joined or "\t" in joined or "\r" in joined:
+            return Cleaned([cells.in_json(cell) if cell else "" for cell in cells_])
+        return Cleaned([f'"{cell}"' if cell else "" for cell in cells_])
+
+
+def cleaner(target: Target, plan: Plan) -> Column:
+    if target.to == "attribute":
+        return _of_type(target, plan)
+    if target.to == "identity":
+        return _identity(target.key)
+    made: dict[str, Callable[[], Column]] = {
+        "email": EmailColumn,
+        "phone": phone_column,
+        "external_id": lambda: Escaping(128),
+        "locale": lambda: Column(_coded(clean_locale, "row_bad_locale")),
+        "time_zone": lambda: Column(_coded(clean_time_zone, "row_bad_time_zone")),
+        "is_test": lambda: Column(lambda cell: {"true": "t", "false": "f"}[cells.boolean(cell)]),
+        "consent": Consents,
+    }
+    return made[target.to]()
+
+
+class Consents(Column):
+    """One letter: y agreed, n opted out, - nothing said."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda cell: "y" if cells.truth(cell) else "n")
+        self.known[""] = "-"
+
+    def clean(self, cells_: list[str]) -> Cleaned:
+        if len(self.known) > 1000:
+            self.known = {"": "-"}
+        return super().clean(cells_)
+
+
+def _of_type(target: Target, plan: Plan) -> Column:
+    made: dict[str, Callable[[], Column]] = {
+        Type.TEXT: Texts,
+        Type.NUMBER: lambda: Column(cells.number, cells.NUMBER),
+        Type.BOOLEAN: lambda: Column(cells.boolean, "true|false"),
+        Type.DATE: lambda: Column(cells.date_cleaner(plan.date_format)),
+        Type.DATE_TIME: lambda: Column(cells.date_time_cleaner(plan.date_format, plan.zone)),
+        Type.LIST: lambda: Column(cells.items),
+        Type.CHOICE: lambda: _choices(target),
+    }
+    return made[target.type]()
+
+
+def _choices(target: Target) -> Column:
+    """A new attribute's choices are what the file holds; how many may differ is checked when it is staged."""
+    if not target.is_new:
+        return Column(cells.choice_cleaner(list(target.choices)))
+    return Column(cells.new_choice)
+
+
+def _identity(namespace: str) -> Column:
+    return Column(lambda cell: cells.identity(namespace, cell))
+
+
+def _coded(clean: Callable[[str], str], code: str) -> Callable[[str], str]:
+    def cleaned(cell: str) -> str:
+        try:
+            return clean(cell)
+        except Invalid:
+            raise Refused(code) from None
+
+    return cleaned

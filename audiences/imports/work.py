@@ -1,0 +1,56 @@
+"""One stretch of work on an import by one worker: claim it, check or merge, say why where it cannot go on."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from audiences.imports import merge, stage, staging
+from audiences.imports.claims import MOST_ATTEMPTS, Claim, Lost, claim
+from audiences.models import Import
+from common.errors import Invalid
+
+log = structlog.get_logger(__name__)
+STRETCH = 240.0  # seconds; far below a task's limit, so that other work has its turn
+
+
+def advance(job_id: int, *, stretch: float = STRETCH) -> bool:
+    """Works on the import; True when it should be rung for again. Run twice, the second does nothing."""
+    taken = claim(job_id)
+    if taken is None:
+        return False
+    if taken.job.attempts > MOST_ATTEMPTS:
+        _fail(taken, "given_up", "")
+        return False
+    until = time.monotonic() + stretch
+    try:
+        if taken.job.state == Import.State.STAGING:
+            stage.stage(taken)
+            again = taken.job.is_confirmed
+        else:
+            again = not merge.merge(taken, until=until)
+    except Lost:
+        return False
+    except Invalid as error:
+        _fail(taken, error.code, str(error.detail))
+        return False
+    taken.release()
+    return again
+
+
+def _fail(taken: Claim, code: str, detail: str) -> None:
+    log.warning("import failed", job=taken.job.pk, code=code)
+    try:
+        with transaction.atomic(), taken.hold():
+            staging.drop(taken.job.pk)
+            Import.objects.filter(pk=taken.job.pk).update(
+                state=Import.State.FAILED,
+                reason=(detail or code)[:500],
+                finished_at=timezone.now(),
+                lease_until=None,
+            )
+    except Lost:
+        return
