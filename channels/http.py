@@ -151,7 +151,7 @@ class Client:
             return exchange.broken(error, "timeout", _("No answer within 15 seconds."))
         except httpcore.TimeoutException as error:
             return exchange.broken(error, "timeout", _("The other side does not answer."))
-        except (httpcore.LocalProtocolError, LocalProtocolError, UnicodeError, Invalid) as error:
+        except (httpcore.LocalProtocolError, LocalProtocolError, UnicodeError) as error:
             raise Failure(Fact.MISCONFIGURED, "bad_request", said(str(error))) from error
         except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError, OSError) as error:
             if (reason := _untrusted(error)) is not None:
@@ -163,7 +163,7 @@ class Client:
         """Connects, with TLS where the address says so, and sends nothing. Returns what was reached, such as
         `192.0.2.1, TLSv1.3`. Raises Failure.
         """
-        parts = urlsplit(check_url(url))
+        parts = urlsplit(_allowed(url))
         host, is_plain = parts.hostname or "", parts.scheme == "http"
         port = parts.port or (80 if is_plain else 443)
         try:
@@ -188,7 +188,7 @@ class Client:
             raise Failure(Fact.UNREACHABLE, "broken", said(str(error)) or _("The line broke.")) from error
 
     async def _exchange(self, request: Request, exchange: _Exchange) -> Answer:
-        url = check_url(request.url)
+        url = _allowed(request.url)
         headers = {"User-Agent": "Carillon", "Accept-Encoding": "identity", **request.headers}
         async with self._opened(request.method, url, headers, request.body, exchange) as response:
             exchange.status = response.status
@@ -246,6 +246,13 @@ class _Exchange:
             return self.answer(is_whole=False)
         fact = Fact.UNCERTAIN if self.is_handed_over else Fact.UNREACHABLE
         raise Failure(fact, code, detail) from error
+
+
+def _allowed(url: str) -> str:
+    try:
+        return check_url(url)
+    except Invalid as error:
+        raise Failure(Fact.MISCONFIGURED, error.code, error.detail) from error
 
 
 def said(text: str) -> str:

@@ -31,6 +31,7 @@ class ProviderForm(forms.Form):
 
     secret_field = ""
     secret_fields: tuple[str, ...] = ()
+    secret_goes_to: tuple[str, ...] = ()  # settings that say who gets to see it
 
     def plain_settings(self) -> dict[str, Any]:
         hidden = {self.secret_field, *self.secret_fields}

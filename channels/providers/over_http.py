@@ -132,7 +132,7 @@ class HttpLane:
             detail = _("The address answers with a redirect, which is never followed.")
             return Outcome(Fact.MISCONFIGURED, code, detail)
         if answer.status in NEVER:
-            return Outcome(Fact.MISCONFIGURED, code, words, fault=Fault.SENDER)
+            return Outcome(Fact.MISCONFIGURED, code, words)
         if answer.status in TRY_LATER:
             return Outcome(Fact.LATER, code, words, wait=wait)
         if 400 <= answer.status < 500:
@@ -200,6 +200,14 @@ def text_at(value: Any, *path: str | int) -> str:
     found = at(value, *path)
     is_plain = isinstance(found, str | int | float) and not isinstance(found, bool)
     return str(found)[:1000] if is_plain else ""
+
+
+def along(value: Any, path: str) -> Any:
+    """What stands at a dotted path such as `messages.0.id`; the whole where the path is empty."""
+    for step in path.split(".") if path else []:
+        is_place = isinstance(value, list) and step.isascii() and step.isdigit() and len(step) < 6
+        value = at(value, int(step) if is_place else step)
+    return value
 
 
 def moment(value: Any) -> datetime | None:

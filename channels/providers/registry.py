@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from channels.providers import sandbox, smtp
+from channels.providers import infobip, sandbox, sms_http, smtp, twilio, vonage, webhook
 from channels.providers.base import Provider
 from common.errors import Invalid, Problem
 
-PROVIDERS: dict[str, Provider] = {provider.key: provider for provider in (smtp.Smtp(), sandbox.Sandbox())}
+KNOWN: tuple[Provider, ...] = (
+    smtp.Smtp(),
+    twilio.Twilio(),
+    vonage.Vonage(),
+    infobip.Infobip(),
+    sms_http.SmsHttp(),
+    webhook.Webhook(),
+    sandbox.Sandbox(),
+)
+PROVIDERS = {provider.key: provider for provider in KNOWN}
 
 
 def get(key: str) -> Provider:

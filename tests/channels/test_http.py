@@ -221,7 +221,7 @@ def test_without_the_setting_nothing_inside_can_be_written_or_reached(settings: 
     settings.OUTBOUND_ALLOWED_NETWORKS = []
     resolver(["127.0.0.1"])
     with FakeHttp() as server:
-        assert failed(ask_one(server.url))[0] is Fact.MISCONFIGURED
+        assert failed(ask_one(server.url)) == (Fact.MISCONFIGURED, "url_not_allowed")
         assert failed(ask_one("https://inside.example/")) == (Fact.MISCONFIGURED, "url_not_allowed")
     assert server.connections == 0
 

@@ -1,0 +1,396 @@
+"""Sends SMS through any gateway that takes HTTP requests.
+
+The address, the sign-in, the payload (see `payload.py`), and what the answers and receipts mean are settings.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from channels import signatures
+from channels.http import Answer, Request
+from channels.kinds import clean_sms_sender
+from channels.messages import Arrival, Fact, Fault, Happened, Outcome, Receipt, Rendered, Reply
+from channels.models import ChannelConfiguration
+from channels.payload import Payload
+from channels.providers.base import ProviderForm, Reading, Step, secrets_of
+from channels.providers.over_http import (
+    AddressField,
+    ClosedLane,
+    HttpLane,
+    NotWritable,
+    SecretField,
+    along,
+    as_json,
+    basic_auth,
+    parsed,
+    sms_of,
+    text_at,
+)
+from channels.providers.webhook import reached
+from channels.sandbox import RenderError
+from channels.sealing import SealBroken
+from channels.segments import segment
+from channels.signatures import NotGenuine, Proof
+from common.errors import Invalid, Problem
+
+NAMES = {"fromNumber", "toNumber", "message", "messageId", "encoding", "parts"}
+SAMPLE = {"from": "{{ fromNumber }}", "to": "{{ toNumber }}", "text": "{{ message }}"}
+PATH = r"^[\w-]{1,100}(\.[\w-]{1,100}){0,9}$"
+TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,60}")
+AUTH = [
+    ("none", gettext_lazy("None")),
+    ("basic", gettext_lazy("User name and password (Basic)")),
+    ("bearer", gettext_lazy("Token (Bearer)")),
+    ("header", gettext_lazy("Key in a header")),
+    ("query", gettext_lazy("Key in the address")),
+]
+RECEIPTS = [
+    ("none", gettext_lazy("Takes no receipts")),
+    ("header", gettext_lazy("Token in a header")),
+    ("query", gettext_lazy("Token in the address")),
+    ("basic", gettext_lazy("User name and password (Basic)")),
+    ("hmac", gettext_lazy("HMAC-SHA256 of the body in a header")),
+]
+
+
+class PathField(forms.RegexField):
+    """Names from the outside in, with dots."""
+
+    def __init__(self, **more: Any) -> None:
+        wrong = gettext_lazy("Write the names from the outside in with dots, such as messages.0.id.")
+        super().__init__(**{"regex": PATH, "required": False, "error_messages": {"invalid": wrong}, **more})
+
+
+class ListField(forms.CharField):
+    """Words separated by commas, as a list."""
+
+    def clean(self, value: Any) -> list[str]:
+        text = str(super().clean(value))
+        return list(dict.fromkeys(word for word in (one.strip() for one in text.split(",")) if word))
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+class PayloadField(forms.CharField):
+    """A JSON object with templates in it, as text that has been checked."""
+
+    def clean(self, value: Any) -> str:
+        text = str(super().clean(value))
+        try:
+            Payload(text, NAMES)
+        except Invalid as error:
+            raise ValidationError(error.detail, code=error.code) from error
+        return text
+
+
+class SmsHttpForm(ProviderForm):
+    secret_fields = ("auth_secret", "receipts_secret")
+    secret_goes_to = ("url", "auth", "auth_name")
+
+    url = AddressField(label=gettext_lazy("Address"))
+    method = forms.ChoiceField(
+        label=gettext_lazy("Method"), choices=[("POST", "POST"), ("GET", "GET")], initial="POST"
+    )
+    sent_as = forms.ChoiceField(
+        label=gettext_lazy("The payload is sent as"),
+        initial="json",
+        choices=[
+            ("json", "JSON"),
+            ("form", gettext_lazy("Form fields")),
+            ("query", gettext_lazy("Parts of the address")),
+        ],
+    )
+    sender = forms.CharField(
+        label=gettext_lazy("Sender"),
+        max_length=40,
+        help_text=gettext_lazy("A number, a short code or a name; fromNumber in the payload."),
+    )
+    plus = forms.BooleanField(label=gettext_lazy("Numbers begin with +"), required=False, initial=True)
+    auth = forms.ChoiceField(label=gettext_lazy("Sign-in"), choices=AUTH, initial="none")
+    auth_name = forms.CharField(
+        label=gettext_lazy("Name for the sign-in"),
+        required=False,
+        max_length=100,
+        help_text=gettext_lazy("The user name, or the name of the header or of the part of the address."),
+    )
+    auth_secret = SecretField(label=gettext_lazy("Password, token or key"))
+    payload = PayloadField(
+        label=gettext_lazy("Payload"),
+        max_length=10_000,
+        initial=json.dumps(SAMPLE, indent=2),
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
+        help_text=gettext_lazy(
+            "A JSON object. Its texts can hold {{ fromNumber }}, {{ toNumber }}, {{ message }}, "
+            "{{ messageId }}, {{ encoding }} and {{ parts }}."
+        ),
+    )
+    id_path = PathField(label=gettext_lazy("Where the answer holds the message’s id"))
+    ok_path = PathField(
+        label=gettext_lazy("Where the answer says whether it was accepted"),
+        help_text=gettext_lazy("Empty: the HTTP status says it."),
+    )
+    ok_values = ListField(label=gettext_lazy("What stands there when it was"), required=False, max_length=500)
+    later_values = ListField(
+        label=gettext_lazy("… when it is to be tried later"), required=False, max_length=500
+    )
+    settings_values = ListField(
+        label=gettext_lazy("… when our settings are wrong"),
+        required=False,
+        max_length=500,
+        help_text=gettext_lazy("Then nobody’s message counts as failed, and sending waits."),
+    )
+    receipts = forms.ChoiceField(
+        label=gettext_lazy("Receipts are known by"), choices=RECEIPTS, initial="none"
+    )
+    receipts_name = forms.CharField(
+        label=gettext_lazy("Name for receipts"), required=False, max_length=100,
+        help_text=gettext_lazy("The user name, or the name of the header or of the part of the address."),
+    )  # fmt: skip
+    receipts_secret = SecretField(label=gettext_lazy("Secret for receipts"))
+    receipts_path = PathField(label=gettext_lazy("Where a request holds its list of receipts"))
+    receipt_id = PathField(label=gettext_lazy("Message’s id in a receipt"))
+    receipt_status = PathField(label=gettext_lazy("Status in a receipt"))
+    receipt_error = PathField(label=gettext_lazy("Error code in a receipt"))
+    sent_values = ListField(label=gettext_lazy("Statuses of sent"), required=False, max_length=500)
+    delivered_values = ListField(label=gettext_lazy("Statuses of delivered"), required=False, max_length=500)
+    failed_values = ListField(label=gettext_lazy("Statuses of failed"), required=False, max_length=500)
+    gone_values = ListField(
+        label=gettext_lazy("Error codes of numbers that do not exist"), required=False, max_length=500
+    )
+    reply_from = PathField(label=gettext_lazy("Sender’s number in a reply"))
+    reply_to = PathField(label=gettext_lazy("Our number in a reply"))
+    reply_text = PathField(label=gettext_lazy("Text of a reply"))
+    reply_id = PathField(label=gettext_lazy("Id of a reply"))
+
+    def clean_sender(self) -> str:
+        try:
+            return clean_sms_sender(self.cleaned_data["sender"])
+        except Invalid as error:
+            raise ValidationError(error.detail, code=error.code) from error
+
+    def clean(self) -> None:
+        given = self.cleaned_data
+        for field, wants in (("auth", ("header", "query")), ("receipts", ("header", "query", "hmac"))):
+            name = given.get(f"{field}_name", "")
+            if given.get(field) in wants and not TOKEN.fullmatch(name):
+                self.add_error(f"{field}_name", ValidationError(_("Give the name."), code="name_needed"))
+            if given.get(field) == "basic" and (":" in name or not name.isprintable()):
+                self.add_error(
+                    f"{field}_name", ValidationError(_("Give a user name without “:”."), code="name")
+                )
+        is_signed_in = given.get("auth") != "none"
+        if is_signed_in and given.get("receipts_secret") and not given.get("auth_secret"):
+            detail = _("Secrets are stored together. Enter this one as well.")
+            self.add_error("auth_secret", ValidationError(detail, code="together"))
+        if given.get("method") == "GET" and given.get("sent_as") != "query":
+            detail = _("A GET request carries its payload in the address.")
+            self.add_error("sent_as", ValidationError(detail, code="get_has_no_body"))
+        payload = given.get("payload")
+        if given.get("sent_as") in ("form", "query") and payload and not Payload(payload, NAMES).is_flat:
+            detail = _("Only JSON can be nested. Write texts and numbers only.")
+            self.add_error("payload", ValidationError(detail, code="nested"))
+        if given.get("ok_path") and not given.get("ok_values"):
+            self.add_error("ok_values", ValidationError(_("Say what stands there."), code="values_needed"))
+
+
+class SmsHttp:
+    key = "sms_http"
+    channels = ("sms",)
+    label = gettext_lazy("HTTP gateway")
+    about = gettext_lazy("SMS through any gateway that takes HTTP requests.")
+    Form = SmsHttpForm
+
+    def open(self, configuration: ChannelConfiguration) -> SmsHttpLane | ClosedLane:
+        try:
+            return SmsHttpLane(configuration)
+        except SealBroken as error:
+            return ClosedLane(error.detail)
+        except Invalid as error:
+            return ClosedLane(error.detail)
+        except (KeyError, TypeError, ValueError):
+            return ClosedLane(_("A setting is missing."))
+
+    async def rehearse(self, configuration: ChannelConfiguration) -> list[Step]:
+        """Writes a sample, connects and sends nothing: a gateway has no question that costs nothing."""
+        lane = self.open(configuration)
+        if isinstance(lane, ClosedLane):
+            return [Step(_("Read the settings"), False, lane.outcome.detail)]
+        try:
+            shown = json.dumps(lane.payload.fill(lane.values("+886900000000", "Sample", "sample")))
+        except RenderError as error:
+            return [Step(_("Write a sample message"), False, error.detail)]
+        return [Step(_("Write a sample message"), True, shown[:500]), await reached(lane.url)]
+
+    def read_receipts(self, configuration: ChannelConfiguration, arrival: Arrival) -> Reading:
+        chosen = configuration.settings
+        proof = _proof(chosen, arrival, secrets_of(configuration).get("receipts_secret", ""))
+        found = along(_content(arrival), str(chosen.get("receipts_path") or ""))
+        entries = found if isinstance(found, list) else [found]
+        receipts = [one for one in (_receipt(chosen, entry) for entry in entries) if one is not None]
+        replies = [one for one in (_reply(chosen, entry) for entry in entries) if one is not None]
+        return Reading(proof, tuple(receipts), tuple(replies))
+
+
+def _proof(chosen: Mapping[str, Any], arrival: Arrival, secret: str) -> Proof:
+    name = str(chosen.get("receipts_name") or "")
+    match chosen.get("receipts"):
+        case "header":
+            return signatures.shared_token(arrival, secret, header=name)
+        case "query":
+            return signatures.shared_token(arrival, secret, query=name)
+        case "basic":
+            return signatures.basic(arrival, username=name, password=secret)
+        case "hmac":
+            return signatures.body_hmac(arrival, secret, header=name)
+    raise NotGenuine(_("This configuration takes no receipts."))
+
+
+def _content(arrival: Arrival) -> Any:
+    """What was sent: JSON, or form fields, or the parts of the address."""
+    if not arrival.body:
+        return dict(parse_qsl(arrival.url.partition("?")[2], keep_blank_values=True))
+    try:
+        if "form-urlencoded" in arrival.headers.get("content-type", ""):
+            return dict(parse_qsl(arrival.body.decode(), keep_blank_values=True))
+        return json.loads(arrival.body)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(Problem("bad_receipt", _("The receipt is not JSON."))) from error
+
+
+def _read(chosen: Mapping[str, Any], name: str, entry: Any) -> str:
+    path = str(chosen.get(name) or "")
+    return text_at(along(entry, path)) if path else ""
+
+
+def _receipt(chosen: Mapping[str, Any], entry: Any) -> Receipt | None:
+    status, message = _read(chosen, "receipt_status", entry), _read(chosen, "receipt_id", entry)
+    meanings = (
+        ("sent_values", Happened.SENT),
+        ("delivered_values", Happened.DELIVERED),
+        ("failed_values", Happened.FAILED),
+    )
+    happened = next((kind for name, kind in meanings if status in (chosen.get(name) or [])), None)
+    if not message or not status or happened is None:
+        return None
+    error = _read(chosen, "receipt_error", entry)
+    is_gone = happened is Happened.FAILED and error in (chosen.get("gone_values") or [])
+    return Receipt(
+        event_id=f"{message}:{status}",
+        happened=happened,
+        provider_id=message,
+        code=error or status,
+        fault=Fault.ADDRESS if is_gone else None,
+    )
+
+
+def _reply(chosen: Mapping[str, Any], entry: Any) -> Reply | None:
+    sender, text = _read(chosen, "reply_from", entry), along(entry, str(chosen.get("reply_text") or "-"))
+    if not sender or not isinstance(text, str):
+        return None
+    person = f"+{sender.lstrip('+')}" if sender.lstrip("+").isdigit() else sender
+    return Reply(_read(chosen, "reply_id", entry), person, _read(chosen, "reply_to", entry), text[:5000])
+
+
+@dataclass(frozen=True)
+class SignIn:
+    kind: str
+    name: str
+    secret: str
+
+    def headers(self) -> dict[str, str]:
+        match self.kind:
+            case "basic":
+                return {"Authorization": basic_auth(self.name, self.secret)}
+            case "bearer":
+                return {"Authorization": f"Bearer {self.secret}"}
+            case "header":
+                return {self.name: self.secret}
+        return {}
+
+    def query(self) -> dict[str, str]:
+        return {self.name: self.secret} if self.kind == "query" else {}
+
+
+class SmsHttpLane(HttpLane):
+    def __init__(self, configuration: ChannelConfiguration) -> None:
+        """Raises SealBroken, Invalid, or KeyError or ValueError when a setting is missing."""
+        super().__init__()
+        chosen, secrets = configuration.settings, secrets_of(configuration)
+        self.chosen = chosen
+        self.url, self.sender = str(chosen["url"]), str(chosen["sender"])
+        self.method, self.sent_as = str(chosen["method"]), str(chosen["sent_as"])
+        self.payload = Payload(str(chosen["payload"]), NAMES)
+        secret = secrets.get("auth_secret", "")
+        self.sign_in = SignIn(str(chosen["auth"]), str(chosen.get("auth_name") or ""), secret)
+        if self.sign_in.kind != "none" and not secret:
+            raise ValueError("no secret")
+        self.hidden = tuple(secrets.values())
+
+    def values(self, recipient: str, text: str, key: str) -> dict[str, Any]:
+        parts = segment(text)
+        return {
+            "fromNumber": self._number(self.sender),
+            "toNumber": self._number(recipient),
+            "message": text,
+            "messageId": key,
+            "encoding": parts.encoding,
+            "parts": parts.count,
+        }
+
+    def _number(self, value: str) -> str:
+        return value if self.chosen.get("plus", True) else value.removeprefix("+")
+
+    def write(self, message: Rendered) -> Request:
+        recipient, text = sms_of(message)
+        try:
+            filled = self.payload.fill(self.values(recipient, text, message.key))
+        except RenderError as error:
+            raise NotWritable(error.detail, Fault.CONTENT) from error
+        query, body, headers = dict(self.sign_in.query()), b"", dict(self.sign_in.headers())
+        if self.sent_as == "json":
+            headers["Content-Type"], body = "application/json", as_json(filled)
+        elif self.sent_as == "form":
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = urlencode(filled, errors="replace").encode()
+        else:
+            query = {**filled, **query}
+        joined = "&" if "?" in self.url else "?"
+        url = f"{self.url}{joined}{urlencode(query, errors='replace')}" if query else self.url
+        return Request(self.method, url, headers, body)
+
+    def read(self, answer: Answer) -> Outcome:
+        if not 200 <= answer.status < 300:
+            return self.by_status(answer)
+        body, chosen = parsed(answer), self.chosen
+        ok_path, id_path = str(chosen.get("ok_path") or ""), str(chosen.get("id_path") or "")
+        if ok_path:
+            word = text_at(along(body, ok_path))
+            if not word:
+                return self.unreadable(answer)
+            if (fact := self._fact_of(word)) is not Fact.ACCEPTED:
+                return Outcome(fact, word, self.words(answer))
+        found = text_at(along(body, id_path)) if id_path else ""
+        if id_path and not found:
+            return self.unreadable(answer)
+        return Outcome(Fact.ACCEPTED, str(answer.status), self.words(answer), provider_id=found)
+
+    def _fact_of(self, word: str) -> Fact:
+        """What the gateway's own word for an outcome was said to mean."""
+        meanings = (
+            ("ok_values", Fact.ACCEPTED),
+            ("later_values", Fact.LATER),
+            ("settings_values", Fact.MISCONFIGURED),
+        )
+        return next((fact for name, fact in meanings if word in (self.chosen.get(name) or [])), Fact.REFUSED)

@@ -1,0 +1,171 @@
+"""One bench for each provider: how it is set up against a server that misbehaves, and what it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from channels.messages import Outcome, Rendered
+from channels.models import ChannelConfiguration, Credential
+from channels.providers import registry
+from channels.providers.base import Provider, Step
+from channels.sealing import seal
+from tests.fakes.http import FakeHttp
+from tests.fakes.smtp import FakeSmtp
+from tests.fakes.vendors import (
+    GOOD_SENDER,
+    FakeGateway,
+    FakeInfobip,
+    FakeReceiver,
+    FakeTwilio,
+    FakeVonage,
+)
+
+GATEWAY_PAYLOAD = {"from": "{{ fromNumber }}", "to": "{{ toNumber }}", "text": "{{ message }}", "n": 1}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """`settings` take the server's address; `recipients` are those by whom a server knows what to do."""
+
+    key: str
+    server: Callable[..., AbstractContextManager[Any]]
+    settings: Callable[[Any], dict[str, Any]]
+    secrets: dict[str, str] | str
+    recipients: dict[str, str] = field(default_factory=dict)
+    text: str = "早一天 Early"
+    where: str = "api_url"
+
+    @property
+    def provider(self) -> Provider:
+        return registry.get(self.key)
+
+    @property
+    def is_http(self) -> bool:
+        return self.key not in ("smtp", "sandbox")
+
+    def configuration(self, server: Any, **changes: Any) -> ChannelConfiguration:
+        """Without a database. `secrets` and single settings can be changed."""
+        secrets = changes.pop("secrets", self.secrets)
+        sealed = seal(secrets if isinstance(secrets, str) else json.dumps(secrets), row=7)
+        return ChannelConfiguration(
+            pk=5,
+            provider=self.key,
+            channel=self.provider.channels[0],
+            settings={**self.settings(server), **changes},
+            credential=Credential(pk=7, sealed=sealed) if secrets else None,
+            sender_email="hello@fernhill.example",
+            sender_name="Fernhill",
+        )
+
+    def message(self, kind: str = "good", key: str = "1-1", **changes: Any) -> Rendered:
+        values = {
+            "recipient": self.recipients[kind], "sender_name": "Fernhill", "subject": "Early",
+            "sender_email": "hello@fernhill.example", "reply_to": "", "html": "<p>x</p>", "text": self.text,
+        }  # fmt: skip
+        return Rendered(key=key, **{**values, **changes})
+
+    def send(self, configuration: ChannelConfiguration, *messages: Rendered) -> list[Outcome]:
+        async def work() -> list[Outcome]:
+            try:
+                return [await lane.send(message) for message in messages]
+            finally:
+                await lane.close()
+
+        lane = self.provider.open(configuration)
+        return asyncio.run(work())
+
+    def rehearse(self, configuration: ChannelConfiguration) -> list[Step]:
+        return asyncio.run(self.provider.rehearse(configuration))
+
+
+NUMBERS = {
+    "good": "+886912345678",
+    "next": "+886912345679",
+    "wrong": "+886912345601",
+    "stopped": "+886912345602",
+    "busy": "+886912345603",
+    "forbidden": "+886912345604",
+}
+BENCHES = {
+    bench.key: bench
+    for bench in (
+        Bench(
+            "twilio",
+            FakeTwilio,
+            lambda server: {
+                "account_sid": FakeTwilio.account, "sender": GOOD_SENDER, "api_key": "",
+                "api_url": server.url,
+            },
+            {"auth_token": FakeTwilio.token, "api_key_secret": ""},
+            NUMBERS,
+        ),
+        Bench(
+            "vonage",
+            FakeVonage,
+            lambda server: {"api_key": FakeVonage.api_key, "sender": GOOD_SENDER, "api_url": server.url},
+            {"api_secret": FakeVonage.api_secret, "signature_secret": "v" * 40},
+            NUMBERS,
+        ),
+        Bench(
+            "infobip",
+            FakeInfobip,
+            lambda server: {"sender": GOOD_SENDER, "api_url": server.url, "webhook_username": "infobip"},
+            {"api_key": FakeInfobip.api_key, "webhook_password": "receipts-password"},
+            NUMBERS,
+        ),
+        Bench(
+            "sms_http",
+            FakeGateway,
+            lambda server: {
+                "url": f"{server.url}/send", "method": "POST", "sent_as": "json", "sender": GOOD_SENDER,
+                "plus": True, "auth": "header", "auth_name": "X-Api-Key",
+                "payload": json.dumps(GATEWAY_PAYLOAD), "id_path": "messages.0.id",
+                "ok_path": "result", "ok_values": ["ok"], "later_values": ["wait"],
+                "settings_values": ["bad_key"],
+                "receipts": "hmac", "receipts_name": "X-Signature", "receipts_path": "reports",
+                "receipt_id": "id", "receipt_status": "status", "receipt_error": "error.code",
+                "sent_values": ["SENT"], "delivered_values": ["DELIVRD"], "failed_values": ["UNDELIV"],
+                "gone_values": ["12"], "reply_from": "msisdn", "reply_to": "shortcode", "reply_text": "body",
+                "reply_id": "mo_id",
+            },
+            {"auth_secret": FakeGateway.key, "receipts_secret": "gateway-receipts-secret"},
+            NUMBERS,
+            where="url",
+        ),
+        Bench(
+            "webhook",
+            FakeReceiver,
+            lambda server: {"url": f"{server.url}/hook", "headers": {"X-Team": "crm"}},
+            {"signing_secret": FakeReceiver.secret},
+            {"good": "crm-1", "next": "crm-2"},
+            text='{"type": "order.reminder", "data": {"name": "蕨丘"}}',
+            where="url",
+        ),
+        Bench(
+            "smtp",
+            FakeSmtp,
+            lambda server: {**server.settings, "username": "us"},
+            "right",
+            {
+                "good": "ana@example.com", "next": "next@example.com", "wrong": "refuse@example.com",
+                "busy": "later@example.com", "drop": "drop@example.com",
+            },
+            where="port",
+        ),
+        Bench(
+            "sandbox",
+            FakeHttp,
+            lambda server: {},
+            "",
+            {
+                "good": "ana@example.com", "next": "next@example.com", "wrong": "refuse+a@example.com",
+                "busy": "later+a@example.com", "drop": "drop+a@example.com",
+            },
+        ),
+    )
+}  # fmt: skip
