@@ -7,7 +7,6 @@ too long ago, and a key by which the same request is known again. What to do abo
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
 import jwt
 from django.utils.translation import gettext as _
-from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from channels.messages import Arrival
 from common.errors import CarillonError
@@ -101,7 +100,7 @@ def standard_webhooks(arrival: Arrival, secret: str) -> Proof:
     signed_at = datetime.fromtimestamp(int(stamp), UTC)
     try:
         expected = Webhook(secret).sign(key, signed_at, _text(arrival.body))
-    except (ValueError, binascii.Error, RuntimeError) as error:
+    except (ValueError, EmptyWebhookSecretError) as error:
         raise _wrong() from error
     for signature in _header(arrival, "webhook-signature").split(" ")[:20]:
         if hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):

@@ -73,14 +73,14 @@ class PathField(forms.RegexField):
 
 
 class ListField(forms.CharField):
-    """Words separated by commas, as a list."""
+    """Words separated by commas; see `_words`."""
 
-    def clean(self, value: Any) -> list[str]:
-        text = str(super().clean(value))
-        return list(dict.fromkeys(word for word in (one.strip() for one in text.split(",")) if word))
+    def clean(self, value: Any) -> str:
+        return ", ".join(_split(str(super().clean(value))))
 
-    def prepare_value(self, value: Any) -> Any:
-        return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+def _split(text: str) -> list[str]:
+    return list(dict.fromkeys(word for word in (one.strip() for one in text.split(",")) if word))
 
 
 class PayloadField(forms.CharField):
@@ -269,6 +269,10 @@ def _content(arrival: Arrival) -> Any:
         raise Invalid(Problem("bad_receipt", _("The receipt is not JSON."))) from error
 
 
+def _words(chosen: Mapping[str, Any], name: str) -> list[str]:
+    return _split(str(chosen.get(name) or ""))
+
+
 def _read(chosen: Mapping[str, Any], name: str, entry: Any) -> str:
     path = str(chosen.get(name) or "")
     return text_at(along(entry, path)) if path else ""
@@ -281,11 +285,11 @@ def _receipt(chosen: Mapping[str, Any], entry: Any) -> Receipt | None:
         ("delivered_values", Happened.DELIVERED),
         ("failed_values", Happened.FAILED),
     )
-    happened = next((kind for name, kind in meanings if status in (chosen.get(name) or [])), None)
+    happened = next((kind for name, kind in meanings if status in _words(chosen, name)), None)
     if not message or not status or happened is None:
         return None
     error = _read(chosen, "receipt_error", entry)
-    is_gone = happened is Happened.FAILED and error in (chosen.get("gone_values") or [])
+    is_gone = happened is Happened.FAILED and error in _words(chosen, "gone_values")
     return Receipt(
         event_id=f"{message}:{status}",
         happened=happened,
@@ -393,4 +397,4 @@ class SmsHttpLane(HttpLane):
             ("later_values", Fact.LATER),
             ("settings_values", Fact.MISCONFIGURED),
         )
-        return next((fact for name, fact in meanings if word in (self.chosen.get(name) or [])), Fact.REFUSED)
+        return next((fact for name, fact in meanings if word in _words(self.chosen, name)), Fact.REFUSED)

@@ -16,7 +16,8 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from standardwebhooks import Webhook as Signer
+from standardwebhooks.webhooks import EmptyWebhookSecretError
+from standardwebhooks.webhooks import Webhook as Signer
 
 from channels.http import Answer, Client, Failure, Request
 from channels.messages import Fact, Fault, Outcome, Rendered
@@ -55,22 +56,25 @@ class WebhookForm(ProviderForm):
             raise ValidationError(detail, code="bad_secret")
         return secret
 
-    def clean_headers(self) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for line in filter(None, (line.strip() for line in self.cleaned_data["headers"].splitlines())):
-            match = HEADER.fullmatch(line)
-            name = match.group(1) if match else ""
-            if not match or name.lower() in OURS or name.lower().startswith("webhook-"):
-                detail = _("“%(line)s” cannot be a header. Write it like X-Team: crm.") % {"line": line[:80]}
-                raise ValidationError(detail, code="bad_header")
-            found[name] = match.group(2)
-        return found
+    def clean_headers(self) -> str:
+        try:
+            found = headers_of(self.cleaned_data["headers"])
+        except ValueError as error:
+            detail = _("“%(line)s” cannot be a header. Write it like X-Team: crm.") % {"line": error}
+            raise ValidationError(detail, code="bad_header") from error
+        return "\n".join(f"{name}: {value}" for name, value in found.items())
 
-    def get_initial_for_field(self, field: forms.Field, field_name: str) -> object:
-        value = super().get_initial_for_field(field, field_name)
-        if field_name == "headers" and isinstance(value, dict):
-            return "\n".join(f"{name}: {content}" for name, content in value.items())
-        return value
+
+def headers_of(text: str) -> dict[str, str]:
+    """Raises ValueError with the line that cannot be a header."""
+    found: dict[str, str] = {}
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        match = HEADER.fullmatch(line)
+        name = match.group(1) if match else ""
+        if not match or name.lower() in OURS or name.lower().startswith("webhook-"):
+            raise ValueError(line[:80])
+        found[name] = match.group(2)
+    return found
 
 
 def _is_usable(secret: str) -> bool:
@@ -94,7 +98,7 @@ class Webhook:
             return WebhookLane(configuration)
         except SealBroken as error:
             return ClosedLane(error.detail)
-        except (KeyError, TypeError, ValueError, RuntimeError):
+        except (KeyError, TypeError, ValueError, EmptyWebhookSecretError):
             return ClosedLane(_("A setting is missing."))
 
     async def rehearse(self, configuration: ChannelConfiguration) -> list[Step]:
@@ -118,10 +122,10 @@ class WebhookLane(HttpLane):
     quotes = False
 
     def __init__(self, configuration: ChannelConfiguration) -> None:
-        """Raises SealBroken, or KeyError, ValueError or RuntimeError when a setting is missing."""
+        """Raises SealBroken, or another error when a setting is missing."""
         super().__init__()
         self.url = str(configuration.settings["url"])
-        self.further = dict(configuration.settings.get("headers") or {})
+        self.further = headers_of(str(configuration.settings.get("headers") or ""))
         secret = secrets_of(configuration)["signing_secret"]
         self.signer = Signer(secret)
         self.hidden = (secret,)

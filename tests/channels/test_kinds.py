@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from channels.kinds import clean_email, clean_phone
+from channels.kinds import KINDS, clean_email, clean_phone, clean_receiver, clean_sms_sender
 from common.errors import Invalid
 
 
@@ -60,3 +60,42 @@ def test_what_is_no_phone_number_is_refused(given: str) -> None:
     with pytest.raises(Invalid) as refused:
         clean_phone(given)
     assert refused.value.code == "bad_phone"
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ("+886 912 345 678", "+886912345678"),
+        ("32665", "32665"),
+        ("１６１", "161"),
+        (" Fernhill ", "Fernhill"),
+        ("A&B News", "A&B News"),
+        ("4Ever", "4Ever"),
+    ],
+)
+def test_an_sms_sender_is_a_number_a_short_code_or_a_name(given: str, stored: str) -> None:
+    assert clean_sms_sender(given) == stored
+    assert clean_sms_sender(stored) == stored
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "12", "0912345678", "twelve chars", "蕨丘", "A\r\nB", "<b>", "+886", "\ud800", "&"],
+)
+def test_what_cannot_send_an_sms_is_refused(given: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        clean_sms_sender(given)
+    assert refused.value.code == "bad_sender"
+
+
+@pytest.mark.parametrize("given", ["", " ", "a\nb", "\x00", "x" * 201, "\ud800"])
+def test_a_receivers_name_for_a_person_is_one_printable_line(given: str) -> None:
+    with pytest.raises(Invalid):
+        clean_receiver(given)
+    assert clean_receiver(" crm-1 ") == "crm-1"
+
+
+def test_each_kind_cleans_its_addresses() -> None:
+    assert KINDS["email"].clean("Ana@x.tw") == "ana@x.tw"
+    assert KINDS["sms"].clean("+886 912-345-678") == "+886912345678"
+    assert {kind.key for kind in KINDS.values()} == set(KINDS)

@@ -1,0 +1,96 @@
+"""Every HTTP provider is set up through its page: saved, tested against a real server, active."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts import roles
+from accounts.access import SYSTEM
+from accounts.models import AuditEntry, Role, User, Workspace
+from channels.models import ChannelConfiguration, Credential
+from tests.channels.providers import BENCHES, Bench
+from tests.channels.test_configurations import NOW
+
+pytestmark = pytest.mark.django_db
+over_http = pytest.mark.parametrize("key", [key for key, bench in BENCHES.items() if bench.is_http])
+
+
+@pytest.fixture(autouse=True)
+def _ours(settings: Any) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+
+
+@pytest.fixture
+def administrator(client: Client) -> Client:
+    workspace: Workspace = roles.create_workspace(name="Here", slug="here", actor=SYSTEM, now=NOW)
+    user = User.objects.create_user("administrator@here.example", name="Ada")
+    user.groups.add(Role.objects.get(workspace=workspace, builtin="administrator").group_ptr)
+    client.force_login(user)
+    return client
+
+
+def posted(bench: Bench, server: Any, **changes: Any) -> dict[str, Any]:
+    assert isinstance(bench.secrets, dict)
+    given = {**bench.settings(server), **bench.secrets, **changes}
+    fields = {f"provider-{name}": value for name, value in given.items() if value is not False}
+    return {"name": "Main", "kind": "marketing", "description": "", "actions": "", **fields}
+
+
+@over_http
+def test_a_provider_is_set_up_in_the_browser(administrator: Client, key: str) -> None:
+    bench = BENCHES[key]
+    address = f"/channels/new/?provider={key}&channel={bench.provider.channels[0]}"
+    assert str(bench.provider.label) in administrator.get("/channels/new/").content.decode()
+    page = administrator.get(address).content.decode()
+    assert "sender_email" not in page
+    with bench.server() as server:
+        answer = administrator.post(address, posted(bench, server))
+        made = ChannelConfiguration.objects.get()
+        assert answer.headers["Location"] == f"/channels/{made.pk}/"
+        assert (made.channel, made.status) == (bench.provider.channels[0], "draft")
+        administrator.post(f"/channels/{made.pk}/submit/")
+        made.refresh_from_db()
+        shown = administrator.get(f"/channels/{made.pk}/").content.decode()
+        assert made.status == "active", shown
+        edit = administrator.get(f"/channels/{made.pk}/edit/").content.decode()
+        assert bench.where in edit
+        (sent,) = bench.send(made, bench.message())
+    assert sent.fact == "accepted"
+    written = (
+        shown + edit + str(list(AuditEntry.objects.values_list("details", flat=True))) + str(made.settings)
+    )
+    assert isinstance(bench.secrets, dict)
+    for secret in filter(None, bench.secrets.values()):
+        assert secret not in written
+        assert all(secret.encode() not in bytes(row.sealed) for row in Credential.objects.all())
+
+
+@over_http
+def test_a_stored_secret_is_never_sent_to_another_address(administrator: Client, key: str) -> None:
+    bench = BENCHES[key]
+    with bench.server() as server, bench.server() as other:
+        administrator.post(f"/channels/new/?provider={key}", posted(bench, server))
+        made = ChannelConfiguration.objects.get()
+        assert isinstance(bench.secrets, dict)
+        moved = posted(bench, other, **dict.fromkeys(bench.secrets, ""))
+        answer = administrator.post(f"/channels/{made.pk}/edit/", moved)
+        assert answer.status_code == 400
+        assert "another server" in answer.content.decode()
+        made.refresh_from_db()
+        assert made.settings[bench.where].startswith(server.url)
+        assert other.connections == 0
+
+
+@over_http
+def test_an_address_inside_is_refused_on_the_page(administrator: Client, key: str, settings: Any) -> None:
+    bench = BENCHES[key]
+    settings.OUTBOUND_ALLOWED_NETWORKS = []
+    with bench.server() as server:
+        answer = administrator.post(f"/channels/new/?provider={key}", posted(bench, server))
+        assert server.connections == 0
+    assert answer.status_code == 400
+    assert "https://" in answer.content.decode()
+    assert not ChannelConfiguration.objects.exists()
