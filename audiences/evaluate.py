@@ -13,7 +13,9 @@ from typing import Any
 from django.db import connection
 
 from accounts.models import Workspace
+from audiences import explain as explanation
 from audiences import membership, reachability
+from audiences.explain import Explained
 from audiences.models import Audience, AudienceSize, Profile
 from audiences.query import Query
 
@@ -67,6 +69,11 @@ def sample(audience: dict[str, Any], workspace_id: int, limit: int = 5) -> list[
         cursor.execute(query.sql, query.params)
         ids = [row[0] for row in cursor.fetchall()]
     return list(Profile.objects.filter(pk__in=ids).order_by("pk"))
+
+
+def explain(audience: dict[str, Any], profile: Profile) -> Explained:
+    """Why the person is in the audience, or not, condition by condition."""
+    return explanation.explain(audience, profile)
 
 
 def recount(audience: Audience, now: datetime) -> int:

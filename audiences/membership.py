@@ -52,7 +52,10 @@ def condition(definition: Definition, scope: Scope) -> Query:
 
 def sentence(definition: Definition, workspace: Workspace) -> str:
     """Who is in it, in the reader's language. Raises Invalid as `members` does."""
-    scope = scope_of(definition, workspace)
+    return words(definition, scope_of(definition, workspace))
+
+
+def words(definition: Definition, scope: Scope) -> str:
     kind = definition["kind"]
     if kind == Audience.Kind.RULE:
         return describe.words(parse(definition["rule"], scope), scope)

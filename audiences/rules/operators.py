@@ -189,7 +189,7 @@ def _yearly(operand: Operand, day: Query, values: tuple[Value, ...], zone: str) 
 
 # Moments are UTC texts of one width, so they sort; a span of days is that of the workspace's zone.
 START = f"(({TODAY} - %s)::timestamp AT TIME ZONE %s)"
-END = f"(({TODAY} + %s + 1)::timestamp AT TIME ZONE %s)"
+LAST = f"((({TODAY} + %s + 1)::timestamp AT TIME ZONE %s) - interval '1 microsecond')"
 AS_TEXT = "to_char(({}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
 
 
@@ -205,7 +205,7 @@ def _moment(operand: Operand, op: str, values: tuple[Value, ...], zone: str) -> 
         days = int(values[0])  # type: ignore[arg-type]
         ends = [since(days, zone), Query("now()")]
         if op == "in_next":
-            ends = [Query("now()"), Query(END, (zone, days, zone))]
+            ends = [Query("now()"), Query(LAST, (zone, days, zone))]
     else:
         ends = [Query("%s::timestamptz", (value,)) for value in values]
     if operand.json is None:
