@@ -84,12 +84,16 @@ def channels_of(person: Profile) -> list[str]:
     return [channel for channel, address in addresses.items() if address] or ["email"]
 
 
+def allowed(state: str | None) -> bool:
+    """Whether a whole channel is open: it is until it is closed or waits for confirmation."""
+    return state not in (ConsentState.NO, ConsentState.PENDING)
+
+
 def _choice(person: Profile, channel: str, topic: Topic | None, state: str | None) -> Choice:
     """A whole channel is open until it is closed; a topic is closed until it is chosen."""
     if topic is None:
-        is_chosen = state not in (ConsentState.NO, ConsentState.PENDING)
         wording = marketing_wording(person.workspace.name, channel)
-        return Choice(channel, channel, None, wording, is_chosen)
+        return Choice(channel, channel, None, wording, allowed(state))
     wording = topic_wording(topic, person.workspace.name, channel)
     return Choice(f"{channel}-{topic.pk}", channel, topic, wording, state == ConsentState.YES)
 

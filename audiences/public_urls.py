@@ -7,4 +7,6 @@ from audiences.views import public
 app_name = "people_public"
 urlpatterns = [
     path("p/<str:token>", public.preferences, name="preferences"),
+    path("subscribe/<slug:workspace>/<slug:key>/", public.subscribe, name="subscribe"),
+    path("c/<str:token>", public.confirm, name="confirm"),
 ]

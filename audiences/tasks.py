@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
-from audiences import evaluations, months
+from audiences import confirmations, evaluations, months, subscription
 from audiences.imports import claims, jobs, work
 
 log = structlog.get_logger(__name__)
@@ -35,6 +35,13 @@ def evaluate_audiences() -> None:
 @shared_task
 def keep_event_months() -> None:
     months.keep(timezone.now())
+
+
+@shared_task
+def send_confirmations() -> None:
+    now = timezone.now()
+    confirmations.send_due(now)
+    subscription.forget_networks(now)
 
 
 def ring_import(job_id: int) -> None:

@@ -73,6 +73,13 @@ class IllegalTransition(CarillonError):
     code = "illegal_transition"
 
 
+class TooMany(CarillonError):
+    """Asked too often; the detail says when to come back."""
+
+    status = 429
+    code = "too_many"
+
+
 class Conflict(CarillonError):
     """Somebody else was faster, or the same key came with other content."""
 

@@ -7,7 +7,15 @@ from audiences.models.audience import (
     AudienceSize,
     AudienceUserPermission,
 )
-from audiences.models.consent import Consent, ConsentEntry, ConsentState, Suppression, Topic
+from audiences.models.consent import (
+    Confirmation,
+    Consent,
+    ConsentEntry,
+    ConsentState,
+    SubscriptionCount,
+    Suppression,
+    Topic,
+)
 from audiences.models.event import ProfileEvent
 from audiences.models.imports import Import, ImportChunk, ImportMapping, ImportProblem
 from audiences.models.profile import AttributeDefinition, Identity, IdentityNamespace, Profile
@@ -19,6 +27,7 @@ __all__ = [
     "AudienceMember",
     "AudienceSize",
     "AudienceUserPermission",
+    "Confirmation",
     "Consent",
     "ConsentEntry",
     "ConsentState",
@@ -30,6 +39,7 @@ __all__ = [
     "ImportProblem",
     "Profile",
     "ProfileEvent",
+    "SubscriptionCount",
     "Suppression",
     "Topic",
 ]

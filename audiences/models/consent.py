@@ -103,6 +103,48 @@ class ConsentEntry(Statement):
         return f"{self.at:%Y-%m-%d} {self.channel}: {self.state}"
 
 
+class Confirmation(models.Model):
+    """Somebody gave an address for a topic, and its owner has to confirm. While `due_at` is set this row is
+    the queue of the mail that asks them; `problem` says why none was sent.
+    """
+
+    profile = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="+")
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="+")
+    wording = models.CharField(max_length=1000)
+    language = models.CharField(max_length=10)
+    asked_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["profile", "topic"], name="confirmation_once")]
+        indexes = [
+            models.Index(fields=["due_at"], name="confirmation_due", condition=models.Q(due_at__isnull=False))
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
+class SubscriptionCount(models.Model):
+    """How often one network asked to subscribe anybody in one hour. The network is kept as a hash."""
+
+    pk = models.CompositePrimaryKey("network", "hour")
+    network = models.CharField(max_length=32)
+    hour = models.DateTimeField()
+    asked = models.IntegerField(default=1)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H}: {self.asked}"
+
+
 class Suppression(models.Model):
     """An address nobody in the workspace writes to, whoever owns it. It outlives the profile.
 

@@ -6,8 +6,10 @@ scanners and prefetching browsers visit everything.
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone, translation
@@ -16,8 +18,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from audiences import preferences as choices
-from audiences.models import Profile
-from common.errors import Conflict
+from audiences import subscription
+from audiences.models import Profile, Topic
+from common.errors import Conflict, Invalid, TooMany
 from common.languages import language_of
 
 
@@ -50,6 +53,68 @@ def _act(request: HttpRequest, person: Profile) -> dict[str, Any]:
     except Conflict as error:
         return {"changed": error.detail}
     return {"saved": True}
+
+
+@csrf_exempt  # nothing of the browser's is acted upon: whoever knows an address may type it
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def subscribe(request: HttpRequest, workspace: str, key: str) -> HttpResponse:
+    """One topic, for anybody. The answer never tells whether an address is known."""
+    topic = subscription.topic_at(workspace, key)
+    with translation.override(_language(request, "")):
+        if topic is None:
+            return unknown_link(request)
+        wording = choices.topic_wording(topic, topic.workspace.name, subscription.CHANNEL)
+        page: dict[str, Any] = {"topic": topic, "wording": wording, "address": ""}
+        status = 200
+        if request.method == "POST":
+            page["address"] = request.POST.get("address", "")[:300]
+            try:
+                _ask(request, topic, page["address"], wording)
+                page["is_done"] = True
+            except (Invalid, TooMany) as error:
+                page["fault"], status = error.detail, error.status
+        return public_page(request, "public/subscribe.html", page, status)
+
+
+def _ask(request: HttpRequest, topic: Topic, address: str, wording: str) -> None:
+    now = timezone.now()
+    subscription.count_network(_network(request), now=now)
+    language = translation.get_language() or "en"
+    subscription.ask(topic, address=address, wording=wording, language=language, now=now)
+
+
+def _network(request: HttpRequest) -> str:
+    """The sender's address; of IPv6 the network of one house. Behind our proxy, what the proxy says."""
+    address = request.META.get("REMOTE_ADDR", "")
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    if settings.SECURE_PROXY_SSL_HEADER and forwarded:
+        address = forwarded.rpartition(",")[2].strip()
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else str(found)
+
+
+@csrf_exempt  # the signed link is the right to act
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def confirm(request: HttpRequest, token: str) -> HttpResponse:
+    """Opening the link shows a button; only the button confirms, since scanners open every link."""
+    question = subscription.question_of(token, now=timezone.now())
+    with translation.override(_language(request, question.row.language if question else "")):
+        if question is None:
+            return unknown_link(request)
+        page: dict[str, Any] = {"question": question, "is_done": question.row.confirmed_at is not None}
+        if request.method == "POST" and "confirm" in request.POST:
+            try:
+                subscription.confirm(question, now=timezone.now())
+            except Conflict:
+                return unknown_link(request)
+            page["is_done"] = True
+        page["preferences"] = choices.url_of(question.row.profile_id) if page["is_done"] else ""
+        return public_page(request, "public/confirm.html", page)
 
 
 def public_page(request: HttpRequest, template: str, page: dict[str, Any], status: int = 200) -> HttpResponse:
