@@ -24,7 +24,7 @@ from audiences.access import MANAGE as SEE
 from audiences.consent import CHANNELS
 from audiences.models import Suppression
 from audiences.reachability import HASH
-from channels.configurations import MANAGE
+from channels.access import MANAGE
 from channels.kinds import clean_email, clean_phone
 from common.errors import Conflict, Invalid, NotFound, Problem
 from common.text import has_control
