@@ -6,6 +6,7 @@ ones below it), or, after an erasure, “sha256:” and the hash of workspace, c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,14 +23,14 @@ from accounts.access import Actor, may, require
 from accounts.models import User, Workspace
 from audiences.access import MANAGE as SEE
 from audiences.consent import CHANNELS
-from audiences.models import Suppression
+from audiences.models import Profile, Suppression
 from audiences.reachability import HASH
 from channels.access import MANAGE
 from channels.kinds import clean_email, clean_phone
 from common.errors import Conflict, Invalid, NotFound, Problem
 from common.text import has_control
 
-PAGE, MOST_TOLD, LONGEST_REASON = 5000, 1000, 60
+PAGE, MOST_TOLD, LONGEST_REASON = 5000, 5000, 60
 # Somebody asked for this themselves: taking it back needs a second look.
 ASKED_FOR = ("complaint", "unsubscribe", "erased")
 
@@ -80,12 +81,13 @@ class Reject:
 
 @dataclass
 class Added:
-    """`known` were on the list before. At most 1,000 rejects are kept, all are counted."""
+    """`known` were on the list before, `new` holds the places of the others. Keeps 5,000 rejects."""
 
     added: int = 0
     known: int = 0
     rejected: int = 0
     rejects: list[Reject] = field(default_factory=list)
+    new: set[int] = field(default_factory=set)
 
 
 # ---- the gate -------------------------------------------------------------------------------------
@@ -96,9 +98,8 @@ def listed_for(actor: Actor, workspace: Workspace, search: str = "") -> QuerySet
     text = search.replace("\0", "").strip()
     if not text:
         return rows
-    hash_of = HASH.format(workspace="workspace_id", address="%s").replace("%s", "channel", 1)
-    hashed = RawSQL(hash_of, (_whole(text),))  # noqa: S611  our own columns; the text is bound
-    return rows.filter(Q(address__icontains=text) | Q(kind=Suppression.Kind.HASH, address=hashed))
+    hashed = Q(kind=Suppression.Kind.HASH, address__in=_hashes([_whole(text)]))
+    return rows.filter(Q(address__icontains=text) | hashed)
 
 
 def _whole(text: str) -> str:
@@ -193,9 +194,13 @@ def _add_page(
     author = actor.pk if isinstance(actor, User) else None
     with connection.cursor() as cursor:
         cursor.execute(ADD, (author, now, workspace.pk, *columns))
-        added = len(cursor.fetchall())
-    tally.added += added
-    tally.known += len(rows) - added
+        added = set(cursor.fetchall())
+    first: dict[tuple[str, str], int] = {}
+    for place, channel, _kind, address, _reason in rows:
+        first.setdefault((channel, address), place)
+    tally.new |= {place for key, place in first.items() if key in added}
+    tally.added += len(added)
+    tally.known += len(rows) - len(added)
 
 
 def asks_again(entry: Suppression) -> bool:
@@ -226,6 +231,24 @@ def remove(entry: Suppression, *, is_sure: bool = False, actor: Actor, now: date
         entry=number,
         was_asked_for=was_asked_for,
     )
+
+
+def holding(person: Profile) -> list[Suppression]:
+    """The entries that keep messages from the person: by address, by domain, by hash."""
+    found = Q(pk=None)
+    for channel, address in (("email", person.email), ("sms", person.phone)):
+        if address:
+            plain = [address, re.sub(r"[+][^@]*@", "@", address)]
+            forms = [*plain, "@" + address.rpartition("@")[2]] if channel == "email" else [address]
+            found |= Q(channel=channel, address__in=forms) | Q(channel=channel, address__in=_hashes(plain))
+    rows = Suppression.objects.filter(found, workspace=person.workspace_id)
+    return list(rows.order_by("channel", "pk"))
+
+
+def _hashes(addresses: Sequence[str]) -> list[Any]:
+    """As expressions over a row of the list."""
+    sql = HASH.format(workspace="workspace_id", address="%s").replace("%s", "channel", 1)
+    return [RawSQL(sql, (address,)) for address in addresses]  # noqa: S611  our own columns; texts are bound
 
 
 def replace_by_hashes(

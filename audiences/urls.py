@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from audiences.views import audiences, composition, detail, imports, people, rules
+from audiences.views import (
+    audiences,
+    composition,
+    consent,
+    detail,
+    imports,
+    people,
+    rules,
+    suppression,
+)
 
 app_name = "audiences"
 urlpatterns = [
@@ -19,6 +28,15 @@ urlpatterns = [
     path("profiles/", people.profiles, name="profiles"),
     path("profiles/<int:pk>/", people.profile, name="profile"),
     path("profiles/<int:pk>/export.json", people.profile_export, name="profile_export"),
+    path("profiles/<int:pk>/consents/", consent.consents, name="consents"),
+    path("profiles/<int:pk>/erase/", consent.erase, name="erase"),
+    path("topics/", consent.topics, name="topics"),
+    path("topics/new/", consent.topic_create, name="topic_create"),
+    path("topics/<int:pk>/", consent.topic, name="topic"),
+    path("topics/<int:pk>/archive/", consent.topic_archive, name="topic_archive"),
+    path("suppression/", suppression.show_list, name="suppression"),
+    path("suppression/export.csv", suppression.export, name="suppression_export"),
+    path("suppression/<int:pk>/remove/", suppression.remove, name="suppression_remove"),
     path("<int:pk>/edit/", rules.edit, name="edit"),
     path("<int:pk>/", detail.detail, name="detail"),
     path("<int:pk>/evaluate/", detail.evaluate_now, name="evaluate"),

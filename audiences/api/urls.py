@@ -3,7 +3,7 @@
 from django.urls import path
 
 from audiences import lifecycle
-from audiences.api import attributes, audiences, events, profiles
+from audiences.api import attributes, audiences, consent, events, profiles, suppression
 
 app_name = "people_api"
 urlpatterns = [
@@ -11,6 +11,12 @@ urlpatterns = [
     path("profiles/bulk/", profiles.BulkWrite.as_view(), name="profiles_bulk"),
     path("profiles/<int:pk>/", profiles.OneProfile.as_view(), name="profile"),
     path("profiles/<int:pk>/events/", profiles.ProfileEvents.as_view(), name="profile_events"),
+    path("profiles/<int:pk>/consents/", consent.ProfileConsents.as_view(), name="profile_consents"),
+    path(
+        "profiles/<int:pk>/consents/history/",
+        consent.ProfileConsentHistory.as_view(),
+        name="profile_consent_history",
+    ),
     path("profiles/<int:pk>/identities/", profiles.ProfileIdentities.as_view(), name="profile_identities"),
     path(
         "profiles/<int:pk>/identities/<str:namespace>/<path:value>/",
@@ -23,6 +29,13 @@ urlpatterns = [
     path("namespaces/", attributes.Namespaces.as_view(), name="namespaces"),
     path("namespaces/<str:key>/", attributes.OneNamespace.as_view(), name="namespace"),
     path("events/", events.Events.as_view(), name="events"),
+    path("consents/", consent.Consents.as_view(), name="consents"),
+    path("topics/", consent.Topics.as_view(), name="topics"),
+    path("topics/<int:pk>/", consent.OneTopic.as_view(), name="topic"),
+    path("topics/<int:pk>/archive/", consent.ArchiveTopic.as_view(), name="topic_archive"),
+    path("topics/<int:pk>/reopen/", consent.ReopenTopic.as_view(), name="topic_reopen"),
+    path("suppressions/", suppression.Suppressions.as_view(), name="suppressions"),
+    path("suppressions/<int:pk>/", suppression.OneSuppression.as_view(), name="suppression"),
     path("audiences/", audiences.Audiences.as_view(), name="audiences"),
     path("audiences/<int:pk>/", audiences.OneAudience.as_view(), name="audience"),
     path("audiences/<int:pk>/evaluate/", audiences.Evaluate.as_view(), name="audience_evaluate"),
