@@ -254,6 +254,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AttributeType": "audiences.models.AttributeDefinition.Type",
         "AttributeIndex": "audiences.models.AttributeDefinition.Index",
+        "ConsentState": "audiences.models.ConsentState",
+        "SuppressionKind": "audiences.models.Suppression.Kind",
     },
 }
 
