@@ -10,11 +10,13 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from audiences import consent
 from audiences.consent import CHANNELS, LONGEST_WORDING, Said
@@ -23,6 +25,12 @@ from common import tokens
 from common.errors import Conflict
 
 PURPOSE, SOURCE = "preferences", "preference page"
+# As a channel is called inside a sentence.
+WORDS: dict[str, Any] = {
+    **CHANNELS,
+    "email": gettext_lazy("email"),
+    "push": gettext_lazy("push message"),
+}
 
 
 @dataclass(frozen=True)
@@ -100,12 +108,12 @@ def _choice(person: Profile, channel: str, topic: Topic | None, state: str | Non
 
 def marketing_wording(sender: str, channel: str) -> str:
     text = _("%(sender)s may send me marketing by %(channel)s.")
-    return text % {"sender": sender, "channel": CHANNELS[channel]}
+    return text % {"sender": sender, "channel": WORDS[channel]}
 
 
 def topic_wording(topic: Topic, sender: str, channel: str) -> str:
     text = _("I want to receive “%(topic)s” from %(sender)s by %(channel)s.")
-    named = text % {"topic": topic.name, "sender": sender, "channel": CHANNELS[channel]}
+    named = text % {"topic": topic.name, "sender": sender, "channel": WORDS[channel]}
     return f"{named} {topic.description}".strip()[:LONGEST_WORDING]
 
 

@@ -254,6 +254,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AttributeType": "audiences.models.AttributeDefinition.Type",
         "AttributeIndex": "audiences.models.AttributeDefinition.Index",
+        "AudienceKind": "audiences.models.Audience.Kind",
         "ConsentState": "audiences.models.ConsentState",
         "SuppressionKind": "audiences.models.Suppression.Kind",
     },

@@ -61,7 +61,7 @@ class ConsentShape(StrictSerializer):
 
     channel = serializers.ChoiceField(list(consent.CHANNELS))
     topic = serializers.CharField(source="topic.key", default=None, allow_null=True)
-    state = serializers.ChoiceField(ConsentState.values)
+    state = serializers.ChoiceField(ConsentState.choices)
     source = serializers.CharField()  # type: ignore[assignment]
     wording = serializers.CharField()
     actor = serializers.CharField()
@@ -78,7 +78,7 @@ class ConsentWrite(StrictSerializer):
     identity = IdentityShape(required=False)
     channel = serializers.ChoiceField(list(consent.CHANNELS))
     topic = serializers.CharField(max_length=63, required=False, allow_null=True)
-    state = serializers.ChoiceField(ConsentState.values)
+    state = serializers.ChoiceField(ConsentState.choices)
     source = serializers.CharField(max_length=consent.LONGEST_SOURCE)  # type: ignore[assignment]
     wording = serializers.CharField(max_length=consent.LONGEST_WORDING, required=False)
 

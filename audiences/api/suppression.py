@@ -32,7 +32,7 @@ class SuppressionShape(StrictSerializer):
 
     id = serializers.IntegerField(read_only=True)
     channel = serializers.ChoiceField(list(consent.CHANNELS))
-    kind = serializers.ChoiceField(Suppression.Kind.values, read_only=True)
+    kind = serializers.ChoiceField(Suppression.Kind.choices, read_only=True)
     address = serializers.CharField(max_length=254)
     reason = serializers.CharField(max_length=60)
     at = serializers.DateTimeField(read_only=True)

@@ -47,7 +47,7 @@ def test_the_page_shows_what_is_offered_and_looking_changes_nothing(ana: Profile
         answer = method(path(ana))
         assert answer.status_code in (200, 405) and not answer.cookies
     page = browser.get(path(ana) + "?stop=1&chosen=email").content.decode()
-    assert "I want to receive “Shop news” from Fernhill by Email. Twice a month." in page
+    assert "I want to receive “Shop news” from Fernhill by email. Twice a month." in page
     assert "Staff only" not in page and "ana@example.com" not in page
     assert browser.get(path(ana)).headers["Referrer-Policy"] == "no-referrer"
     assert not Consent.objects.exists()
@@ -59,7 +59,7 @@ def test_what_is_ticked_is_stored_with_the_words_that_were_shown(ana: Profile, b
     assert "Saved." in browser.post(path(ana), form).content.decode()
     row = Consent.objects.get()  # the first box stood ticked already: that is no act of theirs
     assert (row.topic, row.state, row.source, row.actor) == (topic, "yes", "preference page", "")
-    assert row.wording == "I want to receive “Shop news” from Fernhill by Email. Twice a month."
+    assert row.wording == "I want to receive “Shop news” from Fernhill by email. Twice a month."
     browser.post(path(ana), {"seen": seen(browser.get(path(ana)).content), "chosen": []})
     assert set(Consent.objects.values_list("topic__key", "state")) == {("news", "no"), (None, "no")}
     form["seen"] = seen(browser.get(path(ana)).content)

@@ -55,7 +55,7 @@ def test_an_address_is_pending_until_its_owner_presses_the_button(
     topic: Topic, browser: Client, settings
 ) -> None:
     page = browser.get(PAGE).content.decode()
-    assert "I want to receive “Shop &amp; news” from Fernhill by Email. Monthly." in page
+    assert "I want to receive “Shop &amp; news” from Fernhill by email. Monthly." in page
     assert "Thank you" in browser.post(PAGE, {"address": "Ana@Example.com"}).content.decode()
     assert (state(), state(None)) == ("pending", "pending")
     person = Profile.objects.get(email="ana@example.com")
@@ -188,11 +188,11 @@ def test_who_stopped_everything_is_told_what_confirming_allows_again(
     person = Profile.objects.create(workspace=topic.workspace, email="ana@example.com")
     consent.withdraw(profile_id=person.pk, channel="email", source="page", now=builders.NOW)
     link = sent(topic, settings)
-    assert "Fernhill may send me marketing by Email." in browser.get(link).content.decode()
+    assert "Fernhill may send me marketing by email." in browser.get(link).content.decode()
     assert state(None) == "no"
     browser.post(link, {"confirm": "1"})
     assert (state(None), state()) == ("yes", "yes")
-    assert Consent.objects.get(topic=None).wording == "Fernhill may send me marketing by Email."
+    assert Consent.objects.get(topic=None).wording == "Fernhill may send me marketing by email."
 
 
 def test_a_topic_without_double_opt_in_takes_a_yes_at_once_but_not_over_a_no(
