@@ -82,24 +82,17 @@ def _prepare(claimed: Claim) -> _Delivery:
     """Everything the batch needs, in a handful of queries, and the last look."""
     run = Run.objects.select_related("version", "campaign").get(pk=claimed.run_id)
     action = action_of(run.version.definition, claimed.action)
-    due = claims.fetch(claimed)
-    blocked = lastlook.blocked(
-        run.campaign.workspace_id,
-        [(one.profile_id, one.address) for one in due],
-        channel=action["channel"],
-        category=run.version.definition["category"],
-    )
-    excluded = [Tried(due[at].ref, due[at].n, Outcome.EXCLUDED, code) for at, code in blocked.items()]
+    written = letter(run.version_id, claimed.action)
+    due, excluded = _look(run.campaign.workspace_id, written, claims.fetch(claimed))
     if excluded:
         claims.record(claimed, excluded, horizon=None, now=timezone.now())
-    due = [one for at, one in enumerate(due) if at not in blocked]
     beside: dict[int, MessageContext] = {}
     if run.kind == Run.Kind.STANDING:
         rows = MessageContext.objects.filter(run=run, action=claimed.action)
         beside = {row.ref: row for row in rows.filter(ref__in=[one.ref for one in due])}
     return _Delivery(
         claimed=claimed,
-        letter=letter(run.version_id, claimed.action),
+        letter=written,
         configuration=ChannelConfiguration.objects.select_related("credential").get(
             pk=action["configuration"]
         ),
@@ -109,10 +102,23 @@ def _prepare(claimed: Claim) -> _Delivery:
     )
 
 
+def _look(workspace_id: int, written: Letter, due: list[Due]) -> tuple[list[Due], list[Tried]]:
+    """Who may still get it, and the exclusions of the others."""
+    blocked = lastlook.blocked(
+        workspace_id,
+        [(one.profile_id, one.address) for one in due],
+        channel=written.channel,
+        category="marketing" if written.is_marketing else "transactional",
+    )
+    excluded = [Tried(due[at].ref, due[at].n, Outcome.EXCLUDED, code) for at, code in blocked.items()]
+    return [one for at, one in enumerate(due) if at not in blocked], excluded
+
+
 def _send_windows(delivery: _Delivery, lanes: list[Lane]) -> Said | None:
     """Sends window after window until the end, a pause, or trouble at the provider, which is returned.
 
-    The network runs in an event loop, the database between its turns.
+    Before each window it looks once more, so that who leaves meanwhile gets at most what is in flight. The
+    network runs in an event loop, the database between its turns.
     """
     tried: list[Tried] = []
     trouble = None
@@ -124,10 +130,17 @@ def _send_windows(delivery: _Delivery, lanes: list[Lane]) -> Said | None:
                 if trouble := _obstacle(delivery.configuration):
                     break
                 window = delivery.due[start : start + WINDOW]
-                may_go = claims.record(delivery.claimed, tried, horizon=window[-1].ref, now=timezone.now())
+                horizon = window[-1].ref
+                if start:
+                    workspace_id = delivery.configuration.workspace_id
+                    window, excluded = _look(workspace_id, delivery.letter, window)
+                    tried += excluded
+                may_go = claims.record(delivery.claimed, tried, horizon=horizon, now=timezone.now())
                 tried = []
                 if not may_go:
                     break
+                if not window:
+                    continue
                 tried, trouble = _run_window(loop, delivery, window, lanes)
                 if trouble:
                     break
