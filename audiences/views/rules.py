@@ -89,6 +89,8 @@ class _RulePage:
         return AudienceForm(initial={name: self.request.POST.get(name, "") for name in names})
 
     def page(self, builder: Builder, form: AudienceForm, *, status: int = 200, **more: Any) -> HttpResponse:
+        if self.request.method == "POST":
+            builder.settle()
         page = {"builder": builder, "form": form, "audience": self.audience, "seen_at": self.seen_at, **more}
         return render(self.request, "audiences/build.html", page, status=status)
 
@@ -104,6 +106,8 @@ class _RulePage:
         )
 
     def counted(self, builder: Builder) -> HttpResponse:
+        if not self.request.htmx:  # type: ignore[attr-defined]
+            builder.settle()
         counted: dict[str, Any] = {"confirmed": "everybody" in self.request.POST}
         try:
             counted["count"] = self.count(builder.draft(), builder)

@@ -116,7 +116,7 @@
     htmx.ajax("POST", location.href, {
       source: "#builder",
       target: "#builder",
-      swap: "outerHTML",
+      swap: "outerHTML settle:0ms",
       values: { do: verb },
     });
   });

@@ -282,6 +282,16 @@ def test_the_largest_rule_is_opened_and_saved(where: Workspace, manager: Client)
     assert audience.rule == rule
 
 
+def test_a_long_rule_asks_the_database_no_more_than_a_short_one(
+    where: Workspace, manager: Client, django_assert_max_num_queries: Any
+) -> None:
+    line = [{"field": "tier", "op": "is", "value": "gold"}, {"consent": "email", "op": "is", "value": "yes"}]
+    for number in (1, 60):
+        audience = builders.audience(where, rule={"any": line * number}, name=str(number))
+        with django_assert_max_num_queries(20):
+            manager.get(f"/audiences/{audience.pk}/edit/")
+
+
 def test_a_line_about_a_field_that_is_gone_is_kept_and_told(where: Workspace, manager: Client) -> None:
     rule = {"all": [{"field": "city", "op": "is", "value": "Taipei"}, {"field": "name", "op": "is_empty"}]}
     audience = builders.audience(where, rule=rule)
@@ -375,6 +385,14 @@ def test_a_group_stands_at_no_level_the_language_refuses(where: Workspace, manag
     lines = {name: "field:name" for name in page.given if name.endswith("__what")}
     page = read(press(manager, address, page, "show", **lines))
     assert press(manager, address, page, "save").status_code == 302
+
+
+def test_a_field_chosen_without_javascript_gets_its_inputs_whatever_is_pressed(manager: Client) -> None:
+    page = build(manager, ("add:n", {}))
+    for do, status in (("count", 200), ("add:n", 200), ("publish", 400)):
+        answer = press(manager, NEW, page, do, name="x", **{"n-0__what": "field:name"})
+        assert answer.status_code == status and read(answer).given["n-0__op"] == ["is"], do
+    assert not Audience.objects.exists()
 
 
 def test_changing_the_field_brings_operators_and_inputs_that_fit(where: Workspace, manager: Client) -> None:

@@ -104,7 +104,9 @@ class OfEvent:
         rows = [row for row in _rows(given) if row[0] or row[2]]
         for key, op, text in [*rows, ("", "is", "")][:MAX_WHERE]:
             shown += [
-                Input("where_property", _("where"), "text", [key], place="where", is_labelled=True),
+                Input(
+                    "where_property", _("where"), "text", [key], place="where", is_labelled=True, begins=True
+                ),
                 Input("where_op", _("Condition"), "select", [op], _property_operators(), place="where"),
                 Input("where_value", _("Value"), "text", [text], place="where"),
             ]

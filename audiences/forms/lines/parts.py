@@ -28,7 +28,7 @@ UNTYPABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 class Input:
     """`place` is the key of the condition that the input fills, as in the pointer of a fault.
 
-    `shows`: a change of it asks for other inputs.
+    `shows`: a change of it asks for other inputs. `begins`: it stands on a new row.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Input:
     hint: Any = ""
     is_labelled: bool = False  # the label is seen, not only heard
     shows: bool = False
+    begins: bool = False
 
 
 class Kind(Protocol):
