@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -113,6 +114,17 @@ def owners(workspace_id: int, pairs: Iterable[tuple[str, str]]) -> dict[tuple[st
     with connection.cursor() as cursor:
         cursor.execute(OWNERS, values)
         return {(namespace, value): pk for namespace, value, pk in cursor.fetchall()}
+
+
+def named(workspace: Workspace, text: str) -> Profile | None:
+    """The person whom a text names in any namespace, the strongest first: as somebody types it to search."""
+    known, asked = namespaces_of(workspace), []
+    for namespace in sorted(known, key=lambda key: COLUMNS.index(key) if key in COLUMNS else len(COLUMNS)):
+        with suppress(Invalid):
+            asked.append((namespace, clean(workspace, namespace, text, known=known)))
+    found = owners(workspace.pk, asked)
+    pk = next((found[pair] for pair in asked if pair in found), None)
+    return Profile.objects.select_related("workspace").filter(pk=pk).first() if pk else None
 
 
 def identities_of(profiles: Iterable[Profile]) -> dict[int, list[tuple[str, str]]]:

@@ -40,6 +40,7 @@ urlpatterns = [
     path("<int:pk>/edit/", rules.edit, name="edit"),
     path("<int:pk>/", detail.detail, name="detail"),
     path("<int:pk>/evaluate/", detail.evaluate_now, name="evaluate"),
+    path("<int:pk>/why/", detail.why, name="why"),
     path("<int:pk>/sample/", detail.sample, name="sample"),
     path("<int:pk>/unreached/<slug:channel>/<slug:code>/", detail.unreached, name="unreached"),
     path("<int:pk>/settings/", audiences.settings, name="settings"),

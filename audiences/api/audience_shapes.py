@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from audiences.explain import Explained
 from audiences.models import Audience
 from common.api import StrictSerializer
 
@@ -28,6 +32,19 @@ class SizeShape(StrictSerializer):
 
 class EvaluationShape(SizeShape):
     reach = ChannelReach(many=True)
+
+
+@extend_schema_serializer(component_name="Explained")
+class ExplainedShape(StrictSerializer):
+    """One condition or group. `children` are the parts a group is made of, in the same shape."""
+
+    sentence = serializers.CharField()
+    met = serializers.BooleanField()
+    children = serializers.SerializerMethodField()
+
+    @extend_schema_field({"type": "array", "items": {"$ref": "#/components/schemas/Explained"}})
+    def get_children(self, part: Explained) -> list[dict[str, Any]]:
+        return [dict(ExplainedShape(child).data) for child in part.children]
 
 
 class MemberShape(StrictSerializer):

@@ -20,19 +20,20 @@ from rest_framework.views import APIView
 
 from accounts.access import labels_held
 from accounts.models import AccessLabel, ApiCredential, User
-from audiences import access, audiences, evaluations, lifecycle, members, reachability
+from audiences import access, audiences, evaluate, evaluations, lifecycle, members, reachability
 from audiences.api.audience_shapes import (
     AudienceChange,
     AudienceShape,
     AudienceWrite,
     EvaluationShape,
+    ExplainedShape,
     MemberShape,
     SizeShape,
 )
 from audiences.api.bodies import credential_of
 from audiences.models import Audience, AudienceSize, Topic
 from common.api import PAGING, CursorPages, page_of
-from common.errors import Invalid, Problem
+from common.errors import Invalid, NotFound, Problem
 
 FILTERS = [
     OpenApiParameter("state", str, enum=Audience.State.values),
@@ -148,6 +149,28 @@ class Sizes(APIView):
 
 class SizePages(CursorPages):
     ordering = ("-at", "-id")  # type: ignore[assignment]
+
+
+class Explain(APIView):
+    @extend_schema(
+        operation_id="audiences_explain",
+        parameters=[OpenApiParameter("profile", int, required=True, description="The person's id.")],
+        responses=ExplainedShape,
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """Why one person is in it or not, condition by condition. Needs the right to manage people."""
+        credential = credential_of(request)
+        audience = access.audience_for(credential, pk)
+        people = access.profiles_for(credential, audience.workspace)
+        number = _number(request.query_params.get("profile", ""), 2**63 - 1)
+        if number is None:
+            raise Invalid(Problem("bad_profile", _("Give the number of a person."), "/profile"))
+        person = people.select_related("workspace").filter(pk=number).first()
+        if person is None:
+            raise NotFound(_("There is no such person."))
+        with _pointing(audience.kind):
+            told = evaluate.explain(evaluate.definition(audience), person)
+        return Response(ExplainedShape(told).data)
 
 
 class Members(APIView):

@@ -40,6 +40,7 @@ urlpatterns = [
     path("audiences/<int:pk>/", audiences.OneAudience.as_view(), name="audience"),
     path("audiences/<int:pk>/evaluate/", audiences.Evaluate.as_view(), name="audience_evaluate"),
     path("audiences/<int:pk>/sizes/", audiences.Sizes.as_view(), name="audience_sizes"),
+    path("audiences/<int:pk>/explain/", audiences.Explain.as_view(), name="audience_explain"),
     path("audiences/<int:pk>/members/", audiences.Members.as_view(), name="audience_members"),
     *(
         path(f"audiences/<int:pk>/{verb}/", audiences.verb_view(verb), name=f"audience_{verb}")

@@ -23,6 +23,7 @@ from audiences import (
     definitions,
     evaluate,
     evaluations,
+    identities,
     lifecycle,
     members,
     reachability,
@@ -169,6 +170,30 @@ def sample(request: HttpRequest, pk: int) -> HttpResponse:
     except CarillonError as error:
         page["fault"] = error.detail
     return render(request, "audiences/_sample.html", page)
+
+
+@login_required
+@require_safe
+def why(request: HttpRequest, pk: int) -> HttpResponse:
+    """Condition by condition, why one person is in the audience or not. For who may manage people."""
+    audience = audience_of(request, pk)
+    access.profiles_for(actor_of(request), audience.workspace)
+    asked = request.GET.get("who", "").replace("\0", "").strip()
+    page: dict[str, Any] = {"audience": audience, "asked": asked}
+    person = identities.named(audience.workspace, asked) if asked else None
+    if person:
+        page["person"] = person
+        try:
+            with evaluations.limited(evaluations.AT_ONCE):
+                page["told"] = evaluate.explain(evaluate.definition(audience), person)
+        except OperationalError:
+            page["fault"] = _("Asking this takes too long at the moment.")
+        except CarillonError as error:
+            page["fault"] = error.detail
+    elif asked:
+        page["fault"] = _("Nobody in the workspace has this address or number.")
+    is_part = bool(getattr(request, "htmx", False))
+    return render(request, "audiences/_told.html" if is_part else "audiences/why.html", page)
 
 
 def _sees_people(request: HttpRequest, audience: Audience) -> bool:

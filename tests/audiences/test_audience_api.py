@@ -146,6 +146,24 @@ def test_it_is_evaluated_and_its_sizes_and_people_are_read(where: Workspace, man
         assert manager("get", f"{address}members/?{wrong}")[0] == 400, wrong
 
 
+def test_it_says_why_a_person_is_in_it_or_not(where: Workspace, manager: Caller) -> None:
+    rule = {
+        "all": [{"field": "name", "op": "is", "value": "Ann 2"}, {"field": "email", "op": "is_not_empty"}]
+    }
+    audience = builders.audience(where, rule=rule)
+    person = Profile.objects.get(email="p2@example.com")
+    address = f"{LIST}{audience.pk}/explain/"
+    status, told = manager("get", f"{address}?profile={person.pk}")
+    assert status == 200 and told["met"] is True
+    assert [child["met"] for child in told["children"]] == [True, True]
+    assert manager("get", f"{address}?profile={person.pk + 1}")[1]["met"] is False
+    stranger = builders.profiles(builders.workspace("other"), 1)[0]
+    for missing in (stranger.pk, 0, 2**63 - 1):
+        assert manager("get", f"{address}?profile={missing}")[0] == 404
+    for wrong in ("", "?profile=x", "?profile=-1", f"?profile={2**63}", "?profile=%00", "?profile=٣"):
+        assert manager("get", address + wrong)[0] == 400, wrong
+
+
 def test_a_subscription_audience_names_a_topic_by_its_key(where: Workspace, manager: Caller) -> None:
     Topic.objects.create(workspace=where, key="news", name="News")
     body = {"name": "Readers", "kind": "subscription", "topic": "news"}
@@ -219,6 +237,7 @@ def everything(pk: int) -> list[tuple[str, str, Any]]:
         ("patch", one, {"name": "Mine"}),
         ("get", f"{one}sizes/", None),
         ("get", f"{one}members/", None),
+        ("get", f"{one}explain/?profile={Profile.objects.values_list('pk', flat=True)[0]}", None),
         ("post", f"{one}evaluate/", None),
         *verbs,
         ("delete", one, None),
@@ -259,11 +278,10 @@ def test_who_may_only_see_it_is_told_the_missing_right(where: Workspace) -> None
     share(audience, caller.role, ["view_audience"])
     assert caller("get", f"{LIST}{audience.pk}/")[1]["actions"] == []
     assert [row["id"] for row in caller("get", LIST)[1]["results"]] == [audience.pk]
+    one = f"{LIST}{audience.pk}/"
     for method, address, body in everything(audience.pk):
         status, told = caller(method, address, body)
-        is_reading = address.endswith(("sizes/", "evaluate/")) or (
-            method == "get" and "members" not in address
-        )
+        is_reading = address.endswith(("sizes/", "evaluate/")) or (method, address) == ("get", one)
         assert status == (200 if is_reading else 403), (method, address, told)
         assert is_reading or told["permission"] == "audiences.manage_audience"
 

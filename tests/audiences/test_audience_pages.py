@@ -271,3 +271,38 @@ def test_the_admin_site_shows_audiences_and_changes_none(where: Workspace) -> No
     assert client.get(f"/admin/audiences/audience/{hidden.pk}/change/").status_code == 302
     seen.refresh_from_db()
     assert seen.name == "Seen"
+
+
+def test_somebody_is_looked_up_and_told_condition_by_condition(where: Workspace, manager: Client) -> None:
+    conditions = [
+        {"field": "name", "op": "is", "value": "Ann 2"},
+        {"field": "is_test", "op": "is", "value": True},
+    ]
+    audience = builders.audience(where, rule={"all": conditions})
+    Profile.objects.filter(email="p2@example.com").update(external_id="C-2", phone="+886912345678")
+    assert "Is this person in?" in text(manager, f"/audiences/{audience.pk}/")
+    address = f"/audiences/{audience.pk}/why/"
+    for named in ("p2@example.com", " P2@Example.com ", "C-2", "%2B886 912 345 678"):
+        page = text(manager, f"{address}?who={named}")
+        assert "p2@example.com is not in this audience." in page, named
+        assert page.count("finding ok") == 1 and page.count("finding err") == 2
+    Profile.objects.update(is_test=True)
+    assert "p2@example.com is in this audience." in text(manager, f"{address}?who=C-2")
+    part = manager.get(f"{address}?who=C-2", headers={"HX-Request": "true"}).content.decode()
+    assert "is in this audience." in part and "<html" not in part
+    builders.profiles(builders.workspace("other"), 1, domain="elsewhere.example")
+    for nobody in ("p0@elsewhere.example", "x", "%00", "%F0%9F", "'; --", "x" * 3000):
+        page = text(manager, f"{address}?who={nobody}")
+        assert "is in this audience" not in page and "is not in" not in page, nobody
+    text(manager, address)
+    Audience.objects.update(rule={"field": "gone", "op": "is", "value": "x"})
+    assert "There is no field" in text(manager, f"{address}?who=C-2")
+
+
+def test_only_who_may_manage_people_asks_about_them(where: Workspace) -> None:
+    audience, viewer = builders.audience(where), builders.person(where, "viewer")
+    share(audience, viewer, ["view_audience"])
+    client = Client()
+    client.force_login(viewer)
+    assert "Is this person in?" not in text(client, f"/audiences/{audience.pk}/")
+    assert client.get(f"/audiences/{audience.pk}/why/?who=p1@example.com").status_code == 403
