@@ -82,7 +82,6 @@ class CompositionForm(AudienceForm):
         self, *args: Any, workspace: Workspace, actor: Actor, audience: Audience | None = None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        del self.fields["everybody"]
         self.known = fields_of(workspace)
         self.offered = {
             str(row.pk): row

@@ -17,7 +17,7 @@ from accounts.access import Actor, require
 from accounts.models import Workspace
 from audiences import access, audiences, composition, definitions, evaluate, evaluations, lifecycle
 from audiences.forms.composition import CompositionForm, SubscriptionForm, initial_of
-from audiences.models import Audience
+from audiences.models import Audience, Profile
 from audiences.views.common import actor_of, audience_of, show_faults, workspace_of
 from common.errors import Conflict, Invalid, NotFound
 
@@ -59,7 +59,10 @@ def recompose(request: HttpRequest, pk: int) -> HttpResponse:
 def _page(
     request: HttpRequest, form: CompositionForm, workspace: Workspace, audience: Audience | None
 ) -> HttpResponse:
-    """Counts what was put together, or saves it and shows the audience. Counting needs no name."""
+    """Counts what was put together, or saves it and shows the audience. Counting needs no name.
+
+    Saving one that is everybody asks for a second word.
+    """
     page: dict[str, Any] = {"form": form, "audience": audience}
     status = 200
     is_count = request.POST.get("do") == "count"
@@ -68,10 +71,12 @@ def _page(
     if request.method == "POST" and form.is_valid():
         try:
             tree = form.tree()
-            if form.is_valid() and is_count:
-                page |= _preview(tree, workspace, audience, actor_of(request))
-            elif form.is_valid():
+            found = _preview(tree, workspace, audience, actor_of(request)) if form.is_valid() else {}
+            if found and not is_count and (form.cleaned_data["everybody"] or not found["is_everybody"]):
                 return redirect("audiences:detail", _save(request, form, tree, workspace, audience).pk)
+            page |= found
+            page["must_confirm"] = bool(found) and not is_count
+            status = 400 if page["must_confirm"] else 200
         except Invalid as error:
             show_faults(error, form, "json" if form.cleaned_data["json"].strip() else None)
         except Conflict as error:
@@ -87,10 +92,12 @@ def _preview(tree: Any, workspace: Workspace, audience: Audience | None, actor: 
     definitions.check_named(tree, audience.composition if audience else {}, workspace, actor)
     composition.check(tree, workspace, audience.pk if audience else None)
     definition = {"id": None, "kind": Audience.Kind.COMPOSITION, "name": "", "composition": tree}
-    found: dict[str, Any] = {"sentence": composition.sentence(tree, workspace)}
+    found: dict[str, Any] = {"sentence": composition.sentence(tree, workspace), "is_everybody": False}
     try:
         with evaluations.limited(evaluations.AT_ONCE):
-            found["people"] = evaluate.count(definition, workspace.pk)
+            found["people"] = people = evaluate.count(definition, workspace.pk)
+            everybody = Profile.objects.filter(workspace=workspace).count()
+            found["is_everybody"] = people == everybody > 0
     except OperationalError:
         found["people"] = None
     return found

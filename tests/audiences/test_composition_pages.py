@@ -129,7 +129,7 @@ def test_a_saved_composition_opens_in_fields_or_as_json_with_the_same_meaning(
     tree = json.loads(json.dumps(tree).replace('"one"', str(one.pk)).replace('"two"', str(two.pk)))
     saved = builders.audience(where, name="Saved", kind="composition", composition=tree)
     first = {key: value for key, value in initial_of(tree).items() if value not in (None, [])}
-    given = {"join": "union", "order": "desc", **first, "name": "Saved", "do": "save"}
+    given = {"join": "union", "order": "desc", **first, "name": "Saved", "do": "save", "everybody": "yes"}
     given["seen_at"] = saved.changed_at.isoformat()
     answer = manager.post(f"/audiences/{saved.pk}/composition/", given)
     assert answer.status_code == 302, answer.content.decode()
@@ -219,3 +219,11 @@ def test_only_managers_put_audiences_together(where: Workspace) -> None:
     approver = Client()
     approver.force_login(builders.person(where, "approver"))
     assert approver.get(f"/audiences/{rule.pk}/composition/").status_code == 404
+
+
+def test_everybody_is_saved_only_after_a_second_word(where: Workspace, manager: Client) -> None:
+    given = form(upload(where, "All", 0, 1, 2, 3, 4, 5))
+    answer = manager.post(NEW, {**given, "do": "publish"})
+    assert answer.status_code == 400 and "This is all 6 people of the workspace." in answer.content.decode()
+    assert not Audience.objects.filter(kind="composition").exists()
+    assert manager.post(NEW, {**given, "do": "publish", "everybody": "yes"}).status_code == 302
