@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from accounts.access import Actor, visible_to
+from accounts.access import Actor, behind_labels, visible_to
 from accounts.models import Workspace
 from audiences import composition, membership
 from audiences.access import VIEW
 from audiences.models import Audience
 from audiences.rules import compile, references
-from common.errors import Invalid, Problem
+from common.errors import Invalid, PermissionMissing, Problem
+
+HIDDEN = gettext_lazy("It is built upon an audience that you may not see.")
 
 
 def check(audience: Audience) -> None:
@@ -50,8 +53,22 @@ def _check_topic(audience: Audience) -> None:
         raise Invalid(Problem("topic_archived", detail, "topic"))
 
 
-def words(audience: Audience) -> str:
+def is_hidden(audience: Audience, actor: Actor) -> bool:
+    """Whether it is built, however deep, upon an audience whose labels keep the actor out."""
+    below = references.load(references.tree_of(references.one(audience)), audience.workspace_id)
+    return bool(below and behind_labels(actor, Audience, [int(number) for number in below]))
+
+
+def require_open(audience: Audience, actor: Actor) -> None:
+    """Raises PermissionMissing where telling the definition would tell of an audience that is hidden."""
+    if is_hidden(audience, actor):
+        raise PermissionMissing(VIEW, str(HIDDEN))
+
+
+def words(audience: Audience, actor: Actor) -> str:
     """The definition as a sentence in the reader's language; what is wrong with it, where it is broken."""
+    if is_hidden(audience, actor):
+        return str(HIDDEN)
     try:
         return membership.sentence(references.one(audience), audience.workspace)
     except Invalid as error:

@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 
 from accounts.access import labels_held
 from accounts.models import AccessLabel, ApiCredential, User
-from audiences import access, audiences, evaluate, evaluations, lifecycle, members, reachability
+from audiences import access, audiences, definitions, evaluate, evaluations, lifecycle, members, reachability
 from audiences.api.audience_shapes import (
     AudienceChange,
     AudienceShape,
@@ -168,6 +168,7 @@ class Explain(APIView):
         person = people.select_related("workspace").filter(pk=number).first()
         if person is None:
             raise NotFound(_("There is no such person."))
+        definitions.require_open(audience, credential)
         with _pointing(audience.kind):
             told = evaluate.explain(evaluate.definition(audience), person)
         return Response(ExplainedShape(told).data)

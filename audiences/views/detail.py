@@ -77,7 +77,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     defined = {"rule": audience.rule, "composition": audience.composition}.get(audience.kind)
     page = {
         "audience": audience,
-        "sentence": definitions.words(audience),
+        "sentence": definitions.words(audience, actor),
         "json": json.dumps(defined, indent=2, ensure_ascii=False) if defined is not None else "",
         "is_manager": may(actor, access.MANAGE, audience),
         "sees_people": _sees_people(request, audience),
@@ -184,6 +184,7 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
     if person:
         page["person"] = person
         try:
+            definitions.require_open(audience, actor_of(request))
             with evaluations.limited(evaluations.AT_ONCE):
                 page["told"] = evaluate.explain(evaluate.definition(audience), person)
         except OperationalError:

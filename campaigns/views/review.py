@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.models import AuditEntry
-from audiences import evaluate, membership
+from accounts.models import AuditEntry, User
+from audiences import definitions
 from campaigns import lifecycle, versions
 from campaigns.models import Campaign, Status
 from campaigns.views.common import actor_of, campaign_of
@@ -29,7 +29,7 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
         **summary(campaign, actor_of(request)),
         "actions": lifecycle.available(campaign, actor_of(request), now=timezone.now()),
         "people": sample_people(campaign, actor_of(request)),
-        "rule": _rule(campaign),
+        "rule": _rule(campaign, actor_of(request)),
         "history": history.exclude(verb="save")[:10],
         "verb_label": verb_label,
         "fingerprint": versions.fingerprint(versions.definition(campaign)),
@@ -45,14 +45,9 @@ def verb_label(verb: str) -> str:
     return str(row.label) if row else {"create": _("Create")}.get(verb, verb)
 
 
-def _rule(campaign: Campaign) -> str:
+def _rule(campaign: Campaign, actor: User) -> str:
     """The audience in words."""
-    if campaign.audience is None:
-        return ""
-    try:
-        return membership.sentence(evaluate.definition(campaign.audience), campaign.workspace)
-    except Invalid as error:
-        return error.detail
+    return definitions.words(campaign.audience, actor) if campaign.audience else ""
 
 
 @login_required

@@ -306,3 +306,16 @@ def test_only_who_may_manage_people_asks_about_them(where: Workspace) -> None:
     client.force_login(viewer)
     assert "Is this person in?" not in text(client, f"/audiences/{audience.pk}/")
     assert client.get(f"/audiences/{audience.pk}/why/?who=p1@example.com").status_code == 403
+
+
+def test_what_is_built_upon_a_hidden_audience_does_not_tell_of_it(where: Workspace, manager: Client) -> None:
+    secret = builders.audience(where, name="Takeover", rule={"field": "name", "op": "is", "value": "Target"})
+    inner = builders.audience(where, name="Inner", kind="composition", composition={"audience": secret.pk})
+    outer = builders.audience(where, name="Outer", rule={"audience": inner.pk, "op": "in"})
+    pages = [f"/audiences/{outer.pk}/", f"/audiences/{outer.pk}/why/?who=p1@example.com"]
+    assert all("Inner" in text(manager, address) for address in pages)
+    secret.labels.add(AccessLabel.objects.create(workspace=where, name="VIP"))
+    for address in pages:
+        page = text(manager, address)
+        assert "It is built upon an audience that you may not see." in page
+        assert "Takeover" not in page and "Target" not in page
