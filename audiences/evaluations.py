@@ -37,13 +37,18 @@ RETURNING id
 """
 
 
-def evaluate_due(now: datetime, *, at_most: int = 20) -> int:
-    """Evaluates what is due, one audience after another; how many."""
+def evaluate_due(now: datetime, *, at_most: int = 20, milliseconds: int = LONGEST) -> int:
+    """Evaluates what is due, one audience after another; how many. One too slow waits for its next time."""
     for done in range(at_most):
         pk = claim(now)
         if pk is None:
             return done
-        _evaluate(Audience.objects.get(pk=pk), now=now, milliseconds=LONGEST)
+        audience = Audience.objects.get(pk=pk)
+        try:
+            _evaluate(audience, now=now, milliseconds=milliseconds)
+        except OperationalError:
+            log.warning("audience not evaluated in time", audience=pk, milliseconds=milliseconds)
+            _set_next(audience, now)
     return at_most
 
 
@@ -90,7 +95,11 @@ def _evaluate(audience: Audience, *, now: datetime, milliseconds: int) -> None:
     except CarillonError as error:
         log.warning("audience not evaluated", audience=audience.pk, code=error.code)
     AudienceSize.objects.filter(audience=audience, at__lt=now - KEPT).delete()
-    # Somebody who changed the audience meanwhile has made it due again; that stays.
+    _set_next(audience, now)
+
+
+def _set_next(audience: Audience, now: datetime) -> None:
+    """Somebody who changed the audience meanwhile has made it due again; that stays."""
     Audience.objects.filter(pk=audience.pk, next_evaluation_at=now + LEASE).update(
         next_evaluation_at=next_after(audience, now)
     )

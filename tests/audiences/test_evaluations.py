@@ -108,6 +108,23 @@ def test_a_slow_one_is_left_to_a_worker(where: Workspace) -> None:
     assert evaluations.evaluate_due(NOW) == 1
 
 
+def test_one_too_slow_for_a_worker_waits_for_its_next_time_and_holds_up_no_other(where: Workspace) -> None:
+    slow = due(where, kind="upload", name="Slow", refresh="daily")
+    due(where)
+    elsewhere = connection.copy()
+    try:
+        elsewhere.set_autocommit(False)
+        with elsewhere.cursor() as cursor:
+            cursor.execute("LOCK audiences_audiencemember IN ACCESS EXCLUSIVE MODE")
+        assert evaluations.evaluate_due(NOW, milliseconds=50) == 2
+    finally:
+        elsewhere.rollback()
+        elsewhere.close()
+    slow.refresh_from_db()
+    assert (slow.counted, slow.next_evaluation_at) == (None, NOW + timedelta(days=1))
+    assert Audience.objects.get(name="Everybody").counted == 6
+
+
 def test_the_history_forgets_what_is_older_than_it_keeps(where: Workspace) -> None:
     audience = due(where)
     old = NOW - evaluations.KEPT - timedelta(days=1)
