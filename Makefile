@@ -16,12 +16,13 @@ PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillo
 	SEALING_KEY=check-only-q4Wn8Ke2Zr6Ty0Ui3Op5As7Df9Gh1Jk
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo reset test lint messages shell lock
+.PHONY: help venv demo reset test bench-rules lint messages shell lock
 
 help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
 	@echo "make reset     remove the demo's data"
 	@echo "make test      run the test suite"
+	@echo "make bench-rules  how fast rules are counted, against queries written by hand"
 	@echo "make lint      run the linters, type checks and Django's checks"
 	@echo "make messages  collect the texts to translate, and compile the translations"
 	@echo "make shell     a Django shell on the demo's data"
@@ -49,6 +50,9 @@ reset: $(STAMP)
 test: $(STAMP)
 	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -n auto -m "not browser" $(ARGS)
 	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -m browser $(ARGS)
+
+bench-rules: $(STAMP)
+	$(EMBEDDED) run --volatile --data var/bench -- $(BIN)/python -m tests.benchmarks.rules $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

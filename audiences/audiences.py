@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.access import Actor, is_member, labels_held, require
 from accounts.models import AccessLabel, User, Workspace
-from audiences import definitions, lifecycle, uses
+from audiences import definitions, indexes, lifecycle, uses
 from audiences.access import MANAGE
 from audiences.models import Audience, AudienceMember, Topic
 from common.errors import Conflict, IllegalTransition, Invalid, Problem
@@ -255,6 +255,7 @@ def _save(audience: Audience) -> None:
     except IntegrityError as error:
         detail = _("There is an audience called “%(name)s” already.") % {"name": audience.name}
         raise Invalid(Problem("name_taken", detail, "name")) from error
+    indexes.want_used(audience.workspace, [audience.rule, audience.composition])
 
 
 def _free_name(audience: Audience) -> str:

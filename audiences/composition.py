@@ -22,7 +22,7 @@ from audiences.rules.compile import scope_of
 from audiences.rules.fields import BOOLEAN, CHOICE, DATE, DATE_TIME, NUMBER, TEXT, Field
 from audiences.rules.grammar import Group
 from audiences.rules.phrases import phrase, word
-from audiences.rules.reading import Reader, Value
+from audiences.rules.reading import Reader, Value, echo
 from audiences.rules.scope import Scope
 from common.errors import Invalid, Problem
 
@@ -212,7 +212,7 @@ class _Parser:
         field = self.reader.scope.fields.get(given) if isinstance(given, str) else None
         if field and field.type in types:
             return field
-        detail = _("“%(name)s” is no field that can be used here.") % {"name": str(given)[:80]}
+        detail = _("“%(name)s” is no field that can be used here.") % {"name": echo(given)}
         self.reader.fault("composition_bad_field", detail, pointer)
         return None
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
-from audiences import confirmations, evaluations, months, subscription
+from audiences import confirmations, evaluations, indexes, months, subscription
 from audiences.imports import claims, jobs, work
 
 log = structlog.get_logger(__name__)
@@ -30,6 +30,11 @@ def sweep_imports() -> None:
 @shared_task
 def evaluate_audiences() -> None:
     evaluations.evaluate_due(timezone.now())
+
+
+@shared_task
+def keep_indexes() -> None:
+    indexes.keep()
 
 
 @shared_task

@@ -66,6 +66,7 @@ app.conf.update(
         "imports": {"task": "audiences.tasks.sweep_imports", "schedule": 5.0},
         "send confirmations": {"task": "audiences.tasks.send_confirmations", "schedule": 5.0},
         "evaluate audiences": {"task": "audiences.tasks.evaluate_audiences", "schedule": 5.0},
+        "indexes of attributes": {"task": "audiences.tasks.keep_indexes", "schedule": 30.0},
         "months of events": {"task": "audiences.tasks.keep_event_months", "schedule": 3600.0},
         "check sending domains": {"task": "channels.tasks.check_domains", "schedule": 600.0},
         "sweep, urgent lane": {

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audiences.query import Query
-from audiences.rules.reading import Reader
+from audiences.rules.reading import Reader, echo
 from audiences.rules.scope import Scope
 
 KEYS: tuple[str, ...] = ("audience", "op")
@@ -35,7 +35,7 @@ def named(number: Any, reader: Reader, pointer: str) -> dict[str, Any] | None:
     """The audience of that number; one of another workspace is as unknown as one that never was."""
     definition = reader.scope.audience(number)
     if definition is None:
-        detail = _("There is no audience %(number)s in this workspace.") % {"number": str(number)[:20]}
+        detail = _("There is no audience %(number)s in this workspace.") % {"number": echo(number)}
         reader.fault("rule_unknown_audience", detail, pointer)
     return definition
 

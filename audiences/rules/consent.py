@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from audiences.models import ConsentState, Topic
 from audiences.query import Query
 from audiences.reachability import ADDRESSES
-from audiences.rules.reading import Reader
+from audiences.rules.reading import Reader, echo
 from audiences.rules.scope import Scope
 
 KEYS: tuple[str, ...] = ("consent", "topic", "op", "value")
@@ -42,7 +42,7 @@ def read(raw: dict[str, Any], reader: Reader, pointer: str) -> OfConsent | None:
     if key is not None:
         topic = reader.scope.topics.get(key) if isinstance(key, str) else None
         if topic is None:
-            detail = _("There is no topic “%(key)s”.") % {"key": str(key)[:80]}
+            detail = _("There is no topic “%(key)s”.") % {"key": echo(key)}
             reader.fault("rule_unknown_topic", detail, f"{pointer}/topic")
             return None
     return OfConsent(channel, topic, op, value) if channel and op and value else None

@@ -19,7 +19,7 @@ from audiences.reachability import ADDRESSES
 from audiences.rules import counting
 from audiences.rules.counting import Count
 from audiences.rules.phrases import times, within
-from audiences.rules.reading import Reader
+from audiences.rules.reading import Reader, echo
 from audiences.rules.scope import Scope
 
 KEYS: tuple[str, ...] = ("engagement", "op", "count", "days", "campaign", "channel")
@@ -74,7 +74,7 @@ def read(raw: dict[str, Any], reader: Reader, pointer: str) -> OfMessages | None
     count = counting.read(raw, reader, pointer)
     campaign, channel = raw.get("campaign"), raw.get("channel")
     if campaign is not None and _campaign(campaign, reader.scope) is None:
-        detail = _("There is no campaign %(number)s in this workspace.") % {"number": str(campaign)[:20]}
+        detail = _("There is no campaign %(number)s in this workspace.") % {"number": echo(campaign)}
         reader.fault("rule_unknown_campaign", detail, f"{pointer}/campaign")
     if channel is not None:
         channel = reader.choice(channel, ADDRESSES, "rule_unknown_channel", f"{pointer}/channel")

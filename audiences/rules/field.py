@@ -11,7 +11,7 @@ from audiences.query import Query
 from audiences.rules import operators
 from audiences.rules.fields import DAYS, EMPTY, LISTS, OPERATORS, Field
 from audiences.rules.phrases import phrase
-from audiences.rules.reading import Reader, Value
+from audiences.rules.reading import Reader, Value, echo
 from audiences.rules.scope import Scope
 
 KEYS: tuple[str, ...] = ("field", "op", "value")
@@ -30,7 +30,7 @@ def read(raw: dict[str, Any], reader: Reader, pointer: str) -> OfField | None:
     name, op = raw.get("field"), raw.get("op")
     field = reader.scope.fields.get(name) if isinstance(name, str) else None
     if field is None:
-        detail = _("There is no field “%(name)s”.") % {"name": str(name)[:80]}
+        detail = _("There is no field “%(name)s”.") % {"name": echo(name)}
         reader.fault("rule_unknown_field", detail, f"{pointer}/field")
         return None
     if not isinstance(op, str) or op not in OPERATORS[field.type]:

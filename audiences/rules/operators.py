@@ -14,7 +14,7 @@ from typing import Any
 
 from audiences.query import Query
 from audiences.rules.fields import BOOLEAN, CONTRARY, DATE, DATE_TIME, LIST, NUMBER, Field
-from audiences.rules.reading import Value
+from audiences.rules.reading import MAX_TEXT, Value
 
 # JSON sorts null < texts < numbers < truth values < lists < objects; these stand at both ends of the numbers.
 LOWEST, ABOVE = "'-1e1000'::jsonb", "'false'::jsonb"
@@ -75,8 +75,18 @@ def plain_text(operand: Operand) -> Query:
     return Query(f'({operand.text.sql} COLLATE "C")', operand.text.params)
 
 
+def whole_text(operand: Operand) -> Query:
+    """The text, for an equal one. An index takes no long texts and a rule asks for none over MAX_TEXT, so it
+    is cut one letter above that; nothing else becomes equal by it.
+    """
+    if operand.json is None:
+        return operand.text
+    return Query(f"left({operand.text.sql}, {MAX_TEXT + 1})", operand.text.params)
+
+
 def lowered(operand: Operand) -> Query:
-    return Query(f"lower({operand.text.sql})", operand.text.params)
+    whole = whole_text(operand)
+    return Query(f"lower({whole.sql})", whole.params)
 
 
 # ---- texts -------------------------------------------------------------------------------------------
@@ -88,15 +98,14 @@ def _literal(text: Value) -> str:
 
 
 def _text(operand: Operand, op: str, values: tuple[Value, ...], zone: str) -> Query:
-    left = operand.text
     if op == "is":
-        return left + Query(" = %s", (values[0],))
+        return whole_text(operand) + Query(" = %s", (values[0],))
     if op == "one_of":
-        return left + Query(" = ANY(%s)", (list(values),))
+        return whole_text(operand) + Query(" = ANY(%s)", (list(values),))
     if op == "starts_with":
         return lowered(operand) + Query(" LIKE lower(%s)", (f"{_literal(values[0])}%",))
     pattern = "%{}%" if op == "contains" else "%{}"
-    return left + Query(" ILIKE %s", (pattern.format(_literal(values[0])),))
+    return operand.text + Query(" ILIKE %s", (pattern.format(_literal(values[0])),))
 
 
 # ---- numbers, truth values, lists ----------------------------------------------------------------------

@@ -23,6 +23,15 @@ Value = str | float | bool | date | datetime
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?")
 
 
+def echo(given: Any) -> str:
+    """As much of what was given as a message may repeat, and nothing that cannot be shown."""
+    if isinstance(given, str):
+        return "".join(letter if letter.isprintable() else "�" for letter in given[:80])
+    if isinstance(given, list | dict):
+        return "[…]" if isinstance(given, list) else "{…}"
+    return str(given) if not isinstance(given, int) or abs(given) < 10**20 else "…"
+
+
 class Reader:
     """`scope` says what there is to speak of; `count` is the number of nodes read so far."""
 
@@ -42,7 +51,7 @@ class Reader:
         unknown = set(raw) - set(allowed)
         if unknown:
             detail = _("This condition has no “%(key)s”; it has: %(known)s.")
-            words = {"key": str(min(map(str, unknown)))[:80], "known": ", ".join(allowed)}
+            words = {"key": echo(min(map(str, unknown))), "known": ", ".join(allowed)}
             self.fault("rule_unknown_key", detail % words, pointer)
         return not unknown
 
@@ -51,7 +60,7 @@ class Reader:
         if isinstance(given, str) and given in known:
             return given
         detail = _("“%(given)s” cannot stand here. Give one of: %(choices)s.")
-        words = {"given": str(given)[:80], "choices": ", ".join(known)}
+        words = {"given": echo(given), "choices": ", ".join(known)}
         self.fault(code, detail % words, pointer)
         return None
 

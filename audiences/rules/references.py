@@ -44,6 +44,12 @@ def named(tree: Any) -> dict[int, str]:
     return found
 
 
+def fields_used(tree: Any) -> set[str]:
+    """The keys of columns and attributes in the tree, those of unknown ones too."""
+    found = (node.get(key) for node, _pointer in _objects(tree) for key in ("field", "attribute", "by"))
+    return {key for key in found if isinstance(key, str)}
+
+
 def _objects(tree: Any) -> Iterator[tuple[dict[str, Any], str]]:
     """Every object in any JSON, however deep."""
     waiting = [(tree, "")]
