@@ -264,10 +264,9 @@ def own_condition(node: Lot | Branch, scope: Scope) -> Query:
 
 
 def _one_of(field: Field, values: tuple[Value, ...], zone: str) -> Query:
-    operand = operators.of_field(field)
     if field.type == BOOLEAN:
-        return any_of(operators.compare(operand, "is", (value,), zone) for value in values)
-    return operators.compare(operand, "one_of", values, zone)
+        return any_of(operators.ask(field, "is", (value,), zone) for value in values)
+    return operators.ask(field, "one_of", values, zone)
 
 
 def _joined(node: Joined, scope: Scope) -> Query:

@@ -57,7 +57,7 @@ def _values(field: Field, op: str, given: Any, reader: Reader, pointer: str) -> 
 
 
 def sql(asked: OfField, scope: Scope) -> Query:
-    return operators.compare(operators.of_field(asked.field), asked.op, asked.values, scope.zone)
+    return operators.ask(asked.field, asked.op, asked.values, scope.zone)
 
 
 def words(asked: OfField, scope: Scope) -> str:

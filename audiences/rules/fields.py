@@ -58,12 +58,16 @@ CONTRARY = {
 
 @dataclass(frozen=True)
 class Field:
-    """`column` is the SQL of a column of `p`; None for an attribute, which is read by its bound key."""
+    """`column` is the SQL of a column of `p`; None for an attribute, which is read by its bound key.
+
+    `is_indexed`: the planner knows how its values are spread.
+    """
 
     key: str
     type: str
     label: Any
     column: str | None
+    is_indexed: bool = True
 
 
 def fields_of(workspace: Workspace) -> dict[str, Field]:
@@ -71,5 +75,6 @@ def fields_of(workspace: Workspace) -> dict[str, Field]:
     known = {key: Field(key, kind, label, f"p.{key}") for key, (kind, label) in COLUMNS.items()}
     for definition in AttributeDefinition.objects.filter(workspace=workspace):
         label = definition.label or definition.key
-        known.setdefault(definition.key, Field(definition.key, definition.type, label, None))
+        is_indexed = definition.index_state == AttributeDefinition.Index.READY
+        known.setdefault(definition.key, Field(definition.key, definition.type, label, None, is_indexed))
     return known

@@ -50,7 +50,7 @@ INSERT INTO audiences_profile
 SELECT %(workspace)s, 'p' || n || '@example.com', 'zh-Hant', 'Asia/Taipei', jsonb_build_object(
     'city', (ARRAY['Taipei','Kaohsiung','Tainan','Taichung','Hsinchu'])[1 + n %% 5], 'member', 'm' || n,
     'points', (n::bigint * 7919) %% 10000, 'vip', n %% 3 = 0,
-    'joined', to_char(date '2000-01-01' + (n::bigint * 31) %% 9000, 'YYYY-MM-DD')::text,
+    'joined', to_char(date '2000-01-01' + (n * 31) %% 9000, 'YYYY-MM-DD'),
     'tags', jsonb_build_array('t' || n %% 50, 'u' || n %% 7, 'r' || n %% 20000),
     'text_0', md5(n::text), 'text_1', 'segment ' || n %% 20, 'text_2', 'b' || n %% 1000,
     'text_3', 'lorem ipsum', 'text_4', 'x' || n %% 100, 'text_5', 'zz', 'number_0', n,
