@@ -86,7 +86,10 @@ def render(
     configuration: ChannelConfiguration,
     headers: dict[str, str],
 ) -> Rendered:
-    """The message for one person. Raises RenderError."""
+    """The message for one person. Raises RenderError. Outside email only the text travels."""
+    if configuration.channel != "email":
+        text = compiled.text.render(context) if compiled.text else ""
+        return Rendered(key, recipient, "", "", "", "", "", text)
     html = _with_preheader(compiled.html.render(context), compiled.preheader.render(context))
     return Rendered(
         key=key,

@@ -141,18 +141,18 @@ class SmsHttpForm(ProviderForm):
         label=gettext_lazy("Where the answer says whether it was accepted"),
         help_text=gettext_lazy("Empty: the HTTP status says it."),
     )
-    ok_values = ListField(label=gettext_lazy("What stands there when it was"), required=False, max_length=500)
+    ok_values = ListField(label=gettext_lazy("Values that mean accepted"), required=False, max_length=500)
     later_values = ListField(
-        label=gettext_lazy("… when it is to be tried later"), required=False, max_length=500
+        label=gettext_lazy("Values that mean try again later"), required=False, max_length=500
     )
     settings_values = ListField(
-        label=gettext_lazy("… when our settings are wrong"),
+        label=gettext_lazy("Values that mean our settings are wrong"),
         required=False,
         max_length=500,
         help_text=gettext_lazy("Then nobody’s message counts as failed, and sending waits."),
     )
     receipts = forms.ChoiceField(
-        label=gettext_lazy("Receipts are known by"), choices=RECEIPTS, initial="none"
+        label=gettext_lazy("How receipts prove whom they are from"), choices=RECEIPTS, initial="none"
     )
     receipts_name = forms.CharField(
         label=gettext_lazy("Name for receipts"), required=False, max_length=100,
@@ -202,7 +202,9 @@ class SmsHttpForm(ProviderForm):
             detail = _("Only JSON can be nested. Write texts and numbers only.")
             self.add_error("payload", ValidationError(detail, code="nested"))
         if given.get("ok_path") and not given.get("ok_values"):
-            self.add_error("ok_values", ValidationError(_("Say what stands there."), code="values_needed"))
+            self.add_error(
+                "ok_values", ValidationError(_("Give the values that mean accepted."), code="values_needed")
+            )
 
 
 class SmsHttp:

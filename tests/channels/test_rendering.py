@@ -126,3 +126,16 @@ def test_a_sample_is_rendered_for_a_preview() -> None:
         configuration=CONFIGURATION,
     )
     assert sample.subject == "Hi Ana"
+
+
+def test_outside_email_only_the_text_travels_and_nothing_is_escaped() -> None:
+    compiled = rendering.compile_content(Content(subject="x", html=HTML, text="Hi {{ profile.name }} & co"))
+    message = rendering.render(
+        compiled,
+        context={"profile": {"name": "Ana <b>"}},
+        key="1-1",
+        recipient="+886912345678",
+        configuration=ChannelConfiguration(channel="sms", sender_name="Fernhill"),
+        headers={"X-A": "b"},
+    )
+    assert message == Rendered("1-1", "+886912345678", "", "", "", "", "", "Hi Ana <b> & co")
