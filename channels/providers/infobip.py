@@ -47,7 +47,7 @@ TAKEN = {"ACCEPTED", "PENDING", "DELIVERED"}  # groups of a send's own answer
 CODES: dict[str, Meaning] = {
     "REJECTED_DUPLICATE_MESSAGE_ID": (Fact.ACCEPTED, None),  # the first copy was taken
     "REJECTED_PREFIX_MISSING": (REFUSED, Fault.ADDRESS),
-    "REJECTED_DESTINATION": (REFUSED, Fault.ADDRESS),
+    "REJECTED_DESTINATION": (REFUSED, Fault.OPTED_OUT),  # on a block list
     "REJECTED_INVALID_DESTINATION": (REFUSED, Fault.ADDRESS),
     "MISSING_TO": (REFUSED, Fault.ADDRESS),
     "REJECTED_DND": (REFUSED, Fault.OPTED_OUT),  # on a do-not-disturb register
@@ -58,7 +58,7 @@ CODES: dict[str, Meaning] = {
     "REJECTED_DESTINATION_NOT_REGISTERED": (REFUSED, Fault.SENDER),  # trial account
     "REJECTED_ROUTE_NOT_AVAILABLE": (REFUSED, Fault.SENDER),
     "REJECTED_NETWORK": (REFUSED, Fault.SENDER),
-    "REJECTED_FLOODING_FILTER": (REFUSED, Fault.SENDER),
+    "REJECTED_FLOODING_FILTER": (LATER, None),  # so many an hour for one number
     "REJECTED_SYSTEM_ERROR": (LATER, None),
     "REJECTED_MESSAGE_TOO_LONG": (REFUSED, Fault.CONTENT),
     "REJECTED_INVALID_UDH": (REFUSED, Fault.CONTENT),
@@ -71,12 +71,7 @@ CODES: dict[str, Meaning] = {
 LATE_FAULTS = {  # of the error in a delivery report
     "EC_UNKNOWN_SUBSCRIBER": Fault.ADDRESS,
     "EC_ILLEGAL_SUBSCRIBER": Fault.ADDRESS,
-    "EC_UNIDENTIFIED_SUBSCRIBER": Fault.ADDRESS,
-    "EC_INVALID_DESTINATION": Fault.ADDRESS,
-    "EC_SUBSCRIBER_OPTED_OUT": Fault.OPTED_OUT,
-    "EC_BLACKLISTED_DESTINATIONADDRESS": Fault.OPTED_OUT,
-    "EC_BLACKLISTED_SENDERADDRESS": Fault.SENDER,
-    "EC_SPAM_CONTENT": Fault.CONTENT,
+    "EC_DEST_ADDRESS_BLACKLISTED": Fault.OPTED_OUT,
 }
 GROUPS = {
     "DELIVERED": Happened.DELIVERED,
@@ -159,6 +154,7 @@ def _receipt(one: Any) -> Receipt:
     key, status = text_at(one, "messageId"), text_at(one, "status", "name")
     error = text_at(one, "error", "name")
     is_about_error = error not in ("", "NO_ERROR")
+    is_passing = is_about_error and at(one, "error", "permanent") is False
     said = text_at(one, *(("error",) if is_about_error else ("status",)), "description")
     return Receipt(
         event_id=f"{key}:{status}",
@@ -167,7 +163,7 @@ def _receipt(one: Any) -> Receipt:
         key=text_at(one, "callbackData") or key,
         code=error if is_about_error else status,
         detail=said[:500],
-        fault=LATE_FAULTS.get(error, CODES.get(status, (None, None))[1]),
+        fault=None if is_passing else LATE_FAULTS.get(error, CODES.get(status, (None, None))[1]),
         at=moment(text_at(one, "doneAt")),
     )
 

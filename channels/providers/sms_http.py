@@ -265,7 +265,7 @@ def _content(arrival: Arrival) -> Any:
         return dict(parse_qsl(arrival.url.partition("?")[2], keep_blank_values=True))
     try:
         if "form-urlencoded" in arrival.headers.get("content-type", ""):
-            return dict(parse_qsl(arrival.body.decode(), keep_blank_values=True))
+            return dict(parse_qsl(arrival.body.decode("utf-8", "replace"), keep_blank_values=True))
         return json.loads(arrival.body)
     except (ValueError, RecursionError) as error:
         raise Invalid(Problem("bad_receipt", _("The receipt is not JSON."))) from error

@@ -152,7 +152,7 @@ class Twilio:
 
     def read_receipts(self, configuration: ChannelConfiguration, arrival: Arrival) -> Reading:
         proof = signatures.twilio(arrival, secrets_of(configuration).get("auth_token", ""))
-        fields = dict(parse_qsl(arrival.body.decode(), keep_blank_values=True))
+        fields = dict(parse_qsl(arrival.body.decode("utf-8", "replace"), keep_blank_values=True))
         sid, status = fields.get("MessageSid", ""), fields.get("MessageStatus", "")
         if "Body" in fields and status in ("", "received"):
             reply = Reply(sid, fields.get("From", ""), fields.get("To", ""), fields["Body"])

@@ -61,6 +61,10 @@ CODES: dict[str, Meaning] = {
     "1170": (REFUSED, Fault.ADDRESS),  # invalid number
     "1180": (LATER, None),  # absent for now
     "1190": (REFUSED, Fault.ADDRESS),  # absent for ever
+    "1210": (REFUSED, Fault.SENDER),  # taken for spam
+    "1220": (LATER, None),  # handset busy
+    "1230": (LATER, None),  # network
+    "1240": (REFUSED, Fault.OPTED_OUT),
     "1420": (MISCONFIGURED, None),  # sender
     "1430": (REFUSED, Fault.ADDRESS),
     "1460": (LATER, None),  # the day's limit

@@ -205,6 +205,9 @@ def test_infobip_says_what_became_of_a_message(
     one = {"messageId": "1-1", "status": {"groupName": group, "name": f"{group}_X"}, "error": {"name": error}}
     (receipt,) = read("infobip", by_infobip({"results": [one]})).receipts
     assert (receipt.happened, receipt.fault) == (happened, fault)
+    one["error"] = {"name": error, "permanent": False}
+    (passing,) = read("infobip", by_infobip({"results": [one]})).receipts
+    assert passing.fault is None
 
 
 def test_a_gateways_words_mean_what_the_settings_say() -> None:
