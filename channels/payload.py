@@ -19,9 +19,9 @@ MAX_LEAVES, MAX_NESTING = 100, 10
 
 
 class Payload:
-    """A JSON object whose texts are templates. Raises Invalid `bad_payload` or a template's own code."""
+    """Raises Invalid `bad_payload` or a template's own code. `allowed` are the names it may use, or None."""
 
-    def __init__(self, text: str, allowed: Set[str]) -> None:
+    def __init__(self, text: str, allowed: Set[str] | None = None) -> None:
         try:
             self.tree: Any = json.loads(text, parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
@@ -35,8 +35,8 @@ class Payload:
         self.templates: dict[str, Template] = {
             leaf: compile_template(leaf, html=False) for leaf in leaves if isinstance(leaf, str)
         }
-        unknown = {name for made in self.templates.values() for name in made.names} - allowed
-        if unknown:
+        used = {name for made in self.templates.values() for name in made.names}
+        if allowed is not None and (unknown := used - allowed):
             detail = _("There is no “%(name)s” in a payload.") % {"name": min(unknown)[:80]}
             raise Invalid(Problem("unknown_name", detail, "payload"))
 

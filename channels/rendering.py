@@ -6,6 +6,7 @@ tag survives the conversion in its place; else anew for each person. What comes 
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from markupsafe import escape
 
 from channels.messages import Content, Rendered
 from channels.models import ChannelConfiguration
+from channels.payload import Payload
 from channels.sandbox import RenderError, Template, compile_template
 from common.errors import Invalid, Problem
 
@@ -31,13 +33,16 @@ HIDDEN = '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">{}
 
 @dataclass(frozen=True)
 class Compiled:
-    """`text` is None when the text version has to be made from each person's HTML."""
+    """`text` is None when the text version has to be made from each person's HTML. `payload` is the text as
+    a JSON object of templates, where it is one.
+    """
 
     subject: Template
     preheader: Template
     html: Template
     text: Template | None
     names: frozenset[str]
+    payload: Payload | None = None
 
 
 def compile_content(content: Content) -> Compiled:
@@ -62,7 +67,14 @@ def compile_content(content: Content) -> Compiled:
         raise Invalid(problems)
     names = subject.names | preheader.names | html.names | text.names
     chosen = text if content.text.strip() else _text_template(content.html)
-    return Compiled(subject, preheader, html, chosen, frozenset(names))
+    return Compiled(subject, preheader, html, chosen, frozenset(names), _payload(content.text))
+
+
+def _payload(text: str) -> Payload | None:
+    try:
+        return Payload(text) if text.lstrip().startswith("{") else None
+    except Invalid:
+        return None
 
 
 def context_names(content: Content) -> list[str]:
@@ -88,8 +100,7 @@ def render(
 ) -> Rendered:
     """The message for one person. Raises RenderError. Outside email only the text travels."""
     if configuration.channel != "email":
-        text = compiled.text.render(context) if compiled.text else ""
-        return Rendered(key, recipient, "", "", "", "", "", text)
+        return Rendered(key, recipient, "", "", "", "", "", _plain(compiled, context, configuration.channel))
     html = _with_preheader(compiled.html.render(context), compiled.preheader.render(context))
     return Rendered(
         key=key,
@@ -102,6 +113,15 @@ def render(
         text=compiled.text.render(context) if compiled.text else text_of(compiled.html.render(context)),
         headers=headers,
     )
+
+
+def _plain(compiled: Compiled, context: dict[str, Any], channel: str) -> str:
+    """A webhook's JSON is filled in text by text, so that no person's name can change its structure."""
+    if channel != "webhook":
+        return compiled.text.render(context) if compiled.text else ""
+    if compiled.payload is None:
+        raise RenderError("bad_payload", _("The message must be a JSON object."))
+    return json.dumps(compiled.payload.fill(context), ensure_ascii=False)
 
 
 def sample(

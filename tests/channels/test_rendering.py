@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -139,3 +140,33 @@ def test_outside_email_only_the_text_travels_and_nothing_is_escaped() -> None:
         headers={"X-A": "b"},
     )
     assert message == Rendered("1-1", "+886912345678", "", "", "", "", "", "Hi Ana <b> & co")
+
+
+def webhook(text: str, name: str) -> str:
+    message = rendering.render(
+        rendering.compile_content(Content(subject="", html="", text=text)),
+        context={"profile": {"name": name}},
+        key="1-1",
+        recipient="crm-1",
+        configuration=ChannelConfiguration(channel="webhook"),
+        headers={},
+    )
+    return message.text
+
+
+@pytest.mark.parametrize("name", ["Ana", 'x", "admin": true, "y": "', "\\", "a\nb", "蕨 <b>", "{{ 1 }}"])
+def test_no_name_changes_the_shape_of_a_webhooks_json(name: str) -> None:
+    text = '{"type": "hello", "data": {"name": "{{ profile.name }}", "n": [1, true, null]}}'
+    assert json.loads(webhook(text, name)) == {
+        "type": "hello",
+        "data": {"name": name, "n": [1, True, None]},
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["Hi {{ profile.name }}", "[1]", '{"a": {{ profile.name }}}', "{{ profile.name }}"]
+)
+def test_a_webhook_that_is_no_json_object_is_an_error_of_its_own(text: str) -> None:
+    with pytest.raises(RenderError) as failed:
+        webhook(text, "1")
+    assert failed.value.code == "bad_payload"
