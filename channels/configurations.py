@@ -6,6 +6,7 @@ names the fields that changed and never what they hold; a secret stands nowhere 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -262,6 +263,9 @@ def _problems(values: Values, row: ChannelConfiguration, base: Any) -> Iterable[
         detail = _("Give at most %(n)s marketing actions of at most %(letters)s letters each.")
         shown = {"n": ACTIONS, "letters": ACTION}
         yield Problem("bad_marketing_action", detail % shown, "marketing_actions")
+    if not _is_json(values.settings) or not _is_json(values.secret):
+        detail = _("A setting holds a character that cannot be stored.")
+        yield Problem("bad_text", detail, "settings")
     yield from _sender_problems(values, is_needed=channel == "email")
     yield from _secret_problems(values, base)
 
@@ -272,6 +276,15 @@ def _is_action(name: str) -> bool:
 
 def _is_storable(text: str) -> bool:
     return all(c.isprintable() or c in "\r\n\t" for c in text)
+
+
+def _is_json(value: Any) -> bool:
+    """PostgreSQL stores neither NUL nor half of a surrogate pair."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return "\\u0000" not in text and bool(text.encode())
+    except (ValueError, TypeError):
+        return False
 
 
 def _sender_problems(values: Values, *, is_needed: bool) -> Iterable[Problem]:

@@ -253,6 +253,9 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "AttributeType": "audiences.models.AttributeDefinition.Type",
+        "AudienceKind": "audiences.models.Audience.Kind",
+        "ConfigurationKind": "channels.models.Setup.Kind",
+        "ConfigurationStatus": "channels.models.ChannelConfiguration.Status",
         "AttributeIndex": "audiences.models.AttributeDefinition.Index",
         "AudienceKind": "audiences.models.Audience.Kind",
         "ConsentState": "audiences.models.ConsentState",

@@ -16,6 +16,7 @@ urlpatterns = [
     path("accounts/", include("accounts.urls")),
     path("ajo/", include("campaigns.api.urls")),
     path("api/", include("audiences.api.urls")),
+    path("api/", include("channels.api.urls")),
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="api_schema"),
     path("admin/", admin.site.urls),
 ]

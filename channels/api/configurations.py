@@ -1,0 +1,256 @@
+"""The REST doors of channel configurations: list, make, read, change, delete, their verbs and versions.
+
+A PATCH of an active configuration is a new version: the answer's `recentUpdate` says whether it passed its
+check, and the settings are those that serve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.access import labels_held, may
+from accounts.models import AccessLabel, ApiCredential
+from channels import access, configurations, lifecycle, versions
+from channels.api.shapes import (
+    ConfigurationChange,
+    ConfigurationDetail,
+    ConfigurationShape,
+    ConfigurationWrite,
+    TestShape,
+    VersionShape,
+)
+from channels.configurations import Values
+from channels.models import ChannelConfiguration
+from channels.providers import registry
+from channels.providers.base import ProviderForm
+from common.api import PAGING, CursorPages, page_of
+from common.errors import Invalid, Problem
+
+PRESSED = ("submit", "reactivate", "deactivate", "duplicate")
+CAMEL = {
+    "sender_name": "senderName",
+    "sender_email": "senderEmail",
+    "reply_to": "replyTo",
+    "marketing_actions": "marketingActions",
+}
+FILTERS = [
+    OpenApiParameter("status", str, enum=ChannelConfiguration.Status.values),
+    OpenApiParameter("channel", str),
+]
+
+
+def credential_of(request: Request) -> ApiCredential:
+    return cast(ApiCredential, request.user)
+
+
+class Configurations(APIView):
+    @extend_schema(
+        operation_id="channel_configurations_list",
+        parameters=[*FILTERS, *PAGING],
+        responses=page_of(ConfigurationShape),
+    )
+    def get(self, request: Request) -> Response:
+        credential = credential_of(request)
+        rows = access.list_for(credential, credential.workspace).prefetch_related("labels")
+        for name in ("status", "channel"):
+            if wanted := request.query_params.get(name):
+                rows = rows.filter(**{name: wanted.replace("\0", "")})
+        pages = CursorPages()
+        found = pages.paginate_queryset(rows, request, view=self)
+        return pages.get_paginated_response(ConfigurationShape(found, many=True).data)
+
+    @extend_schema(
+        operation_id="channel_configurations_create",
+        request=ConfigurationWrite,
+        responses={201: ConfigurationDetail},
+    )
+    def post(self, request: Request) -> Response:
+        """A draft; `submit` tests and activates it."""
+        credential = credential_of(request)
+        given = _body(ConfigurationWrite, request)
+        with _pointing(given["provider"]):
+            values = _values(given, {}, credential)
+            made = configurations.create(
+                workspace=credential.workspace, values=values, actor=credential, now=timezone.now()
+            )
+        return _answer(made, credential, status=201)
+
+
+class OneConfiguration(APIView):
+    @extend_schema(operation_id="channel_configurations_read", responses=ConfigurationDetail)
+    def get(self, request: Request, pk: int) -> Response:
+        credential = credential_of(request)
+        return _answer(access.configuration_for(credential, pk), credential)
+
+    @extend_schema(
+        operation_id="channel_configurations_change",
+        request=ConfigurationChange,
+        responses=ConfigurationDetail,
+    )
+    def patch(self, request: Request, pk: int) -> Response:
+        """A draft is saved. Of an active one a new version is tested, and serves when it has passed."""
+        credential = credential_of(request)
+        row = access.configuration_for(credential, pk, access.MANAGE)
+        given = _body(ConfigurationChange, request)
+        base = versions.base_of(row)
+        known = {
+            **{name: getattr(row, name) for name in ("name", "channel", "description", "marketing_actions")},
+            **{name: getattr(base, name) for name in versions.PLAIN},
+        }
+        is_active = row.status == ChannelConfiguration.Status.ACTIVE
+        verb = configurations.update if is_active else configurations.change
+        with _pointing(row.provider):
+            values = _values({**known, **given}, base.settings, credential)
+            verb(row, values=values, actor=credential, now=timezone.now())
+        return _answer(access.configuration_for(credential, pk), credential)
+
+    @extend_schema(operation_id="channel_configurations_delete", responses={204: None})
+    def delete(self, request: Request, pk: int) -> Response:
+        """Only a draft or a failed one that never carried a message; else 409."""
+        credential = credential_of(request)
+        row = access.configuration_for(credential, pk, access.MANAGE)
+        configurations.delete(row, actor=credential, now=timezone.now())
+        return Response(status=204)
+
+
+class Test(APIView):
+    __test__ = False  # not for pytest
+
+    @extend_schema(operation_id="channel_configurations_test", request=None, responses=TestShape)
+    def post(self, request: Request, pk: int) -> Response:
+        """Holds the real dialogue, up to where a message would be handed over. Changes nothing."""
+        credential = credential_of(request)
+        row = access.configuration_for(credential, pk, access.MANAGE)
+        return Response(TestShape({"steps": configurations.test(row, actor=credential)}).data)
+
+
+class Versions(APIView):
+    @extend_schema(
+        operation_id="channel_configurations_versions", parameters=PAGING, responses=page_of(VersionShape)
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        row = access.configuration_for(credential_of(request), pk)
+        pages = CursorPages()
+        found = pages.paginate_queryset(row.versions.all(), request, view=self)
+        return pages.get_paginated_response(VersionShape(found, many=True).data)
+
+
+class Press(APIView):
+    """One verb of the table of states; see `verb_view`."""
+
+    verb = ""
+
+    def post(self, request: Request, pk: int) -> Response:
+        credential = credential_of(request)
+        row = access.configuration_for(credential, pk, access.MANAGE)
+        act = lifecycle.deactivate if self.verb == "deactivate" else getattr(configurations, self.verb)
+        done = act(row, actor=credential, now=timezone.now())
+        made = done.pk if self.verb == "duplicate" else pk
+        status = 201 if self.verb == "duplicate" else 200
+        return _answer(access.configuration_for(credential, made), credential, status=status)
+
+
+def verb_view(verb: str) -> Any:
+    """A view class of its own, so that OpenAPI shows each verb under its name."""
+    done = {201 if verb == "duplicate" else 200: ConfigurationDetail}
+
+    class Verb(Press):
+        @extend_schema(operation_id=f"channel_configurations_{verb}", request=None, responses=done)
+        def post(self, request: Request, pk: int) -> Response:
+            return super().post(request, pk)
+
+    return Verb.as_view(verb=verb)
+
+
+# ---- parts --------------------------------------------------------------------------------------
+def _body(shape: type[ConfigurationChange], request: Request) -> dict[str, Any]:
+    body = shape(data=request.data)
+    body.is_valid(raise_exception=True)
+    return dict(body.validated_data)
+
+
+def _values(given: dict[str, Any], stored: dict[str, Any], credential: ApiCredential) -> Values:
+    settings = _settings(given["provider"], {**stored, **given.get("settings", {})})
+    labels = given.get("labels")
+    return Values(
+        **{
+            **given,
+            "settings": settings.plain_settings(),
+            "secret": settings.secret(),
+            "marketing_actions": tuple(given.get("marketing_actions", ())),
+            "labels": None if labels is None else _labels(labels, credential),
+        }
+    )
+
+
+def _settings(provider: str, given: dict[str, Any]) -> ProviderForm:
+    """The provider's own form, filled from JSON and valid. Raises Invalid with pointers below /settings."""
+    form_class = registry.get(provider).Form
+    fields = form_class.base_fields
+    problems = []
+    for name, value in given.items():
+        if name not in fields:
+            detail = _("There is no such field; the fields are: %(known)s.") % {"known": ", ".join(fields)}
+            problems.append(Problem("unknown_field", detail, f"/settings/{name}"))
+        elif isinstance(value, dict | list) and not isinstance(fields[name], forms.JSONField):
+            problems.append(Problem("bad_setting", _("Give a text or a number."), f"/settings/{name}"))
+    if problems:
+        raise Invalid(problems)
+    form = form_class({name: "" if value is None else value for name, value in given.items()})
+    for name, faults in form.errors.as_data().items():
+        pointer = "/settings" if name == "__all__" else f"/settings/{name}"
+        for fault in faults:
+            problems += [Problem(fault.code or "bad_setting", text, pointer) for text in fault.messages]
+    if problems:
+        raise Invalid(problems)
+    return form
+
+
+def _labels(names: list[str], credential: ApiCredential) -> tuple[AccessLabel, ...]:
+    """By name. A label that is not held is as unknown as one that does not exist."""
+    known = {label.name: label for label in labels_held(credential, credential.workspace)}
+    problems = [
+        Problem("unknown_label", _("There is no such label among those you hold."), f"/labels/{place}")
+        for place, name in enumerate(names)
+        if name not in known
+    ]
+    if problems:
+        raise Invalid(problems)
+    return tuple(known[name] for name in dict.fromkeys(names))
+
+
+@contextmanager
+def _pointing(provider: str) -> Iterator[None]:
+    """A verb names fields; a caller wants a JSON pointer into the body."""
+    try:
+        yield
+    except Invalid as error:
+        raise Invalid(
+            Problem(p.code, p.detail, _pointer(p.pointer, provider)) for p in error.problems
+        ) from error
+
+
+def _pointer(field: str, provider: str) -> str:
+    if not field or field.startswith("/"):
+        return field
+    if field == "secret":
+        form = registry.get(provider).Form
+        return "/settings/" + next(filter(None, (form.secret_field, *form.secret_fields)), "")
+    return "/" + CAMEL.get(field, field)
+
+
+def _answer(row: ChannelConfiguration, credential: ApiCredential, *, status: int = 200) -> Response:
+    may_manage = may(credential, access.MANAGE, row)
+    row.actions = lifecycle.possible(row, timezone.now()) if may_manage else []  # type: ignore[attr-defined]
+    row.recent_update = row.versions.first()  # type: ignore[attr-defined]
+    return Response(ConfigurationDetail(row).data, status=status)
