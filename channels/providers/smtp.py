@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit
@@ -102,7 +102,7 @@ class Failure(Exception):
         self.outcome = outcome
 
 
-Said = Callable[[str, SMTPResponse], None]
+Said = Callable[[SMTPResponse], None]
 
 
 class Smtp:
@@ -121,22 +121,21 @@ class Smtp:
     async def rehearse(self, configuration: ChannelConfiguration) -> list[Step]:
         steps: list[Step] = []
 
-        def said(name: str, reply: SMTPResponse) -> None:
-            steps.append(Step(name, True, f"{reply.code} {reply.message}"[:500]))
+        def said(reply: SMTPResponse) -> None:
+            steps.append(Step(next(names), True, f"{reply.code} {reply.message}"[:500]))
 
         try:
             lane = SmtpLane(line_of(configuration))  # no message, so nothing to sign
         except UNREADABLE as error:
             return [Step(_("Read the settings"), False, _why_unreadable(error))]
+        names = _dialogue(lane.line)
         try:
             await lane.connect(said)
-            said(
-                _("Announce the sender"), await lane.command(Fact.MISCONFIGURED, "MAIL", _from(configuration))
-            )
-            said(_("Withdraw it; nothing is sent"), await lane.command(Fact.UNREACHABLE, "RSET"))
+            said(await lane.command(Fact.MISCONFIGURED, "MAIL", f"FROM:<{configuration.sender_email}>"))
+            said(await lane.command(Fact.UNREACHABLE, "RSET"))
         except Failure as failure:
             outcome = failure.outcome
-            steps.append(Step(_("Failed"), False, f"{outcome.code} {outcome.detail}".strip()))
+            steps.append(Step(next(names), False, f"{outcome.code} {outcome.detail}".strip()))
         finally:
             await lane.close()
         return steps
@@ -146,8 +145,17 @@ def _why_unreadable(error: Exception) -> str:
     return str(error) if isinstance(error, SealBroken) else _("A setting is missing.")
 
 
-def _from(configuration: ChannelConfiguration) -> str:
-    return f"FROM:<{configuration.sender_email}>"
+def _dialogue(line: Line) -> Iterator[str]:
+    """The steps of a rehearsal by name, in the order in which the other side answers them."""
+    yield _("Connect to %(host)s, port %(port)s") % {"host": line.host, "port": line.port}
+    yield _("Greet")
+    if line.tls == "starttls":
+        yield _("Encrypt")
+        yield _("Greet again")
+    if line.username:
+        yield _("Sign in as %(user)s") % {"user": line.username}
+    yield _("Announce the sender")
+    yield _("Withdraw it; nothing is sent")
 
 
 def line_of(configuration: ChannelConfiguration) -> Line:
@@ -321,7 +329,7 @@ class SmtpLane:
             raise Failure(outcome_of(reply, permanent))
         return reply
 
-    async def connect(self, said: Said = lambda name, reply: None) -> None:
+    async def connect(self, said: Said = lambda reply: None) -> None:
         """Connect, greet, encrypt and sign in. Raises Failure."""
         line = self.line
         smtp = aiosmtplib.SMTP(
@@ -336,16 +344,13 @@ class SmtpLane:
         self.smtp, self.sent, self.must_reset = smtp, 0, False
         try:
             greeting = await asyncio.wait_for(smtp.connect(timeout=CONNECT_SECONDS), CONNECT_SECONDS * 2)
-            said(_("Connect to %(host)s, port %(port)s") % {"host": line.host, "port": line.port}, greeting)
-            said(_("Greet"), await smtp.ehlo())
+            said(greeting)
+            said(await smtp.ehlo())
             if line.tls == "starttls":
-                said(_("Encrypt"), await smtp.starttls(tls_context=_tls(), timeout=CONNECT_SECONDS))
-                said(_("Greet again"), await smtp.ehlo())
+                said(await smtp.starttls(tls_context=_tls(), timeout=CONNECT_SECONDS))
+                said(await smtp.ehlo())
             if line.username:
-                said(
-                    _("Sign in as %(user)s") % {"user": line.username},
-                    await smtp.login(line.username, line.password),
-                )
+                said(await smtp.login(line.username, line.password))
         except Exception as error:
             self._drop()
             raise Failure(_why_not_connected(error)) from error

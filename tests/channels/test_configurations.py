@@ -66,20 +66,26 @@ def test_submitting_holds_the_real_dialogue_and_activates(workspace: Workspace) 
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "said", "name"),
     [
-        ({"sender_email": "stranger@fernhill.example"}, "553"),
-        ({"provider": "smtp", "settings": {"host": "127.0.0.1", "port": 1, "tls": "none"}}, "onnect"),
-        ({"settings": {}}, "missing"),
+        ({"sender_email": "stranger@fernhill.example"}, "553", "Announce the sender"),
+        (
+            {"provider": "smtp", "settings": {"host": "127.0.0.1", "port": 1, "tls": "none"}},
+            "onnect",
+            "Connect to 127.0.0.1, port 1",
+        ),
+        ({"settings": {}}, "missing", "Read the settings"),
     ],
 )
 def test_a_configuration_that_cannot_work_fails_and_says_why(
-    workspace: Workspace, changes: dict[str, Any], said: str
+    workspace: Workspace, changes: dict[str, Any], said: str, name: str
 ) -> None:
     with FakeSmtp() as server:
         made = make(workspace, server, **changes)
         version = configurations.submit(made, actor=SYSTEM, now=NOW)
     assert version.state == "failed"
+    failed = [step["name"] for step in version.steps if step["verdict"] == "failed"]
+    assert failed == [name]
     assert said in next(step["said"] for step in version.steps if step["verdict"] == "failed")
     made.refresh_from_db()
     assert made.status == Status.FAILED

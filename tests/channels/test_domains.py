@@ -219,6 +219,15 @@ def test_transactional_email_and_a_developers_machine_are_only_warned(
     assert (made.status, verdict) == ("active", "warning")
 
 
+def test_a_configurations_page_leads_to_its_senders_domain(
+    client: Client, workspace: Workspace, domain: SendingDomain
+) -> None:
+    made = builders.configuration(workspace)
+    client.force_login(builders.person(workspace, "manager"))
+    page = client.get(f"/channels/{made.pk}/").content.decode()
+    assert f"/channels/domains/{domain.pk}/" in page and "Pending" in page
+
+
 def test_the_domain_of_another_workspace_does_not_count(workspace: Workspace, settings: Any) -> None:
     settings.PRODUCTION = True
     other = domains.add(workspace=builders.workspace("other"), name=NAME, actor=SYSTEM, now=NOW)
