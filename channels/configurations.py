@@ -27,7 +27,6 @@ from channels.models import ChannelConfiguration, ConfigurationVersion, Credenti
 from channels.providers import registry
 from common.errors import IllegalTransition, Invalid, Problem
 
-GOES_TO = ("host", "url", "base_url", "endpoint", "token_url")  # settings that say where a secret is sent
 NAME, ACTION, ACTIONS = 100, 60, 20  # characters, characters, number
 
 
@@ -305,7 +304,7 @@ def _secret_problems(values: Values, base: Any) -> Iterable[Problem]:
     """A stored secret goes only where it was stored for: else whoever may edit could have it sent to them."""
     if values.secret or base.credential is None:
         return
-    where = getattr(registry.get(values.provider).Form, "secret_goes_to", GOES_TO)
+    where = registry.get(values.provider).Form.secret_goes_to
     if base.provider != values.provider or any(
         base.settings.get(name) != values.settings.get(name) for name in where
     ):

@@ -257,7 +257,6 @@ SPECTACULAR_SETTINGS = {
         "ConfigurationKind": "channels.models.Setup.Kind",
         "ConfigurationStatus": "channels.models.ChannelConfiguration.Status",
         "AttributeIndex": "audiences.models.AttributeDefinition.Index",
-        "AudienceKind": "audiences.models.Audience.Kind",
         "ConsentState": "audiences.models.ConsentState",
         "SuppressionKind": "audiences.models.Suppression.Kind",
     },
