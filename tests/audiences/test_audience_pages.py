@@ -77,7 +77,7 @@ def test_the_list_is_searched_filtered_and_sorted(where: Workspace, manager: Cli
 
 
 def test_the_list_costs_the_same_with_200_audiences(
-    where: Workspace, manager: Client, django_assert_num_queries: Any
+    where: Workspace, manager: Client, django_assert_max_num_queries: Any
 ) -> None:
     label = AccessLabel.objects.create(workspace=where, name="VIP")
     label.roles.add(Role.objects.get(workspace=where, builtin="manager"))
@@ -87,10 +87,10 @@ def test_the_list_costs_the_same_with_200_audiences(
             builders.audience(where, name=f"A{number}", tags=[f"t{number % 7}"]).labels.add(label)
 
     fill(0, 1)
-    with django_assert_num_queries(20):
+    with django_assert_max_num_queries(25) as for_one:  # of which a dozen for the frame of every page
         text(manager, "/audiences/")
     fill(1, 200)
-    with django_assert_num_queries(20):
+    with django_assert_max_num_queries(len(for_one)):
         assert "A124" in text(manager, "/audiences/?page=2")
 
 
