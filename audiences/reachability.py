@@ -66,20 +66,20 @@ def suppressed(*, workspace: str, address: str, channel: str) -> Query:
 
     tagless = f"regexp_replace({address}, '[+][^@]*@', '@')"
     has_tag = Query(f"strpos({address}, '+') > 1 AND ")
-    # Hashing costs more than looking: only a workspace in which somebody was erased pays for it.
-    has_hashes = Query(
-        f"""EXISTS (SELECT 1 FROM audiences_suppression s WHERE s.workspace_id = {workspace}
-        AND s.channel = %s AND s.kind = 'hash')""",
-        (channel,),
-    )
+
+    def any_of(kind: str) -> Query:
+        # Asked once per query: only who keeps domains, or has erased somebody, pays for looking them up.
+        sql = f"""EXISTS (SELECT 1 FROM audiences_suppression s
+            WHERE s.kind = '{kind}' AND s.channel = %s AND s.kind IN ('domain', 'hash')) AND """
+        return Query(sql, (channel,))
 
     def hashed(of: str) -> Query:
         return listed(HASH.format(workspace=workspace, address=of), channel)
 
     parts = [
         *(Query("("), listed(address)),
-        *(Query(" OR "), listed(f"'@' || split_part({address}, '@', 2)")),
-        *(Query(" OR ("), has_tag, listed(tagless), Query(") OR ("), has_hashes, Query(" AND (")),
+        *(Query(" OR ("), any_of("domain"), listed(f"'@' || split_part({address}, '@', 2)"), Query(")")),
+        *(Query(" OR ("), has_tag, listed(tagless), Query(") OR ("), any_of("hash"), Query("(")),
         *(hashed(address), Query(" OR ("), has_tag, hashed(tagless), Query("))))")),
     ]
     whole = Query("")

@@ -170,6 +170,14 @@ class Suppression(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["workspace", "channel", "address"], name="suppression_once")
         ]
+        # Whether there is any domain or hash at all is asked before each address is taken apart.
+        indexes = [
+            models.Index(
+                fields=["kind", "channel"],
+                name="suppression_not_plain",
+                condition=models.Q(kind__in=["domain", "hash"]),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.address
