@@ -28,7 +28,8 @@ from common.errors import Conflict
 
 LIMIT = 2.0  # seconds a count may take
 SLOW = 1.0  # seconds after which the plan is shown
-SAMPLED = (20_000, 500)  # people looked at for an estimate; fewer when that takes too long as well
+# People looked at for an estimate, and the share of LIMIT that may take; then fewer people, with more time.
+SAMPLED = ((20_000, 0.25), (500, 0.5))
 FEWEST = 200  # people a sample must have met to say anything
 SHOWN = 5
 LOCK_SPACE = 0x11C0  # first key of the two-key advisory lock; the second is the token's
@@ -106,7 +107,7 @@ def count(
             with clock.running():
                 found = Count(int(_row(Query("SELECT count(*) ") + members)[0]), everybody)
         except _TimeOut:
-            found = _estimate(members, workspace, condition, everybody, limit / 2)
+            found = _estimate(members, workspace, condition, everybody, limit)
         found.seconds = clock.elapsed
         if not found.is_estimate:
             _add_sizes(found, definition, workspace, clock, with_people)
@@ -137,16 +138,16 @@ def _add_sizes(
 
 def _estimate(members: Query, workspace: Workspace, condition: Query, everybody: int, limit: float) -> Count:
     """From random parts of the table; from the planner's statistics when that takes too long as well."""
-    for most in SAMPLED:
+    for most, part in SAMPLED:
         try:
-            with _Clock(limit / 2).running():
+            with _Clock(limit * part).running():
                 met, matching = _row(_sampled(most, workspace, condition))
             if met >= FEWEST:
                 return scaled(matching, met, everybody)
         except _TimeOut:
             continue
     try:
-        with _Clock(limit).running():
+        with _Clock(limit / 2).running():
             return Count(min(_planned_rows(members), everybody), everybody, is_estimate=True)
     except _TimeOut:
         return Count(None, everybody, is_estimate=True)
@@ -261,6 +262,8 @@ def _alone(token: str) -> Iterator[None]:
     before = _enter(name, key)
     try:
         with transaction.atomic():
+            # Compiling a long condition takes the database seconds, many times what asking it does.
+            _set("jit", "off", is_local=True)
             yield
     except OperationalError as error:
         if _is_cancelled(error):
