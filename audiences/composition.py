@@ -204,7 +204,7 @@ class _Parser:
     def has_keys(self, given: Any, forms: Sequence[tuple[str, ...]], pointer: str) -> bool:
         if isinstance(given, dict) and any(set(given) == set(form) for form in forms):
             return True
-        shown = _(" or ").join("{" + ", ".join(form) + "}" for form in forms)
+        shown = " / ".join("{" + ", ".join(form) + "}" for form in forms)
         self.reader.fault("composition_bad_part", _("Give exactly %(keys)s.") % {"keys": shown}, pointer)
         return False
 
@@ -341,7 +341,5 @@ def _inner(node: Node, scope: Scope) -> str:
 
 
 def _listed(parts: tuple[Node, ...], scope: Scope, *, is_union: bool) -> str:
-    joiner = (
-        pgettext("between audiences", " or ") if is_union else pgettext("between audiences", " and also ")
-    )
+    joiner = pgettext("between conditions", " or ") if is_union else pgettext("between conditions", " and ")
     return joiner.join(_inner(part, scope) if len(parts) > 1 else words(part, scope) for part in parts)
