@@ -19,12 +19,23 @@ from accounts.access import Actor, require, visible_to
 from accounts.models import Workspace
 from audiences.access import MANAGE, VIEW
 from audiences.models import AttributeDefinition, Audience
-from audiences.typed import Stored, Type, clean, clean_text, written
+from audiences.typed import Stored, Type, clean, clean_text, written, written_moment
 from audiences.values import conversion, remove_values, used_in
 from common.errors import IllegalTransition, Invalid, Problem
 from common.text import has_control
 
-__all__ = ["Stored", "Type", "change", "clean", "define", "definitions_of", "remove", "written", "zone_of"]
+__all__ = [
+    "Stored",
+    "Type",
+    "change",
+    "clean",
+    "define",
+    "definitions_of",
+    "remove",
+    "written",
+    "written_moment",
+    "zone_of",
+]
 
 KEY = re.compile(r"[a-z][a-z0-9_]{0,62}")
 RESERVED = frozenset(

@@ -266,10 +266,3 @@ def page_of(profile: Profile, *, before: tuple[datetime, int] | None, size: int)
         at, event_id = before
         rows = rows.filter(at__lte=at).exclude(at=at, id__gte=event_id)
     return list(rows[:size])
-
-
-def erase_of(profile_id: int) -> int:
-    """All events of a person are gone; returns how many there were."""
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM audiences_profileevent WHERE profile_id = %s", [profile_id])
-        return int(cursor.rowcount)

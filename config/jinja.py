@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +24,7 @@ from markupsafe import Markup
 from accounts import heartbeat
 from accounts.access import may, workspaces_of
 from accounts.models import User
+from audiences.typed import written
 
 SILENT = 30  # seconds
 ICONS = Path(settings.ROOT) / "templates" / "icons"
@@ -41,6 +43,7 @@ def environment(**options: Any) -> Environment:
     )
     env.globals.update(url=url, address_or_none=address_or_none, static=static, icon=icon, now=timezone.now)
     env.filters.update(number=number, percent=percent, datetime=local_datetime, time=local_time, since=since)
+    env.filters["written"] = written
     return env
 
 
@@ -117,6 +120,7 @@ def silent_parts() -> list[str]:
 
 
 def _permission_test(request: HttpRequest, workspace: Any) -> Callable[[str], bool]:
+    @cache  # for one page: its frame asks for the same right at each entry
     def test(permission: str) -> bool:
         return workspace is not None and may(cast(User, request.user), permission, workspace)
 

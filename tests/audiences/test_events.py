@@ -61,8 +61,6 @@ def test_an_event_is_kept_with_its_person(where: Workspace, manager: User) -> No
         "o-1",
     )
     assert second.profile_id == person.pk
-    assert events.erase_of(person.pk) == 1
-    assert ProfileEvent.objects.get().id == first.id
 
 
 def test_the_same_key_and_time_is_the_same_event(where: Workspace, manager: User) -> None:

@@ -4,7 +4,7 @@ and a draft. Running it again changes nothing.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.access import SYSTEM
 from accounts.models import Role, User, Workspace
 from accounts.roles import create_workspace
+from audiences import attributes, events
 from audiences.models import AttributeDefinition, Audience, Profile
 from campaigns.models import Action, Campaign
 from channels.models import ChannelConfiguration
@@ -26,6 +27,18 @@ FIRST = ["Emily", "James", "Olivia", "Marcus", "Sofia", "Daniel", "Grace", "Liam
 LAST = ["Tsai", "Hsu", "Webb", "Nair", "Duarte", "Brown", "Novak", "Sato", "Meyer", "Rossi"]
 CITIES = ["Taipei", "Kaohsiung", "Tainan", "Taichung", "Hsinchu"]
 TIERS = ["gold", "silver", "basic"]
+INTERESTS = ["climbing", "camping", "cycling", "trail running", "birding"]
+Type = AttributeDefinition.Type
+ATTRIBUTES: list[tuple[str, str, str, list[str]]] = [
+    ("name", "Name 姓名", Type.TEXT, []),
+    ("city", "City 城市", Type.CHOICE, CITIES),
+    ("tier", "Tier 會員等級", Type.CHOICE, TIERS),
+    ("points", "Points 點數", Type.NUMBER, []),
+    ("birthday", "Birthday 生日", Type.DATE, []),
+    ("app_user", "Has the app 已裝 App", Type.BOOLEAN, []),
+    ("interests", "Interests 興趣", Type.LIST, []),
+    ("last_visit", "Last visit 最近造訪", Type.DATE_TIME, []),
+]
 
 HTML = """<!doctype html>
 <html lang="zh-Hant"><body style="margin:0;background:#f5f7f7">
@@ -68,7 +81,9 @@ def seed(now: datetime) -> Workspace:
         name="Fernhill Taiwan", slug="fernhill", time_zone="Asia/Taipei", actor=SYSTEM, now=now
     )
     people = {person.role: _person(workspace, *person) for person in PEOPLE}
-    _profiles(workspace)
+    _attributes(workspace, now)
+    _profiles(workspace, now)
+    _events(workspace, now)
     audience = Audience.objects.create(
         workspace=workspace, name="All members 全部會員", next_evaluation_at=now
     )
@@ -108,9 +123,12 @@ def _person(workspace: Workspace, email: str, role: str, name: str) -> User:
     return user
 
 
-def _profiles(workspace: Workspace) -> None:
-    for key in ("name", "city", "tier"):
-        AttributeDefinition.objects.create(workspace=workspace, key=key)
+def _attributes(workspace: Workspace, now: datetime) -> None:
+    for key, label, kind, choices in ATTRIBUTES:
+        attributes.define(workspace, key=key, label=label, type=kind, choices=choices, actor=SYSTEM, now=now)
+
+
+def _profiles(workspace: Workspace, now: datetime) -> None:
     Profile.objects.bulk_create(
         Profile(
             workspace=workspace,
@@ -123,11 +141,34 @@ def _profiles(workspace: Workspace) -> None:
                 else f"{FIRST[number % 10]} {LAST[number // 10 % 10]}",
                 "city": CITIES[number % 5],
                 "tier": TIERS[number % 3],
+                "points": number * 37 % 2000,
+                "birthday": f"{1960 + number % 45}-{1 + number % 12:02}-{1 + number % 28:02}",
+                "app_user": number % 4 == 0,
+                "interests": [INTERESTS[number % 5], INTERESTS[(number + 2) % 5]],
+                "last_visit": attributes.written_moment(now - timedelta(hours=7 * number)),
             },
+            external_id=f"crm-{1000 + number}",
+            phone=f"+8869120{number:05}" if number % 3 else None,
             is_test=number < 5,
         )
         for number in range(200)
     )
+
+
+def _events(workspace: Workspace, now: datetime) -> None:
+    """Every third person bought something lately, some of them often; others only looked."""
+    happened = []
+    for number in range(0, 200, 3):
+        person = ("email", f"member{number:03}@example.com")
+        for order in range(1 + number % 4):
+            sold: dict[str, Any] = {"total": 680 + 190 * order, "sku": f"W-{number % 7}", "gift": order == 2}
+            at = now - timedelta(days=number % 50 + 9 * order, hours=number % 11)
+            key = f"order-{number}-{order}"
+            happened.append(events.Happened("order.paid", at, identity=person, properties=sold, key=key))
+        seen = {"page": "/winter" if number % 2 else "/rain"}
+        at = now - timedelta(days=number % 9, minutes=number)
+        happened.append(events.Happened("page.seen", at, identity=person, properties=seen))
+    events.record(workspace, happened, actor=SYSTEM, now=now)
 
 
 def _configuration(
