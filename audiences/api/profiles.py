@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
-from audiences import access, identities, profiles
+from audiences import access, erasure, identities, profiles
 from audiences.api import bodies
 from audiences.api.shapes import (
     BulkProfiles,
@@ -83,6 +83,13 @@ class OneProfile(APIView):
         person = access.profile_for(credential, pk)
         given = bodies.an_object(request.data, [name for name in bodies.PERSON if name != "identities"])
         return _answer(_changed(person, bodies.person(given), credential))
+
+    @extend_schema(operation_id="profiles_erase", responses={204: None})
+    def delete(self, request: Request, pk: int) -> Response:
+        """Erases the person for good; only hashes of their addresses stay on the suppression list."""
+        credential = bodies.credential_of(request)
+        erasure.erase(access.profile_for(credential, pk), actor=credential, now=timezone.now())
+        return Response(status=204)
 
 
 class NamedProfile(APIView):

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from accounts.models import AuditEntry, Workspace
-from audiences.models import AttributeDefinition, Identity, Profile, ProfileEvent
+from audiences.models import AttributeDefinition, Identity, Profile, ProfileEvent, Suppression
 from tests import builders
 from tests.api import Caller, pointers
 
@@ -27,6 +27,16 @@ def where() -> Workspace:
 @pytest.fixture
 def call(where: Workspace) -> Caller:
     return Caller(where)
+
+
+def test_a_person_is_erased_and_leaves_no_address(where: Workspace, call: Caller) -> None:
+    person = Profile.objects.get(email="p0@example.com")
+    assert Caller(where, "viewer").delete(f"/api/profiles/{person.pk}/").status_code in (403, 404)
+    assert Profile.objects.filter(pk=person.pk).exists()
+    assert call.delete(f"/api/profiles/{person.pk}/").status_code == 204
+    assert call.delete(f"/api/profiles/{person.pk}/").status_code == 404
+    assert not Profile.objects.filter(email="p0@example.com").exists()
+    assert "p0@example.com" not in str(list(Suppression.objects.values()))
 
 
 def named(namespace: str, value: Any) -> dict[str, Any]:
