@@ -58,7 +58,7 @@ def happened(count: Count, rows: Query, counted: str = "count(*)") -> Query:
     Either form can be planned as a semi-join or an anti-join, and within “any of” as one look per person.
     """
     if count.op == "exactly" and count.number:
-        return _exists(rows, f"HAVING {counted} = %s", count.number)
+        return _exists(rows, f"{counted} = {count.number:d}")
     if count.op == "at_least":
         return _at_least(count.number, rows, counted)
     return _at_least(count.number + 1, rows, counted).opposite()
@@ -70,13 +70,11 @@ def _at_least(number: int, rows: Query, counted: str) -> Query:
     if number == 1:
         found = Query("EXISTS (SELECT 1 ") + rows + Query(" AND e.profile_id = p.id)")
         return Query(found.sql, found.params, f"NOT {found.sql}")
-    return _exists(rows, f"HAVING {counted} >= %s", number)
+    return _exists(rows, f"{counted} >= {number:d}")
 
 
-def _exists(rows: Query, having: str, number: int) -> Query:
-    found = (
-        Query("EXISTS (SELECT 1 FROM (SELECT e.profile_id ")
-        + rows
-        + Query(f" GROUP BY e.profile_id {having}) often WHERE often.profile_id = p.id)", (number,))
-    )
-    return Query(found.sql, found.params, f"NOT {found.sql}")
+def _exists(rows: Query, having: str) -> Query:
+    """`having` holds a number of ours and nothing that was given as text."""
+    begin = f"EXISTS (SELECT 1 FROM (SELECT e.profile_id {rows.sql}"
+    end = f" GROUP BY e.profile_id HAVING {having}) often WHERE often.profile_id = p.id)"
+    return Query(begin + end, rows.params, f"NOT {begin}{end}", (begin, end))
