@@ -16,13 +16,14 @@ PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillo
 	SEALING_KEY=check-only-q4Wn8Ke2Zr6Ty0Ui3Op5As7Df9Gh1Jk
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo reset test bench-rules lint messages shell lock
+.PHONY: help venv demo reset test bench-rules bench-imports lint messages shell lock
 
 help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
 	@echo "make reset     remove the demo's data"
 	@echo "make test      run the test suite"
 	@echo "make bench-rules  how fast rules are counted, against queries written by hand"
+	@echo "make bench-imports  how fast a million people come in, against a COPY and a merge written by hand"
 	@echo "make lint      run the linters, type checks and Django's checks"
 	@echo "make messages  collect the texts to translate, and compile the translations"
 	@echo "make shell     a Django shell on the demo's data"
@@ -53,6 +54,9 @@ test: $(STAMP)
 
 bench-rules: $(STAMP)
 	$(EMBEDDED) run --volatile --data var/bench -- $(BIN)/python -m tests.benchmarks.rules $(ARGS)
+
+bench-imports: $(STAMP)
+	$(EMBEDDED) run --data var/bench-imports -- $(BIN)/python -m tests.benchmarks.imports $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

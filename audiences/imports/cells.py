@@ -120,6 +120,13 @@ _ORDERS: dict[str, tuple[re.Pattern[str], str]] = {
 }
 DATE_FORMATS = tuple(_ORDERS)
 _ROC_YEAR_ZERO = 1911
+# Days and moments in their stored form; 29 February is left to the calendar.
+DAY = (
+    r"(?:1[89]|2[01])[0-9]{2}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+)
+MOMENT = DAY + r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z"
+_LOCAL = re.compile(DAY + r"[ T](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?")
 
 
 def read_date(text: str, style: str) -> date:
@@ -164,6 +171,8 @@ def date_time_cleaner(style: str, zone: str) -> Callable[[str], str]:
     here = zoneinfo.ZoneInfo(zone)
 
     def clean(cell: str) -> str:
+        if _LOCAL.fullmatch(cell):  # the usual form, a few times quicker
+            return _in_utc(datetime.fromisoformat(cell).replace(tzinfo=here))
         found = _CLOCK.fullmatch(cell)
         if found is None:
             raise Refused("row_bad_datetime", style)
@@ -178,10 +187,13 @@ def date_time_cleaner(style: str, zone: str) -> Callable[[str], str]:
             local = datetime(when.year, when.month, when.day, hours, int(minute or 0), int(second or 0))
         except ValueError:
             raise Refused("row_bad_datetime", style) from None
-        value = local.replace(tzinfo=_offset(offset) if offset else here).astimezone(UTC)
-        return f'"{value:%Y-%m-%dT%H:%M:%S}Z"'
+        return _in_utc(local.replace(tzinfo=_offset(offset) if offset else here))
 
     return clean
+
+
+def _in_utc(moment: datetime) -> str:
+    return f'"{moment.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"'
 
 
 def _offset(written: str) -> timezone:

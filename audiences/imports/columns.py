@@ -65,18 +65,18 @@ class Column:
     """Cleans the cells of one column, page after page.
 
     `quick` is a pattern of cells that are already in their stored form; `exact` returns a cell's stored form
-    or raises Refused.
+    or raises Refused. `in_quotes`: the stored form is the cell as a JSON text.
     """
 
-    def __init__(self, exact: Exact, quick: str = "") -> None:
-        self.exact = exact
+    def __init__(self, exact: Exact, quick: str = "", *, in_quotes: bool = False) -> None:
+        self.exact, self.in_quotes = exact, in_quotes
         self.one = re.compile(quick) if quick else None
         self.all = re.compile(f"(?:(?:{quick})?\n)*+") if quick else None
         self.known: dict[str, str | Refused] = {"": ""}
 
     def clean(self, cells: list[str]) -> Cleaned:
         if self.all and self.all.fullmatch("\n".join(cells) + "\n"):
-            return Cleaned(cells)
+            return Cleaned([f'"{cell}"' if cell else "" for cell in cells] if self.in_quotes else cells)
         if len(self.known) > REMEMBERED:
             self.known = {"": ""}
         known = self.known
@@ -88,7 +88,7 @@ class Column:
 
     def _one(self, cell: str) -> str | Refused:
         if self.one and self.one.fullmatch(cell):
-            return cell
+            return f'"{cell}"' if self.in_quotes else cell
         try:
             return self.exact(cell)
         except Refused as refused:

@@ -200,8 +200,10 @@ def _of_type(target: Target, plan: Plan) -> Column:
         Type.TEXT: Texts,
         Type.NUMBER: lambda: Column(cells.number, cells.NUMBER),
         Type.BOOLEAN: lambda: Column(cells.boolean, "true|false"),
-        Type.DATE: lambda: Column(cells.date_cleaner(plan.date_format)),
-        Type.DATE_TIME: lambda: Column(cells.date_time_cleaner(plan.date_format, plan.zone)),
+        Type.DATE: lambda: Column(cells.date_cleaner(plan.date_format), cells.DAY, in_quotes=True),
+        Type.DATE_TIME: lambda: Column(
+            cells.date_time_cleaner(plan.date_format, plan.zone), cells.MOMENT, in_quotes=True
+        ),
         Type.LIST: lambda: Column(cells.items),
         Type.CHOICE: lambda: _choices(target),
     }

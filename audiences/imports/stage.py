@@ -6,6 +6,9 @@ same, and a million rows take seconds.
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +24,8 @@ from audiences.imports.sniff import refusal
 from audiences.models import AttributeDefinition, Import, ImportProblem
 from common.errors import Invalid, Problem
 
-PAGE = 4000
-FLUSH = 4 * 1024 * 1024  # bytes kept before they go to the database
+PAGE = 2000
+FLUSH = 3 * 1024 * 1024  # bytes kept before they go to the database
 MOST_CHOICES = 500
 WORK_MEM = "SET LOCAL work_mem = '64MB'"
 
@@ -59,12 +62,25 @@ def stage(claim: Claim) -> None:
     rows = rows_of(job, source)
     header = header_of(rows)
     sheet = Sheet(job.pk, plan, len(header))
-    for batch in batches(rows, PAGE):
-        buffer.add(sheet.page(batch))
-        if buffer.size > FLUSH:
-            _flush(claim, sheet, buffer, source, is_again)
-    _flush(claim, sheet, buffer, source, is_again)
+    with _no_collecting():
+        for batch in batches(rows, PAGE):
+            buffer.add(sheet.page(batch))
+            if buffer.size > FLUSH:
+                _flush(claim, sheet, buffer, source, is_again)
+        _flush(claim, sheet, buffer, source, is_again)
     _finish(claim, plan, buffer, is_again)
+
+
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Millions of cells make no cycles, and looking for some would take a tenth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _flush(claim: Claim, sheet: Sheet, buffer: _Buffer, source: Source, is_again: bool) -> None:
