@@ -3,7 +3,8 @@
 from django.urls import path
 
 from audiences import lifecycle
-from audiences.api import attributes, audiences, consent, events, profiles, suppression
+from audiences.api import attributes, audiences, consent, events, imports, profiles, suppression
+from audiences.imports import jobs
 
 app_name = "people_api"
 urlpatterns = [
@@ -36,6 +37,14 @@ urlpatterns = [
     path("topics/<int:pk>/reopen/", consent.ReopenTopic.as_view(), name="topic_reopen"),
     path("suppressions/", suppression.Suppressions.as_view(), name="suppressions"),
     path("suppressions/<int:pk>/", suppression.OneSuppression.as_view(), name="suppression"),
+    path("imports/", imports.Imports.as_view(), name="imports"),
+    path("imports/<int:pk>/", imports.OneImport.as_view(), name="import"),
+    path("imports/<int:pk>/rejected.csv", imports.Rejected.as_view(), name="import_rejected"),
+    *(
+        path(f"imports/<int:pk>/{verb}/", imports.verb_view(verb), name=f"import_{verb}")
+        for verb in jobs.VERBS
+        if verb != "remap"
+    ),
     path("audiences/", audiences.Audiences.as_view(), name="audiences"),
     path("audiences/<int:pk>/", audiences.OneAudience.as_view(), name="audience"),
     path("audiences/<int:pk>/evaluate/", audiences.Evaluate.as_view(), name="audience_evaluate"),

@@ -215,7 +215,7 @@ def items(cell: str) -> str:
     """Texts separated by ; , 、 or |, or a JSON list; each once, in the file's order."""
     parts = _json_list(cell) if cell.startswith("[") else None
     found = list(dict.fromkeys(part.strip() for part in parts or _BETWEEN.split(cell) if part.strip()))
-    if len(found) > MAX_ITEMS or any(len(part) > MAX_ITEM for part in found):
+    if len(found) > MAX_ITEMS or any(len(part) > MAX_ITEM or "\r" in part or "\t" in part for part in found):
         raise Refused("row_bad_list")
     return json.dumps(found, ensure_ascii=False) if found else ""
 

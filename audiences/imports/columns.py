@@ -75,7 +75,9 @@ class Column:
         self.known: dict[str, str | Refused] = {"": ""}
 
     def clean(self, cells: list[str]) -> Cleaned:
-        if self.all and self.all.fullmatch("\n".join(cells) + "\n"):
+        joined = "\n".join(cells) + "\n"
+        # A cell with a line end of its own would pass for two.
+        if self.all and self.all.fullmatch(joined) and joined.count("\n") == len(cells):
             return Cleaned([f'"{cell}"' if cell else "" for cell in cells] if self.in_quotes else cells)
         if len(self.known) > REMEMBERED:
             self.known = {"": ""}
@@ -106,7 +108,7 @@ class EmailColumn(Column):
     def __init__(self) -> None:
         super().__init__(clean_email)
         self.one = re.compile(self.LOCAL + r"@[a-z0-9.\-]++")
-        self.all = re.compile(f"(?:(?:{self.one.pattern})?\n)*+")
+        self.plain = re.compile(f"(?:(?:{self.one.pattern})?\n)*+")
         self.domains: dict[str, bool] = {}
 
     def clean(self, cells: list[str]) -> Cleaned:
@@ -114,7 +116,7 @@ class EmailColumn(Column):
         if joined.isascii():
             joined = joined.lower()
             lowered = joined.split("\n")
-            if len(lowered) == len(cells) and self.all and self.all.fullmatch(joined + "\n"):
+            if len(lowered) == len(cells) and self.plain.fullmatch(joined + "\n"):
                 domains = {cell[cell.rfind("@") + 1 :] for cell in lowered if cell}
                 if max(map(len, lowered), default=0) <= self.LONGEST and all(map(self._is_clean, domains)):
                     return Cleaned(lowered)

@@ -180,7 +180,7 @@ def _note(job: Import, verb: str, actor: Actor, now: datetime) -> None:
 def check(
     job: Import,
     *,
-    how: Mapping[str, Any],
+    how: Mapping[str, Any] | None,
     encoding: str = "",
     delimiter: str = "",
     audience: Audience | None = None,
@@ -188,9 +188,13 @@ def check(
     actor: Actor,
     now: datetime,
 ) -> Import:
-    """Takes the mapping `how` and begins the dry run, which changes nobody. Raises Invalid."""
+    """Takes the mapping `how`, or the guessed one, and begins the dry run, which changes nobody.
+
+    Raises Invalid.
+    """
     row = locked_for(job, "check", actor)
     row = _read_so(row, encoding or row.encoding, delimiter or row.delimiter)
+    how = row.mapping if how is None else how
     mapping.parse(how, row.header, Known.of(row.workspace))
     row.mapping = {key: how[key] for key in mapping.KEYS if key in how}
     _choose_audience(row, audience, new_audience, actor)

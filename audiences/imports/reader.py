@@ -163,7 +163,7 @@ def xlsx_rows(file: IO[bytes]) -> Rows:
     except (zipfile.BadZipFile, KeyError, IndexError, ValueError, TypeError, AttributeError, SyntaxError,
             EOFError, OSError, OverflowError) as error:  # fmt: skip
         # openpyxl raises whatever a broken part of the workbook leads it into.
-        if isinstance(error, DefusedXmlException):
+        if isinstance(error, DefusedXmlException) or isinstance(error.__cause__, DefusedXmlException):
             raise refusal("xlsx_unsafe", _("The workbook holds XML entities and was not opened.")) from error
         raise refusal("xlsx_broken", _("The workbook cannot be read. Save it again, or as CSV.")) from error
 

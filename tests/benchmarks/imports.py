@@ -1,8 +1,8 @@
 """`python -m tests.benchmarks.imports`: our import against a bare COPY and a hand-written merge of the file.
 
-In a database of its own beside DATABASE_URL's, in alternating rounds. Prints a table, writes build/bench.json,
-and ends with 1 where a bound is broken: time ratio 1.6, peak memory 200 MB, CPU time of ten times the rows
-10.5 times.
+In a database of its own beside the one DATABASE_URL names, in rounds that alternate. Prints a table, writes
+build/bench.json, and ends with 1 where a bound is broken: time ratio 1.6, peak memory 200 MB, CPU time of ten
+times the rows 10.5 times.
 """
 
 from __future__ import annotations

@@ -1,0 +1,210 @@
+"""The REST doors of imports: a file and its mapping in, the dry run, the verbs, the refused rows out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.db import transaction
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import parsers, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.access import require
+from accounts.models import ApiCredential
+from audiences import access
+from audiences.api.bodies import credential_of
+from audiences.imports import jobs, problems
+from audiences.imports.progress import progress_of
+from audiences.models import Audience, Import
+from audiences.tasks import ring_import
+from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from common.errors import Invalid, NotFound, Problem
+
+
+class ImportCounts(StrictSerializer):
+    rows = serializers.IntegerField()
+    staged = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    merged = serializers.IntegerField()
+    new = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+
+
+class ImportForecast(StrictSerializer):
+    """What the merge would do, told by the dry run."""
+
+    new = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+
+
+class ImportShape(StrictSerializer):
+    id = serializers.IntegerField()
+    fileName = serializers.CharField()
+    size = serializers.IntegerField(help_text="bytes")
+    state = serializers.ChoiceField(choices=Import.State.choices)
+    actions = serializers.ListField(child=serializers.CharField())
+    audienceId = serializers.IntegerField(allow_null=True)
+    encoding = serializers.CharField()
+    delimiter = serializers.CharField()
+    columns = serializers.ListField(child=serializers.CharField())
+    mapping = serializers.DictField()
+    forecast = ImportForecast(allow_null=True)
+    counts = ImportCounts()
+    progress = serializers.FloatField(help_text="percent")
+    reason = serializers.CharField(help_text="why it failed")
+    createdAt = serializers.DateTimeField()
+    finishedAt = serializers.DateTimeField(allow_null=True)
+
+
+class ImportWrite(StrictSerializer):
+    """Without a mapping the columns are guessed by their names; `check` false leaves the import at that."""
+
+    file = serializers.FileField(allow_empty_file=True)
+    mapping = serializers.CharField(required=False, help_text="JSON: match, dateFormat, columns, …")
+    encoding = serializers.CharField(required=False)
+    delimiter = serializers.CharField(required=False, trim_whitespace=False)
+    audienceId = serializers.IntegerField(required=False)
+    newAudience = serializers.CharField(required=False, max_length=100)
+    check = serializers.BooleanField(required=False, default=True)
+
+
+def answer(job: Import) -> dict[str, Any]:
+    return {
+        "id": job.pk,
+        "fileName": job.file_name,
+        "size": job.size,
+        "state": job.state,
+        "actions": [one.verb for one in jobs.actions(job)],
+        "audienceId": job.audience_id,
+        "encoding": job.encoding,
+        "delimiter": job.delimiter,
+        "columns": job.header,
+        "mapping": job.mapping,
+        "forecast": job.forecast or None,
+        "counts": {
+            "rows": job.row_count,
+            "staged": job.staged_count,
+            "rejected": job.rejected_count,
+            "merged": job.merged,
+            "new": job.created_count,
+            "changed": job.changed_count,
+            "unchanged": job.unchanged_count,
+        },
+        "progress": round(progress_of(job, timezone.now()).share, 1),
+        "reason": job.reason,
+        "createdAt": job.created_at,
+        "finishedAt": job.finished_at,
+    }
+
+
+class Imports(APIView):
+    parser_classes = [parsers.MultiPartParser]
+
+    @extend_schema(operation_id="imports_list", parameters=PAGING, responses=page_of(ImportShape))
+    def get(self, request: Request) -> Response:
+        credential = credential_of(request)
+        pages = CursorPages()
+        rows = access.imports_for(credential, credential.workspace)
+        found = pages.paginate_queryset(rows, request, view=self) or []
+        return pages.get_paginated_response([answer(job) for job in found])
+
+    @extend_schema(
+        operation_id="imports_create",
+        request={"multipart/form-data": ImportWrite},
+        responses={201: ImportShape},
+    )
+    def post(self, request: Request) -> Response:
+        """The file and how to read it; every row is checked, and nothing is merged before `start`."""
+        credential = credential_of(request)
+        require(credential, access.MANAGE, credential.workspace)
+        body = ImportWrite(data=request.data)
+        body.is_valid(raise_exception=True)
+        given = body.validated_data
+        job = _uploaded(credential, given)
+        if given["check"]:
+            ring_import(job.pk)
+        return Response(answer(job), status=201)
+
+
+def _uploaded(credential: ApiCredential, given: dict[str, Any]) -> Import:
+    """Nothing is left of a file whose mapping is refused."""
+    now, file = timezone.now(), given["file"]
+    with transaction.atomic():
+        job = jobs.upload(
+            credential.workspace, file=file, name=file.name, size=file.size, actor=credential, now=now
+        )
+        if not given["check"]:
+            return job
+        return jobs.check(
+            job,
+            how=_mapping(given["mapping"]) if "mapping" in given else None,
+            encoding=given.get("encoding", ""),
+            delimiter=given.get("delimiter", ""),
+            audience=_audience(credential, given.get("audienceId")),
+            new_audience=given.get("newAudience", ""),
+            actor=credential,
+            now=now,
+        )
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise Invalid(Problem("not_an_object", _("Give a JSON object."), "/mapping"))
+    return found
+
+
+def _audience(credential: ApiCredential, pk: int | None) -> Audience | None:
+    if pk is None:
+        return None
+    try:
+        return access.audience_for(credential, pk)
+    except NotFound as error:
+        raise Invalid(Problem("unknown_audience", error.detail, "/audienceId")) from error
+
+
+class OneImport(APIView):
+    @extend_schema(operation_id="imports_read", responses=ImportShape)
+    def get(self, request: Request, pk: int) -> Response:
+        return Response(answer(access.import_for(credential_of(request), pk)))
+
+
+class Act(APIView):
+    verb = ""
+
+    @extend_schema(request=None, responses=ImportShape)
+    def post(self, request: Request, pk: int) -> Response:
+        credential = credential_of(request)
+        job = access.import_for(credential, pk)
+        job = jobs.VERBS[self.verb](job, actor=credential, now=timezone.now())
+        ring_import(job.pk)
+        return Response(answer(job))
+
+
+def verb_view(verb: str) -> Any:
+    view = extend_schema(operation_id=f"imports_{verb}")(
+        type(f"Import{verb.title()}", (Act,), {"verb": verb})
+    )
+    return view.as_view()
+
+
+class Rejected(APIView):
+    @extend_schema(operation_id="imports_rejected", responses={(200, "text/csv"): OpenApiTypes.STR})
+    def get(self, request: Request, pk: int) -> StreamingHttpResponse:
+        """Row, column, value and reason of each refused cell."""
+        job = access.import_for(credential_of(request), pk)
+        found = StreamingHttpResponse(problems.as_csv(job), content_type="text/csv; charset=utf-8")
+        found["Content-Disposition"] = f'attachment; filename="rejected-{job.pk}.csv"'
+        return found

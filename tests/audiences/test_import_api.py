@@ -1,0 +1,96 @@
+"""Imports over REST: by a credential, strict, and never more than was said."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from accounts import credentials
+from accounts.access import SYSTEM
+from accounts.models import Role, Workspace
+from audiences.imports import work
+from audiences.models import Import, Profile
+from tests import builders
+from tests.audiences.imported import NOW, uploaded
+
+pytestmark = pytest.mark.django_db
+
+
+def caller(where: Workspace, role: str = "manager") -> Client:
+    held = Role.objects.get(workspace=where, builtin=role)
+    _credential, secret = credentials.issue(workspace=where, role=held, name=role, actor=SYSTEM, now=NOW)
+    return Client(headers={"authorization": f"Bearer {secret}"})
+
+
+def send(client: Client, raw: bytes, **fields: Any) -> Any:
+    return client.post("/api/imports/", {"file": SimpleUploadedFile("p.csv", raw), **fields})
+
+
+def test_a_file_is_sent_checked_started_and_read() -> None:
+    where = builders.workspace()
+    client = caller(where)
+    columns = [
+        {"name": "mail", "to": "email"},
+        {"name": "n", "to": "attribute", "key": "n", "type": "number"},
+    ]
+    answer = send(
+        client, b"mail,n\na@x.tw,1\nbad,2\n", mapping=json.dumps({"columns": columns}), newAudience="A"
+    )
+    assert answer.status_code == 201, answer.content
+    address = f"/api/imports/{answer.json()['id']}/"
+    assert answer.json()["state"] == "staging"
+    work.advance(answer.json()["id"])
+    told = client.get(address).json()
+    assert (told["state"], told["forecast"]) == ("ready", {"new": 1, "changed": 0, "unchanged": 0})
+    assert told["actions"] == ["start", "remap", "cancel"] and not Profile.objects.exists()
+    assert client.post(f"{address}start/").json()["state"] == "merging"
+    assert client.post(f"{address}pause/").json()["state"] == "paused"
+    assert client.post(f"{address}resume/").json()["state"] == "merging"
+    work.advance(told["id"])
+    told = client.get(address).json()
+    assert (told["state"], told["counts"]["new"], told["counts"]["rejected"]) == ("completed", 1, 1)
+    assert told["audienceId"] and Profile.objects.get().attributes == {"n": 1}
+    rejected = b"".join(client.get(f"{address}rejected.csv").streaming_content).decode()
+    assert "3,mail,bad," in rejected
+    assert [one["id"] for one in client.get("/api/imports/").json()["results"]] == [told["id"]]
+    again = client.post(f"{address}cancel/")
+    assert (again.status_code, again.json()["code"]) == (409, "illegal_transition")
+
+
+@pytest.mark.parametrize(
+    ("raw", "fields", "code", "pointer"),
+    [
+        (b"", {}, "csv_empty", "/file"),
+        (b"name\nAna\n", {}, "csv_no_email_column", "/mapping/match"),
+        (b"email\na@x.tw\n", {"mapping": "["}, "not_an_object", "/mapping"),
+        (b"email\na@x.tw\n", {"mapping": "{}"}, "", "/mapping/columns"),
+        (b"email\na@x.tw\n", {"audienceId": 7}, "unknown_audience", "/audienceId"),
+        (b"email\na@x.tw\n", {"audienceId": "x"}, "invalid", "/audienceId"),
+        (b"email\na@x.tw\n", {"state": "completed"}, "unknown_field", "/state"),
+        (b"email\na@x.tw\n", {"encoding": "rot13"}, "bad_choice", "/encoding"),
+    ],
+)
+def test_a_wrong_call_is_told_with_its_place_and_leaves_nothing(
+    raw: bytes, fields: dict[str, Any], code: str, pointer: str
+) -> None:
+    answer = send(caller(builders.workspace()), raw, **fields)
+    assert answer.status_code == 400
+    found = {(one["code"], one["pointer"]) for one in answer.json()["errors"]}
+    assert any(one == (code or one[0], pointer) for one in found), found
+    assert not Import.objects.exists()
+
+
+def test_who_may_not_manage_people_imports_nothing_and_sees_nothing() -> None:
+    where = builders.workspace()
+    job = uploaded(b"email\na@x.tw\n", where)
+    assert send(caller(where, "viewer"), b"email\na@x.tw\n").status_code == 403
+    stranger = caller(builders.workspace("other"))
+    for verb in ("", "start/", "cancel/", "rejected.csv"):
+        ask = stranger.get if verb in ("", "rejected.csv") else stranger.post
+        assert ask(f"/api/imports/{job.pk}/{verb}").status_code == 404
+    assert Import.objects.get().state == "uploaded"
+    assert caller(where).post("/api/imports/", "{}", content_type="application/json").status_code == 415
