@@ -194,10 +194,8 @@ class Act(APIView):
 
 
 def verb_view(verb: str) -> Any:
-    view = extend_schema(operation_id=f"imports_{verb}")(
-        type(f"Import{verb.title()}", (Act,), {"verb": verb})
-    )
-    return view.as_view()
+    made: Any = type(f"Import{verb.title()}", (Act,), {"verb": verb})
+    return extend_schema(operation_id=f"imports_{verb}")(made).as_view()
 
 
 class Rejected(APIView):
