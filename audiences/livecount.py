@@ -262,8 +262,6 @@ def _alone(token: str) -> Iterator[None]:
     before = _enter(name, key)
     try:
         with transaction.atomic():
-            # Compiling a long condition takes the database seconds, many times what asking it does.
-            _set("jit", "off", is_local=True)
             yield
     except OperationalError as error:
         if _is_cancelled(error):
