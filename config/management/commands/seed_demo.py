@@ -1,5 +1,5 @@
-"""`manage.py seed_demo`: the Fernhill workspace with its four people, some profiles, an audience, channels
-and a draft. Running it again changes nothing.
+"""`manage.py seed_demo`: the Fernhill workspace with its four people, some profiles, audiences, channels
+and drafts. Running it again changes nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.access import SYSTEM
 from accounts.models import Role, User, Workspace
 from accounts.roles import create_workspace
-from audiences import attributes, events
+from audiences import attributes, audiences, consent, events, topics
 from audiences.models import AttributeDefinition, Audience, Profile
 from campaigns.models import Action, Campaign
 from channels.models import ChannelConfiguration
@@ -53,7 +53,8 @@ style="display:inline-block;background:#1d4a40;color:#ffffff;padding:10px 22px;t
 提前選購 Shop winter layers</a></p>
 </div>
 <div style="padding:16px 32px;border-top:1px solid #e4e8ea;font-size:12px;color:#57646a">
-Fernhill 蕨丘 · <a href="{{ unsubscribe_url }}" style="color:#57646a">取消訂閱 Unsubscribe</a></div>
+Fernhill 蕨丘 · <a href="{{ unsubscribe_url }}" style="color:#57646a">取消訂閱 Unsubscribe</a> ·
+<a href="{{ preferences_url }}" style="color:#57646a">訂閱設定 Preferences</a></div>
 </div></body></html>
 """
 
@@ -85,8 +86,9 @@ def seed(now: datetime) -> Workspace:
     _profiles(workspace, now)
     _events(workspace, now)
     audience = Audience.objects.create(
-        workspace=workspace, name="All members 全部會員", next_evaluation_at=now
+        workspace=workspace, name="All members 全部會員", owner=people["manager"], next_evaluation_at=now
     )
+    _audiences(workspace, people["manager"], now)
     smtp = {"host": "127.0.0.1", "port": settings.EMAIL_PORT, "tls": "none", "username": ""}
     admin = people["administrator"]
     marketing = _configuration(workspace, admin, "Fernhill main", "marketing", "smtp", smtp)
@@ -169,6 +171,55 @@ def _events(workspace: Workspace, now: datetime) -> None:
         at = now - timedelta(days=number % 9, minutes=number)
         happened.append(events.Happened("page.seen", at, identity=person, properties=seen))
     events.record(workspace, happened, actor=SYSTEM, now=now)
+
+
+BUYERS = {
+    "all": [
+        {"field": "tier", "op": "one_of", "value": ["gold", "silver"]},
+        {"event": "order.paid", "op": "at_least", "count": 2, "days": 90},
+        {"none": [{"field": "app_user", "op": "is", "value": True}]},
+    ]
+}
+BIRTHDAYS = {
+    "any": [
+        {"field": "birthday", "op": "anniversary", "value": 14},
+        {"field": "interests", "op": "has_any", "value": ["climbing", "trail running"]},
+    ]
+}
+
+
+def _audiences(workspace: Workspace, owner: User, now: datetime) -> None:
+    """One of each kind but an upload: what to try the builder, the composition and the topic's page with."""
+    news = topics.create(
+        workspace,
+        key="member-news",
+        name="Member news 會員快訊",
+        description="New in the shop, about twice a month. 每月約兩次的新品消息。",
+        actor=owner,
+        now=now,
+    )
+    said = [
+        consent.Said(pk, "email", "yes", "shop", "Yes, send me member news. 我要收到會員快訊。", news.pk)
+        for pk in Profile.objects.filter(workspace=workspace).order_by("pk").values_list("pk", flat=True)[::3]
+    ]
+    consent.say_all(workspace, said, actor=owner, now=now)
+    made: dict[str, Any] = {"actor": owner, "now": now}
+    buyers = audiences.create(
+        workspace, name="Buyers without the app 未裝 App 的買家", kind="rule", rule=BUYERS, **made
+    )
+    audiences.create(
+        workspace, name="Birthdays and climbers 壽星與登山客", kind="rule", rule=BIRTHDAYS, **made
+    )
+    both = {"exclusion": {"from": {"rule": {}}, "remove": [{"audience": buyers.pk}]}}
+    ranked = {"rank": {"of": both, "by": "points", "order": "desc", "limit": 50}}
+    audiences.create(
+        workspace,
+        name="Top fifty of the others 其餘點數前五十",
+        kind="composition",
+        composition=ranked,
+        **made,
+    )
+    audiences.create(workspace, name="Member news 會員快訊", kind="subscription", topic=news, **made)
 
 
 def _configuration(
