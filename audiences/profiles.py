@@ -13,20 +13,20 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts import audit
-from accounts.access import Actor, require
+from accounts.access import Actor, require, visible_to
 from accounts.models import Workspace
-from audiences import identities
-from audiences.access import MANAGE
+from audiences import identities, suppression
+from audiences.access import MANAGE, VIEW
 from audiences.attributes import definitions_of, zone_of
 from audiences.locks import lock_people
 from audiences.models import (
     AttributeDefinition,
+    Audience,
     AudienceMember,
     ConsentEntry,
     Identity,
     Profile,
     ProfileEvent,
-    Suppression,
 )
 from audiences.namespaces import COLUMNS
 from audiences.typed import Stored, clean
@@ -184,8 +184,8 @@ def summary(profile: Profile, held: Sequence[tuple[str, str]]) -> dict[str, Any]
     }
 
 
-def record(profile: Profile) -> dict[str, Any]:
-    """Everything Carillon holds about the person as such, ready for JSON."""
+def record(profile: Profile, *, actor: Actor) -> dict[str, Any]:
+    """Everything we hold about the person as such, ready for JSON; only audiences the actor sees."""
     history = ConsentEntry.objects.filter(profile=profile).select_related("topic")
     consents = profile.consents.select_related("topic").order_by("channel", "topic__key")
     return {
@@ -197,9 +197,9 @@ def record(profile: Profile) -> dict[str, Any]:
         "consentHistory": [_statement(one) for one in history],
         "suppressed": [
             {"channel": one.channel, "reason": one.reason, "at": one.at.isoformat()}
-            for one in suppressions_of(profile)
+            for one in suppression.holding(profile)
         ],
-        "uploadedAudiences": uploads_of(profile),
+        "uploadedAudiences": uploads_of(profile, actor=actor),
         "events": [
             {"name": one.name, "at": one.at.isoformat(), "properties": one.properties, "key": one.key}
             for one in ProfileEvent.objects.filter(profile=profile).order_by("-at")
@@ -218,14 +218,8 @@ def _statement(one: Any) -> dict[str, Any]:
     }
 
 
-def uploads_of(profile: Profile) -> list[str]:
-    """The names of the uploaded audiences the person is in."""
-    rows = AudienceMember.objects.filter(profile=profile).order_by("audience__name")
-    return list(rows.values_list("audience__name", flat=True))
-
-
-def suppressions_of(profile: Profile) -> list[Suppression]:
-    """By each of the person's addresses."""
-    addresses = [address for address in (profile.email, profile.phone) if address]
-    rows = Suppression.objects.filter(workspace=profile.workspace_id, address__in=addresses)
-    return list(rows.order_by("channel"))
+def uploads_of(profile: Profile, *, actor: Actor) -> list[str]:
+    """The names of the uploaded audiences the person is in, as far as the actor may see them."""
+    held = AudienceMember.objects.filter(profile=profile)
+    rows = Audience.objects.filter(workspace=profile.workspace_id, pk__in=held.values("audience"))
+    return list(visible_to(actor, rows, VIEW).order_by("name").values_list("name", flat=True))

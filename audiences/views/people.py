@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import require
-from audiences import access, events, identities, search, upsert
+from audiences import access, events, identities, search, suppression, upsert
 from audiences import profiles as people
 from audiences.forms.people import ATTRIBUTE, IdentityForm, NewPersonForm, ProfileForm
 from audiences.models import Profile
@@ -153,9 +153,9 @@ def _page(
             for key, value in person.attributes.items()
             if isinstance(form, ProfileForm) and key not in form.definitions
         },
-        "uploads": people.uploads_of(person),
+        "uploads": people.uploads_of(person, actor=actor_of(request)),
         "consents": person.consents.select_related("topic").order_by("channel", "topic__name"),
-        "suppressions": people.suppressions_of(person),
+        "suppressions": suppression.holding(person),
         "erase_address": _address_or_none("audiences:erase", person.pk),
     }
     return render(request, "audiences/profile.html", page, status=status)
@@ -230,7 +230,7 @@ def _place(given: str) -> tuple[datetime, int] | None:
 def profile_export(request: HttpRequest, pk: int) -> HttpResponse:
     """All that is held of one person, for the person who asks for it."""
     person = _person(request, pk)
-    text = json.dumps(people.record(person), indent=2, ensure_ascii=False)
+    text = json.dumps(people.record(person, actor=actor_of(request)), indent=2, ensure_ascii=False)
     response = HttpResponse(text, content_type="application/json; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="profile-{person.pk}.json"'
     response["Cache-Control"] = "no-store"

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.models import AuditEntry, Workspace
-from audiences import attributes, consent, events, identities, namespaces, search
+from accounts.models import AccessLabel, AuditEntry, Workspace
+from audiences import attributes, consent, events, identities, namespaces, search, suppression
 from audiences.events import Happened
-from audiences.models import AttributeDefinition, Profile
+from audiences.models import AttributeDefinition, AudienceMember, Profile
 from audiences.upsert import Given, upsert
 from common.csvfiles import plain_cell
 from tests import builders
@@ -341,3 +341,30 @@ def test_namespaces_are_added_and_removed_by_hand(where: Workspace, manager: Cli
     assert manager.post(f"{address}card/remove/").status_code == 409
     assert manager.post(f"{address}email/remove/").status_code == 404
     assert set(namespaces.namespaces_of(where)) >= {"card", "email"}
+
+
+def test_no_page_of_a_person_names_an_audience_whose_label_the_reader_lacks(
+    where: Workspace, manager: Client, person: Profile
+) -> None:
+    hidden = builders.audience(where, name="Takeover targets", kind="upload")
+    hidden.labels.add(AccessLabel.objects.create(workspace=where, name="Secret"))
+    shown = builders.audience(where, name="Spring fair", kind="upload")
+    AudienceMember.objects.bulk_create(
+        AudienceMember(audience=one, profile=person) for one in (hidden, shown)
+    )
+    for address in (f"/audiences/profiles/{person.pk}/", f"/audiences/profiles/{person.pk}/export.json"):
+        page = text(manager, address)
+        assert "Spring fair" in page and "Takeover" not in page
+
+
+def test_the_page_and_the_export_tell_a_suppression_by_domain_and_by_hash(
+    where: Workspace, manager: Client, person: Profile
+) -> None:
+    assert person.email
+    for address, reason in (("@example.com", "bad domain"), ("other@example.com", "not them")):
+        suppression.suppress(workspace_id=where.pk, channel="email", address=address, reason=reason, now=NOW)
+    suppression.replace_by_hashes(where.pk, [("email", person.email)], reason="erased before", now=NOW)
+    page = text(manager, f"/audiences/profiles/{person.pk}/")
+    held = json.loads(text(manager, f"/audiences/profiles/{person.pk}/export.json"))["suppressed"]
+    assert {one["reason"] for one in held} == {"bad domain", "erased before"}
+    assert "bad domain" in page and "erased before" in page and "not them" not in page
