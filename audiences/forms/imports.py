@@ -194,7 +194,8 @@ def _targets(known: Known) -> list[Any]:
     consents = [
         (
             f"consent:{channel}:{key}",
-            f"{CHANNELS[channel]}: {topic}" if topic else CHANNELS[channel],
+            _("Consent: %(what)s")
+            % {"what": f"{CHANNELS[channel]}, {topic}" if topic else CHANNELS[channel]},
         )
         for channel in CHANNELS
         for key, topic in [("", None), *known.topics.items()]
