@@ -52,7 +52,11 @@ def rows_of(job: Import, source: Source) -> Rows:
                 file.write(piece)
             yield from xlsx_rows(file)
     else:
-        yield from csv.reader(lines(source, job.encoding), delimiter=job.delimiter, strict=True)
+        yield from parsed(lines(source, job.encoding), job.delimiter)
+
+
+def parsed(text: Iterable[str], delimiter: str) -> Rows:
+    return csv.reader(text, delimiter=delimiter, strict=True)
 
 
 def lines(pieces: Iterable[bytes], encoding: str, *, is_whole: bool = True) -> Iterator[str]:
