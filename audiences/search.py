@@ -1,5 +1,6 @@
-"""Finding people by what somebody typed: at once by a whole identity, else by a piece of text for as long as
-that is bearable. Pages go by number, so that a page deep down costs what the first one costs.
+"""Finding people by what somebody typed: at once by a whole identity or the start of an email address, else
+by a piece of text for as long as that is bearable. Pages go by number, so that a page deep down costs what
+the first one costs.
 """
 
 from __future__ import annotations
@@ -29,28 +30,38 @@ HOLDS = """AND (p.email LIKE %s OR p.phone LIKE %s OR p.external_id ILIKE %s
 
 @dataclass(frozen=True)
 class Page:
-    """`older` and `newer` are the numbers the next pages go on from; None where there is nothing more."""
+    """`older` and `newer` are the numbers the next pages go on from; None where there is nothing more.
+
+    `is_start`: these are only the people whose email address begins with the text.
+    """
 
     people: list[Profile]
     older: int | None
     newer: int | None
+    is_start: bool = False
 
 
 def page(
     workspace: Workspace,
     *,
     text: str = "",
+    everywhere: bool = False,
     is_test: bool | None = None,
     before: int | None = None,
     after: int | None = None,
     size: int = 50,
 ) -> Page:
-    """The newest first. Raises Invalid `too_slow` when a piece of text cannot be looked for in time."""
+    """The newest first. Where addresses begin with the text, only those people, unless `everywhere` is asked.
+
+    Raises Invalid `too_slow` when a piece of text cannot be looked for in time.
+    """
     query = Query("SELECT p.id FROM audiences_profile p WHERE p.workspace_id = %s ", (workspace.pk,))
     if is_test is not None:
         query += Query("AND p.is_test = %s ", (is_test,))
+    is_start = False
     if text:
-        query += _matching(workspace, text)
+        matching, is_start = _matching(workspace, text, everywhere)
+        query += matching
     if before is not None:
         query += Query("AND p.id < %s ", (before,))
     if after is not None:
@@ -66,16 +77,26 @@ def page(
         [people[pk] for pk in shown if pk in people],
         shown[-1] if shown and has_older else None,
         shown[0] if shown and has_newer else None,
+        is_start,
     )
 
 
-def _matching(workspace: Workspace, text: str) -> Query:
+def _matching(workspace: Workspace, text: str, everywhere: bool) -> tuple[Query, bool]:
+    """And whether it is about the start of an address."""
     exact = exactly(workspace, text)
     if exact:
-        return Query("AND p.id = ANY(%s) ", (sorted(exact),))
+        return Query("AND p.id = ANY(%s) ", (sorted(exact),)), False
     literal = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    starts = Query("AND p.email LIKE %s ", (f"{literal.lower()}%",))
+    if not everywhere and _is_any(workspace, starts):
+        return starts, True
     piece = f"%{literal}%"
-    return Query(HOLDS, (piece.lower(), piece, piece, piece.replace('"', '\\\\"'), piece))
+    return Query(HOLDS, (piece.lower(), piece, piece, piece.replace('"', '\\\\"'), piece)), False
+
+
+def _is_any(workspace: Workspace, condition: Query) -> bool:
+    query = Query("SELECT p.id FROM audiences_profile p WHERE p.workspace_id = %s ", (workspace.pk,))
+    return bool(_in_time(query + condition + Query("LIMIT 1")))
 
 
 def exactly(workspace: Workspace, text: str) -> set[int]:

@@ -41,7 +41,14 @@ class Profile(models.Model):
             models.UniqueConstraint(fields=["workspace", "phone"], name="profile_phone_once"),
             models.UniqueConstraint(fields=["workspace", "external_id"], name="profile_external_id_once"),
         ]
-        indexes = [models.Index(fields=["workspace", "id"])]
+        indexes = [
+            models.Index(fields=["workspace", "id"]),
+            models.Index(  # for the start of an address, whatever the database's collation
+                fields=["workspace", "email"],
+                opclasses=["int8_ops", "varchar_pattern_ops"],
+                name="profile_email_start",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.email or self.phone or self.external_id or f"#{self.pk}"

@@ -34,12 +34,13 @@ def profiles(request: HttpRequest) -> HttpResponse:
     workspace = workspace_of(request)
     require(actor_of(request), access.MANAGE, workspace)
     text = request.GET.get("search", "").replace("\0", "").strip()[:500]
-    kind = request.GET.get("test", "")
+    kind, everywhere = request.GET.get("test", ""), request.GET.get("everywhere") == "1"
     shown: dict[str, Any] = {"page": search.Page([], None, None), "fault": ""}
     try:
         shown["page"] = search.page(
             workspace,
             text=text,
+            everywhere=everywhere,
             is_test={"yes": True, "no": False}.get(kind),
             before=_number(request, "before"),
             after=_number(request, "after"),
@@ -48,7 +49,7 @@ def profiles(request: HttpRequest) -> HttpResponse:
     except Invalid as error:
         shown["fault"] = error.detail
     total, is_more = search.count(workspace)
-    asked = {"search": text, "test": kind}
+    asked = {"search": text, "test": kind} | ({"everywhere": "1"} if everywhere else {})
     held = identities.identities_of(shown["page"].people)
     shown |= {"search": text, "test": kind, "asked": asked, "total": total, "is_more": is_more, "held": held}
     return render(request, "audiences/profiles.html", shown)

@@ -169,6 +169,23 @@ def test_what_looks_like_a_pattern_is_looked_for_as_it_is(where: Workspace, mana
         assert manager.get(f"/audiences/profiles/?search={strange}").status_code == 200
 
 
+def test_the_start_of_an_address_is_found_by_an_index_before_any_piece_of_text(
+    where: Workspace, manager: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Profile.objects.filter(email="p5@example.com").update(attributes={"name": "P1 too"})
+    page = text(manager, "/audiences/profiles/?search=P1%40&test=no")
+    assert "p1@example.com" in page and "p5@example.com" not in page
+    found = search.page(where, text="P1")
+    assert ([str(one) for one in found.people], found.is_start) == (["p1@example.com"], True)
+    page = text(manager, "/audiences/profiles/?search=P1&everywhere=1")
+    assert "p1@example.com" in page and "p5@example.com" in page and "Addresses that begin" not in page
+    assert [one.people for one in (search.page(where, text="p_"), search.page(where, text="%"))] == [[], []]
+    monkeypatch.setattr(search, "HOLDS", "AND pg_sleep(9) IS NULL " + search.HOLDS)
+    pages = search.page(where, text="p", size=4)
+    rest = search.page(where, text="p", before=pages.older, size=4)
+    assert (len(pages.people), len(rest.people), rest.older) == (4, 2, None)
+
+
 def test_a_search_that_takes_too_long_is_broken_off_and_says_so(
     where: Workspace, manager: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,7 +216,7 @@ def test_the_list_of_people_has_a_constant_number_of_queries(
 ) -> None:
     builders.profiles(where, 60, domain="more.example")
     text(manager, "/audiences/profiles/")
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(27):
         text(manager, "/audiences/profiles/?search=example")
 
 
