@@ -8,7 +8,7 @@ from typing import Any
 from accounts.models import Workspace
 from audiences.models import AttributeDefinition, Profile
 
-COLUMNS = ("email", "phone", "locale", "time_zone")
+COLUMNS = ("email", "phone", "external_id", "locale", "time_zone")
 
 
 def names(workspace: Workspace) -> set[str]:
@@ -22,7 +22,9 @@ def attribute_keys(workspace_id: int) -> list[str]:
 
 
 def contexts(profile_ids: Iterable[int], workspace_id: int) -> dict[int, dict[str, Any]]:
-    """By profile id. A defined attribute that a person lacks is there and empty."""
+    """By profile id. A defined attribute that a person lacks is there and empty; a truth value stays one, so
+    that a condition can ask for it, and is printed as true or false.
+    """
     blank = dict.fromkeys(attribute_keys(workspace_id), "")
     rows = Profile.objects.filter(workspace_id=workspace_id, pk__in=list(profile_ids))
     return {

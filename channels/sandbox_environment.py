@@ -141,12 +141,18 @@ def in_range(number: Any) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """A single value as text: what may be printed. Lists, groups of values and objects may not."""
+    """A single value as text: what may be printed. Lists, groups of values and objects may not.
+
+    A truth value is true or false, as in JSON and in the files we write; an author who wants other words
+    writes {{ "yes" if profile.vip else "no" }}.
+    """
     if isinstance(_defined(value), str):
         return value  # type: ignore[no-any-return]
     if value is None:
         return ""
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
         return str(value)
     if isinstance(value, date | datetime):
         return value.isoformat()

@@ -211,7 +211,8 @@ def sample_fields(workspace: Workspace) -> list[tuple[str, str]]:
     """Every personal field with a sample value, for the picker."""
     from audiences import context
     from audiences.models import Profile
+    from audiences.typed import written
 
     first = Profile.objects.filter(workspace=workspace).order_by("-is_test", "pk").first()
     values = context.contexts([first.pk], workspace.pk)[first.pk] if first else {}
-    return [(f"profile.{name}", str(values.get(name, ""))) for name in sorted(context.names(workspace))]
+    return [(f"profile.{name}", written(values.get(name, ""))) for name in sorted(context.names(workspace))]

@@ -56,7 +56,7 @@ def text(source: str, *, html: bool = False) -> str:
         ),
         ("{{ 'hello wide world'|truncate(12) }}{{ ' x '|trim }}", "hello wide…x"),
         ("{{ 'Ana' ~ ' ' ~ 7 }}{{ 'a' + 'b' }}", "Ana 7ab"),
-        ("{{ 'a' in profile.tags }}{{ profile.points is even }}{{ nobody is defined }}", "TrueTrueFalse"),
+        ("{{ 'a' in profile.tags }}{{ profile.points is even }}{{ nobody is defined }}", "truetruefalse"),
         ("{# a comment #}{% raw %}{{ kept }}{% endraw %}", "{{ kept }}"),
         ("{{ none }}", ""),
     ],
