@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from audiences.imports.cells import Refused
 from audiences.imports.controls import CONTROL
 from channels.kinds import clean_email, clean_phone
+from common.csvfiles import plain_cell
 from common.errors import Invalid
-from common.sheets import unguard
 
 MAX_CELL = 2000
 REMEMBERED = 10_000  # cells whose cleaned form a column keeps for its next page
@@ -44,7 +44,7 @@ def tidy(cells: list[str]) -> Cleaned:
     else:
         cells = list(map(str.strip, cells))
     if joined.startswith("'") or "\n'" in joined or " '" in joined or "\u3000'" in joined:
-        cells = list(map(unguard, cells))
+        cells = list(map(plain_cell, cells))
     faults: dict[int, Refused] = {}
     if CONTROL.search(joined):
         for place, cell in enumerate(cells):

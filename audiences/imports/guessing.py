@@ -11,7 +11,7 @@ from audiences.imports import cells
 from audiences.imports.cells import Refused
 from audiences.imports.mapping import MATCHES, Known
 from audiences.models import AttributeDefinition
-from common.sheets import unguard
+from common.csvfiles import plain_cell
 
 Type = AttributeDefinition.Type
 NAMES: dict[str, str] = {
@@ -118,7 +118,7 @@ def guess(header: Sequence[str], rows: Sequence[Sequence[str]], known: Known) ->
     style = date_format(rows)
     used: set[str] = set()
     for place, name in enumerate(header):
-        values = [unguard(row[place].strip()) for row in rows if place < len(row) and row[place].strip()]
+        values = [plain_cell(row[place].strip()) for row in rows if place < len(row) and row[place].strip()]
         column = _column(place, name, values, known, style, used)
         used.add(column.get("key") or column.get("namespace") or column["to"])
         columns.append(column)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audiences.models import Import, ImportProblem
-from common.sheets import guard
+from common.csvfiles import safe_cell
 
 REASONS: dict[str, Any] = {
     "row_encoding": gettext_lazy("The cell holds a character that cannot be read in the chosen encoding."),
@@ -62,5 +62,5 @@ def as_csv(job: Import) -> Iterator[str]:
     yield "\ufeff" + writer.writerow([_("Row"), _("Column"), _("Value"), _("What is wrong")])
     rows = ImportProblem.objects.filter(job=job).order_by("row", "id")
     for one in rows.iterator(chunk_size=2000):
-        cells = [guard(one.column), guard(one.value), sentence(one.code, one.extra)]
+        cells = [safe_cell(one.column), safe_cell(one.value), sentence(one.code, one.extra)]
         yield writer.writerow([one.row, *cells])

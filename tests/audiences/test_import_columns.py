@@ -19,8 +19,8 @@ from audiences.imports.columns import PHONE, Column, EmailColumn, phone_column, 
 from audiences.imports.sniff import guess_encoding
 from audiences.models import AttributeDefinition
 from channels.kinds import clean_email, clean_phone
+from common.csvfiles import plain_cell, safe_cell
 from common.errors import Invalid
-from common.sheets import guard, unguard
 
 ZONE = "Asia/Taipei"
 LOCALS = st.from_regex(EmailColumn.LOCAL.replace("*+", "*"), fullmatch=True)
@@ -118,8 +118,8 @@ def test_what_a_column_takes_the_api_takes_as_the_same_value(kind: str, data: An
 @example("\t=1")
 @example("＝1")
 def test_what_is_guarded_for_a_spreadsheet_comes_back_as_it_was(value: str) -> None:
-    guarded = guard(value)
-    assert unguard(guarded) == value
+    guarded = safe_cell(value)
+    assert plain_cell(guarded) == value
     assert not guarded or guarded[0] not in "=+-@\t\r＝＋－＠"
 
 
