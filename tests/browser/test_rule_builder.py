@@ -60,11 +60,11 @@ def test_a_rule_is_built_by_mouse_and_a_part_is_dragged(browser: Browser, demo: 
     expect(page.locator("#n-0__what")).to_be_focused()
     page.locator("#n-0__what").select_option("field:name")
     page.locator("[name=n-0__op]").select_option("starts_with")
-    expect(page.locator("#rule-words")).to_contain_text("name starts with")
+    expect(page.locator("#rule-words")).to_contain_text("Name 姓名 starts with")
     page.locator("[name=n-0__value]").fill("A")
     button(page, "Group").click()
     page.locator("#n-1-0__what").select_option("field:city")
-    page.locator("[name=n-1-0__value]").fill("Taipei")
+    page.locator("[name=n-1-0__value]").select_option("Taipei")
     expect(page.locator("#rule-words")).to_contain_text("Taipei")
     button(page, "Group", 1).click()
     expect(page.locator("#rule-said")).to_have_text("Group added.")
@@ -119,7 +119,7 @@ def test_the_same_rule_is_built_by_keyboard_alone(browser: Browser, demo: str) -
         expect(button(page, f"Move condition {place} up")).to_be_focused()
         page.keyboard.press("Enter")
     expect(button(page, "Move condition 1 up")).to_be_focused()
-    expect(page.locator("#rule-words")).to_contain_text(re.compile("^\\s*name starts"))
+    expect(page.locator("#rule-words")).to_contain_text(re.compile("^\\s*Name 姓名 starts"))
     assert rule_of(page) == RULE
 
 
@@ -137,7 +137,7 @@ def test_the_same_rule_is_built_without_javascript_on_a_phone_in_the_dark(
     button(page, "Group").click()
     page.locator("#n-1-0__what").select_option("field:city")
     button(page, "Group", 1).click()
-    page.locator("[name=n-1-0__value]").fill("Taipei")
+    page.locator("[name=n-1-0__value]").select_option("Taipei")
     page.locator("#n-1-1__kind").select_option("none")
     page.locator("#n-1-1-0__what").select_option("field:is_test")
     button(page, "Count").click()
