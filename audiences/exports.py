@@ -75,7 +75,14 @@ def columns_of(workspace: Workspace) -> dict[str, Column]:
 def _identity(key: str) -> Callable[[Row], Any]:
     if key in COLUMNS:
         return _fixed(key)
-    return lambda row: written(row["names"].get(key))
+    return lambda row: _names(row["names"].get(key, []))
+
+
+def _names(names: list[str]) -> str:
+    """Several stand as a JSON list, since a name may hold whatever would separate them."""
+    if len(names) > 1 or any(name.startswith("[") for name in names):
+        return json.dumps(names, ensure_ascii=False)
+    return "".join(names)
 
 
 def _fixed(key: str) -> Callable[[Row], Any]:

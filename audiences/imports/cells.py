@@ -254,8 +254,19 @@ _LINE_ID = re.compile(r"U[0-9a-f]{32}")
 
 
 def identity(namespace: str, cell: str) -> str:
-    if len(cell) > 500:
+    """One identity, or several of a person as the JSON list that our export writes."""
+    names = _json_list(cell) if cell.startswith("[") else None
+    if not names:
+        return in_json(_identity(namespace, cell))
+    if len(names) > MAX_ITEMS:
+        raise Refused("row_bad_list")
+    return json.dumps([_identity(namespace, name) for name in names], ensure_ascii=False)
+
+
+def _identity(namespace: str, name: str) -> str:
+    text = unicodedata.normalize("NFC", name).strip()
+    if not 0 < len(text) <= 500:
         raise Refused("bad_identity", "500")
-    if namespace == "line_id" and not _LINE_ID.fullmatch(cell):
+    if namespace == "line_id" and not _LINE_ID.fullmatch(text):
         raise Refused("bad_line_id")
-    return in_json(cell)
+    return text

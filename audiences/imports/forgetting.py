@@ -10,7 +10,7 @@ from audiences.models import Import, ImportChunk, ImportProblem
 OVER = (Import.State.COMPLETED, Import.State.CANCELLED, Import.State.FAILED)
 WAITING = """
 DELETE FROM {table} WHERE email = ANY(%(addresses)s) OR phone = ANY(%(addresses)s)
-   OR identities ->> 'line_id' = ANY(%(addresses)s) OR identities ->> 'push_token' = ANY(%(addresses)s)
+   OR identities -> 'line_id' ?| %(addresses)s OR identities -> 'push_token' ?| %(addresses)s
 RETURNING number
 """
 

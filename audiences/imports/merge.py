@@ -53,10 +53,12 @@ WHERE s.number > %(after)s AND s.number <= %(last)s
 ON CONFLICT DO NOTHING
 """
 
+# A cell's identity is a text or a list of texts; '$[*]' takes either.
 IDENTITIES = """
 INSERT INTO audiences_identity (workspace_id, profile_id, namespace, value, created_at)
-SELECT %(workspace)s, p.id, %(namespace)s, s.identities ->> %(namespace)s, %(now)s FROM {table} s
+SELECT %(workspace)s, p.id, %(namespace)s, held.name #>> '{}', %(now)s FROM {table} s
 JOIN audiences_profile p ON p.workspace_id = %(workspace)s AND p.{match} = s.{match}
+CROSS JOIN jsonb_path_query(s.identities -> %(namespace)s, '$[*]') AS held(name)
 WHERE s.number > %(after)s AND s.number <= %(last)s AND s.identities ? %(namespace)s
 ORDER BY s.number
 ON CONFLICT (workspace_id, namespace, value) DO NOTHING
@@ -66,8 +68,9 @@ FOREIGN = """
 INSERT INTO audiences_importproblem (job_id, "row", "column", value, code, extra, is_rejected)
 SELECT %(job)s, s.number, %(column)s, left(i.value, 80), 'identity_taken', '', FALSE FROM {table} s
 JOIN audiences_profile p ON p.workspace_id = %(workspace)s AND p.{match} = s.{match}
+CROSS JOIN jsonb_path_query(s.identities -> %(namespace)s, '$[*]') AS held(name)
 JOIN audiences_identity i ON i.workspace_id = %(workspace)s AND i.namespace = %(namespace)s
-     AND i.value = s.identities ->> %(namespace)s AND i.profile_id <> p.id
+     AND i.value = held.name #>> '{}' AND i.profile_id <> p.id
 WHERE s.number > %(after)s AND s.number <= %(last)s
 """
 

@@ -16,7 +16,7 @@ from audiences import attributes, consent, namespaces
 from audiences.models import Consent, ImportProblem, Profile
 from audiences.upsert import Given, upsert
 from tests import builders
-from tests.audiences.imported import put
+from tests.audiences.imported import problems, put
 
 pytestmark = pytest.mark.django_db
 TYPES = {"vip": "boolean", "points": "number", "day": "date", "seen_at": "datetime", "tags": "list"}
@@ -92,6 +92,32 @@ def test_everybody_exported_and_imported_again_is_as_before(where: Workspace) ->
         assert after[pk] == known
     assert len(after) == len(before)
     assert list(Consent.objects.values("profile_id", "channel", "state")) == consents
+
+
+def test_a_list_of_identities_is_taken_apart_and_each_fault_in_it_told(where: Workspace) -> None:
+    raw = (
+        "email,card,line_id\n"
+        'n1@example.com,"[""x;1"", ""x,2"", ""@0"", ""x;1""]",\n'
+        'n2@example.com,"[""x;3"", 7]",\n'
+        'n3@example.com,,"[""U1""]"\n'
+        'n4@example.com,"[""a\\u0000b""]",\n'
+        'n5@example.com,"[""  ""]",\n'
+    )
+    job = put(raw, where)
+    found = Profile.objects.get(email="n1@example.com").identities.values_list("value", flat=True)
+    assert sorted(found) == ["x,2", "x;1"]  # @0 stays with whom it belongs to
+    assert [one.value for one in Profile.objects.get(email="n2@example.com").identities.all()] == [
+        '["x;3", 7]'
+    ]
+    assert sorted(problems(job)) == [
+        (2, "card", "identity_taken"),
+        (4, "line_id", "bad_line_id"),
+        (5, "card", "row_control_char"),
+        (6, "card", "bad_identity"),
+    ]
+    assert not Profile.objects.filter(
+        email__in=["n3@example.com", "n4@example.com", "n5@example.com"]
+    ).exists()
 
 
 def test_a_cell_is_safe_in_a_spreadsheet(where: Workspace) -> None:
