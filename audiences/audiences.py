@@ -75,7 +75,7 @@ def create(
     )
     for tree in (audience.rule, audience.composition):
         definitions.check_named(tree, {}, workspace, actor)
-    definitions.check(audience)
+    definitions.check(audience, actor)
     given = _labels(labels, workspace, actor, had=set())
     _save(audience)
     audience.labels.set(given)
@@ -105,7 +105,7 @@ def change(
             raise IllegalTransition(
                 _("A “%(kind)s” audience is not defined by this.") % {"kind": locked.get_kind_display()}
             )
-        definitions.check(locked)
+        definitions.check(locked, actor)
         locked.counted = None
     if labels is not None:
         changes |= _relabel(locked, labels, actor)

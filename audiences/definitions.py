@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -18,8 +20,28 @@ from common.errors import Invalid, PermissionMissing, Problem
 HIDDEN = gettext_lazy("It is built upon an audience that you may not see.")
 
 
-def check(audience: Audience) -> None:
+def check(audience: Audience, actor: Actor) -> None:
     """Raises Invalid with every fault and its place in the rule or composition, or at `topic`."""
+    with veiled(references.tree_of(references.one(audience)), audience.workspace, actor):
+        _check(audience)
+
+
+@contextmanager
+def veiled(tree: Any, workspace: Workspace, actor: Actor) -> Iterator[None]:
+    """A fault told inside names the audiences of a circle only when the actor may see them all."""
+    try:
+        yield
+    except Invalid as error:
+        if not names_hidden(tree, workspace, actor):
+            raise
+        detail = _("The audiences would contain one another in a circle.")
+        raise Invalid(
+            Problem(one.code, detail, one.pointer) if one.code == "rule_audience_cycle" else one
+            for one in error.problems
+        ) from error
+
+
+def _check(audience: Audience) -> None:
     if audience.kind == Audience.Kind.RULE:
         compile.check(audience.rule, audience.workspace, self_id=audience.pk)
     elif audience.kind == Audience.Kind.COMPOSITION:
@@ -55,7 +77,12 @@ def _check_topic(audience: Audience) -> None:
 
 def is_hidden(audience: Audience, actor: Actor) -> bool:
     """Whether it is built, however deep, upon an audience whose labels keep the actor out."""
-    below = references.load(references.tree_of(references.one(audience)), audience.workspace_id)
+    return names_hidden(references.tree_of(references.one(audience)), audience.workspace, actor)
+
+
+def names_hidden(tree: Any, workspace: Workspace, actor: Actor) -> bool:
+    """The same of a rule or a composition."""
+    below = references.load(tree, workspace.pk)
     return bool(below and behind_labels(actor, Audience, [int(number) for number in below]))
 
 

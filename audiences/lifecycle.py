@@ -76,7 +76,7 @@ def apply(audience: Audience, verb: str, *, actor: Actor, now: datetime) -> Audi
     locked = locked_for(audience, verb, actor=actor)
     transition = TRANSITIONS[verb]
     if transition.target == State.PUBLISHED:
-        definitions.check(locked)
+        definitions.check(locked, actor)
     before, locked.state, locked.changed_at = locked.state, str(transition.target), now
     # An archived audience is evaluated when asked, never by the clock.
     locked.next_evaluation_at = None if locked.state == State.ARCHIVED else now

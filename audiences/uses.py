@@ -25,10 +25,14 @@ class Uses:
 
 
 def uses_of(audience: Audience, actor: Actor) -> Uses:
-    names = [f"{row._meta.verbose_name} “{row}”" for row in protectors(audience)]
-    seen = list(seen_by(audience, actor))
-    names += [f"{row._meta.verbose_name} “{row}”" for row in seen]
-    return Uses(names, referring(audience).count() - len(seen))
+    seen: list[Model] = []
+    total = referring(audience).count()
+    for rows in protectors(audience):
+        named = rows.model._meta
+        seen += visible_to(actor, rows, f"{named.app_label}.view_{named.model_name}")
+        total += rows.count()
+    seen += seen_by(audience, actor)
+    return Uses([f"{row._meta.verbose_name} “{row}”" for row in seen], total - len(seen))
 
 
 def seen_by(audience: Audience, actor: Actor) -> QuerySet[Audience]:
@@ -36,13 +40,13 @@ def seen_by(audience: Audience, actor: Actor) -> QuerySet[Audience]:
     return visible_to(actor, referring(audience), VIEW).order_by("name")
 
 
-def protectors(audience: Audience) -> list[Model]:
+def protectors(audience: Audience) -> list[QuerySet[Model]]:
     """Rows of other tables that may not lose the audience."""
-    rows: list[Model] = []
-    for relation in Audience._meta.related_objects:
-        if relation.on_delete is PROTECT:
-            rows += relation.related_model._default_manager.filter(**{relation.field.name: audience})
-    return rows
+    return [
+        relation.related_model._default_manager.filter(**{relation.field.name: audience})
+        for relation in Audience._meta.related_objects
+        if relation.on_delete is PROTECT
+    ]
 
 
 # Every place in a rule or a composition that names an audience by its number, however deep it lies.

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
-from rest_framework import exceptions, pagination, serializers
+from rest_framework import exceptions, pagination, renderers, serializers
 
 from common.errors import Problem
 
@@ -32,6 +32,20 @@ class StrictSerializer(serializers.Serializer[Any]):
         known = ", ".join(key for key, field in self.fields.items() if not field.read_only)
         detail = _("There is no such field; the fields are: %(known)s.") % {"known": known}
         return exceptions.ErrorDetail(detail, code="unknown_field")
+
+
+class SafeJSONRenderer(renderers.JSONRenderer):
+    """UTF-8, but where a text echoes half a surrogate pair: that answer is written in ASCII escapes."""
+
+    def render(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().render(*args, **kwargs)
+        except UnicodeEncodeError:
+            return _ASCIIRenderer().render(*args, **kwargs)
+
+
+class _ASCIIRenderer(renderers.JSONRenderer):
+    ensure_ascii = True
 
 
 def problems_of(detail: Any, pointer: str = "") -> list[Problem]:

@@ -231,7 +231,7 @@ QUEUE_PREFIX = env.env.str("QUEUE_PREFIX", default="carillon")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.CredentialAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["common.api.SafeJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["config.api.NestedJSONParser"],
     "EXCEPTION_HANDLER": "config.api.problem_response",
     "UNAUTHENTICATED_USER": None,

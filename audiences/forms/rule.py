@@ -15,6 +15,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from audiences import definitions
 from audiences.forms import lines, rule_tree
 from audiences.forms.lines.parts import Input, Options, dumps, first, loads
 from audiences.forms.lines.vocabulary import Vocabulary
@@ -130,7 +131,10 @@ class Builder:
     def sentence(self) -> str:
         """Empty while some line cannot be read."""
         try:
-            return sentence(self.draft(), self.known.workspace)
+            rule = self.draft()
+            if definitions.names_hidden(rule, self.known.workspace, self.known.actor):
+                return str(definitions.HIDDEN)
+            return sentence(rule, self.known.workspace)
         except Invalid:
             return ""
 

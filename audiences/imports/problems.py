@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audiences.models import Import, ImportProblem
-from common.csvfiles import safe_cell
+from common.csvfiles import lines
 
 REASONS: dict[str, Any] = {
     "row_encoding": gettext_lazy("The cell holds a character that cannot be read in the chosen encoding."),
@@ -51,16 +51,8 @@ def shown(value: str) -> str:
     return "".join(letter if letter.isprintable() else "·" for letter in value[:80])
 
 
-class _Line:
-    def write(self, text: str) -> str:
-        return text
-
-
 def as_csv(job: Import) -> Iterator[str]:
     """The refused cells: row, column, value, reason. What a spreadsheet would calculate is guarded."""
-    writer = csv.writer(_Line())
-    yield "\ufeff" + writer.writerow([_("Row"), _("Column"), _("Value"), _("What is wrong")])
     rows = ImportProblem.objects.filter(job=job).order_by("row", "id")
-    for one in rows.iterator(chunk_size=2000):
-        cells = [safe_cell(one.column), safe_cell(one.value), sentence(one.code, one.extra)]
-        yield writer.writerow([one.row, *cells])
+    cells = ([one.row, one.column, one.value, sentence(one.code, one.extra)] for one in rows.iterator(2000))
+    return lines(chain([[_("Row"), _("Column"), _("Value"), _("What is wrong")]], cells))

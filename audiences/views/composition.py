@@ -90,9 +90,12 @@ def _page(
 def _preview(tree: Any, workspace: Workspace, audience: Audience | None, actor: Actor) -> dict[str, Any]:
     """The sentence and the count. Raises Invalid."""
     definitions.check_named(tree, audience.composition if audience else {}, workspace, actor)
-    composition.check(tree, workspace, audience.pk if audience else None)
+    with definitions.veiled(tree, workspace, actor):
+        composition.check(tree, workspace, audience.pk if audience else None)
     definition = {"id": None, "kind": Audience.Kind.COMPOSITION, "name": "", "composition": tree}
-    found: dict[str, Any] = {"sentence": composition.sentence(tree, workspace), "is_everybody": False}
+    is_hidden = definitions.names_hidden(tree, workspace, actor)
+    sentence = str(definitions.HIDDEN) if is_hidden else composition.sentence(tree, workspace)
+    found: dict[str, Any] = {"sentence": sentence, "is_everybody": False}
     try:
         with evaluations.limited(evaluations.AT_ONCE):
             found["people"] = people = evaluate.count(definition, workspace.pk)

@@ -21,6 +21,7 @@ from campaigns.models import Batch, Outcome, Run
 from campaigns.reports import metrics
 from campaigns.reports.waiting import waiting_for
 from campaigns.views.common import actor_of, run_of
+from common.csvfiles import safe_cell
 
 REPORT = "campaigns.view_report"
 PAGE = 50
@@ -129,8 +130,7 @@ class _Echo:
 
 def harmless(cell: Any) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠") else text
+    return safe_cell("" if cell is None else str(cell))
 
 
 @login_required

@@ -177,3 +177,20 @@ def test_a_credential_without_the_right_changes_nothing(where: Workspace) -> Non
     for address in (f"/api/topics/{topic.pk}/", f"/api/profiles/{person.pk}/consents/"):
         assert stranger.get(address).status_code == 404
     assert not Consent.objects.exists() and not Suppression.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "body"),
+    [
+        ("/api/profiles/bulk/", {"profiles": [{"identities": [{"namespace": "\ud800", "value": "7"}]}]}),
+        ("/api/events/", {"events": [{"name": "a", "identity": {"namespace": "\ud800", "value": "7"}}]}),
+        (
+            "/api/consents/",
+            {"consents": [{"profileId": 1, "channel": "\ud800", "state": "no"}]},
+        ),
+        ("/api/suppressions/", {"suppressions": [{"channel": "\ud800", "address": "a@x.tw", "reason": "x"}]}),
+    ],
+)
+def test_half_a_surrogate_pair_is_told_in_the_items_own_result(address: str, body: Any) -> None:
+    answer = Caller(builders.workspace("odd"), "administrator").post(address, body)
+    assert answer.status_code == 200 and answer.json()["rejected"] == 1

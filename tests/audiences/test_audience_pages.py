@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 
 from accounts.access import may, share
-from accounts.models import AccessLabel, AuditEntry, Role, Workspace
-from audiences import access, consent, evaluations
+from accounts.models import AccessLabel, AuditEntry, Role, User, Workspace
+from audiences import access, audiences, consent, evaluations
 from audiences.models import Audience, Profile
 from campaigns.models import Campaign
+from common.errors import Invalid
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -319,3 +322,53 @@ def test_what_is_built_upon_a_hidden_audience_does_not_tell_of_it(where: Workspa
         page = text(manager, address)
         assert "It is built upon an audience that you may not see." in page
         assert "Takeover" not in page and "Target" not in page
+
+
+def test_counting_a_composition_that_stands_upon_a_hidden_audience_does_not_name_it(
+    where: Workspace, manager: Client
+) -> None:
+    secret = builders.audience(where, name="Takeover", rule={"field": "name", "op": "is", "value": "Target"})
+    tree = {"audience": secret.pk}
+    outer = builders.audience(where, name="Outer", kind="composition", composition=tree)
+    secret.labels.add(AccessLabel.objects.create(workspace=where, name="VIP"))
+    for address in (f"/audiences/{outer.pk}/composition/", f"/audiences/{outer.pk}/"):
+        assert "Takeover" not in text(manager, address)
+    form = {"name": "Outer", "join": "union", "order": "desc", "do": "count", "json": json.dumps(tree)}
+    page = manager.post(f"/audiences/{outer.pk}/composition/", form).content.decode()
+    assert "Takeover" not in page and "may not see" in page
+
+
+def test_building_a_rule_that_stands_upon_a_hidden_audience_does_not_name_it(
+    where: Workspace, manager: Client
+) -> None:
+    secret = builders.audience(where, name="Takeover")
+    outer = builders.audience(where, name="Outer", rule={"audience": secret.pk, "op": "in"})
+    secret.labels.add(AccessLabel.objects.create(workspace=where, name="VIP"))
+    for address in (f"/audiences/{outer.pk}/edit/", f"/audiences/{outer.pk}/"):
+        assert "Takeover" not in text(manager, address)
+
+
+def test_a_circle_through_a_hidden_audience_does_not_name_it(where: Workspace, manager: Client) -> None:
+    outer = builders.audience(where, name="Outer", rule={})
+    secret = builders.audience(where, name="Takeover", rule={"audience": outer.pk, "op": "in"})
+    middle = builders.audience(where, name="Middle", rule={"audience": secret.pk, "op": "in"})
+    secret.labels.add(AccessLabel.objects.create(workspace=where, name="VIP"))
+    tree = {"audience": middle.pk, "op": "in"}
+    actor = User.objects.get(email__startswith="manager@")
+    with pytest.raises(Invalid) as told:
+        audiences.change(outer, rule=tree, actor=actor, now=builders.NOW)
+    assert told.value.problems[0].code == "rule_audience_cycle" and "Takeover" not in told.value.detail
+
+
+def test_the_uses_of_an_audience_name_no_campaign_to_who_may_not_see_campaigns(where: Workspace) -> None:
+    audience = builders.audience(where)
+    builders.draft(where, builders.person(where, "manager", "author"), audience=audience)
+    role = Role.objects.get(workspace=where, builtin="viewer")
+    role.permissions.set(Permission.objects.filter(codename__in=["view_audience", "manage_audience"]))
+    client = Client()
+    client.force_login(builders.person(where, "viewer", "keeper"))
+    for page in (
+        client.get(f"/audiences/{audience.pk}/delete/"),
+        client.post(f"/audiences/{audience.pk}/delete/"),
+    ):
+        assert "Winter layers" not in page.content.decode()

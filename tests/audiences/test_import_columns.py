@@ -140,3 +140,8 @@ def test_an_encoding_is_guessed_from_a_few_rows(written: str) -> None:
     guessed, text = SAMPLES[written]
     assert guess_encoding(text.encode(written)) == guessed
     assert guess_encoding((text * 20_000).encode(written)[: 256 * 1024 - 1]) == guessed
+
+
+def test_a_cell_of_our_own_export_that_begins_with_a_space_or_a_line_comes_back() -> None:
+    for value in (" =1", "\n+1", "'\t-1"):
+        assert tidy([safe_cell(value)]).cells == [value]
