@@ -1,4 +1,7 @@
-"""A real demo on its own ports and data, and a real Chromium in front of it, once for all browser tests."""
+"""A real demo on its own ports and data, once for all browser tests, and a real Chromium in front of it.
+
+A module that changes how many people there are takes a demo of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,10 +41,9 @@ def answers(address: str) -> bool:
     return True
 
 
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@contextmanager
+def running_demo(data: Path) -> Iterator[str]:
     """The address of a demo started as `make demo` starts it, on embedded servers."""
-    data: Path = tmp_path_factory.mktemp("demo")
     address = f"127.0.0.1:{free_port()}"
     ours = ("DATABASE_URL", "BROKER_URL", "DJANGO_SETTINGS_MODULE", "CARILLON_MODE")
     environment = {name: value for name, value in os.environ.items() if name not in ours}
@@ -56,6 +59,18 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield f"http://{address}"
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_demo(tmp_path_factory.mktemp("demo")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def own_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_demo(tmp_path_factory.mktemp("own-demo")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
