@@ -196,4 +196,6 @@ def test_who_may_not_manage_people_can_bring_in_nothing(where: Workspace) -> Non
 
 def test_the_list_of_people_leads_there(where: Workspace, manager: Client) -> None:
     assert ADDRESS in manager.get("/audiences/profiles/").content.decode()
-    assert "Asia/Taipei" in manager.get(ADDRESS).content.decode()
+    page = manager.get(ADDRESS).content.decode()
+    assert "Asia/Taipei" in page
+    assert page.count('aria-current="page"') == page.count('/audiences/profiles/" aria-current="page"') == 1
