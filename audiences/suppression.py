@@ -102,6 +102,13 @@ def listed_for(actor: Actor, workspace: Workspace, search: str = "") -> QuerySet
     return rows.filter(Q(address__icontains=text) | hashed)
 
 
+def exported(actor: Actor, workspace: Workspace, *, now: datetime) -> QuerySet[Suppression]:
+    """The whole list, for a file. That it left is noted."""
+    rows = listed_for(actor, workspace)
+    audit.record(actor=actor, verb="export_suppression", obj=workspace, workspace=workspace, now=now)
+    return rows
+
+
 def _whole(text: str) -> str:
     for clean in (clean_email, clean_phone):
         try:

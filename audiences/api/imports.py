@@ -203,4 +203,5 @@ class Rejected(APIView):
         job = access.import_for(credential_of(request), pk)
         found = StreamingHttpResponse(problems.as_csv(job), content_type="text/csv; charset=utf-8")
         found["Content-Disposition"] = f'attachment; filename="rejected-{job.pk}.csv"'
+        found["Cache-Control"] = "no-store"
         return found

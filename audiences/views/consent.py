@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.access import require
+from accounts.access import require, visible_to
 from audiences import access, confirmations, consent, erasure, suppression
 from audiences import topics as lists
 from audiences.forms.consent import SayForm, TopicForm
@@ -75,7 +75,7 @@ def topic(request: HttpRequest, pk: int) -> HttpResponse:
         "counts": lists.listed_for(actor_of(request), held.workspace).get(pk=pk),
         "address": request.build_absolute_uri(place),
         "can_send": confirmations.configuration_for(held.workspace) is not None,
-        "audiences": held.audiences.order_by("name"),
+        "audiences": visible_to(actor_of(request), held.audiences.all(), access.VIEW).order_by("name"),
     }
     return render(request, "audiences/topic.html", page, status=400 if form.errors else 200)
 

@@ -151,4 +151,5 @@ def import_rejected(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     job = access.import_for(actor_of(request), pk)
     answer = StreamingHttpResponse(problems.as_csv(job), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="rejected-{job.pk}.csv"'
+    answer["Cache-Control"] = "no-store"
     return answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -220,10 +220,11 @@ def _place(given: str) -> tuple[datetime, int] | None:
     at, _tilde, number = given.partition("~")
     try:
         moment = datetime.fromisoformat(at)
-    except ValueError:
+        in_utc = moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # before all moments that can be kept, or after them
         return None
     is_number = number.isascii() and number.isdigit() and len(number) < 19
-    return (moment, int(number)) if is_number and moment.tzinfo is not None else None
+    return (in_utc, int(number)) if is_number and moment.tzinfo is not None else None
 
 
 @login_required

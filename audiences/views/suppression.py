@@ -106,8 +106,9 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_safe
 def export(request: HttpRequest) -> StreamingHttpResponse:
-    rows = suppression.listed_for(actor_of(request), workspace_of(request)).iterator(chunk_size=2000)
-    response = StreamingHttpResponse(suppressionlists.write(rows), content_type="text/csv; charset=utf-8")
+    rows = suppression.exported(actor_of(request), workspace_of(request), now=timezone.now())
+    lines = suppressionlists.write(rows.iterator(chunk_size=2000))
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="suppression.csv"'
     response["Cache-Control"] = "no-store"
     return response

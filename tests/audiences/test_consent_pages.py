@@ -9,8 +9,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from accounts.models import AuditEntry, Workspace
-from audiences import lastlook, suppression, suppressionlists
+from accounts.models import AccessLabel, AuditEntry, Workspace
+from audiences import lastlook, suppression, suppressionlists, topics
 from audiences.models import Consent, Profile, Suppression, Topic
 from common.errors import Invalid
 from tests import builders
@@ -251,3 +251,24 @@ def test_a_person_is_erased_after_one_question(where: Workspace) -> None:
     assert not Profile.objects.exists() and manager.post(address).status_code == 404
     look = [(None, "ana@example.com")]
     assert lastlook.blocked(where.pk, look, channel="email", category="transactional")
+
+
+def test_a_topics_page_names_no_audience_whose_label_the_reader_lacks(where: Workspace) -> None:
+    manager = builders.person(where, "manager", "reader")
+    topic = topics.create(where, key="hush", name="Hush", actor=manager, now=NOW)
+    hidden = builders.audience(where, name="Takeover", kind="subscription", topic=topic)
+    builders.audience(where, name="Readers", kind="subscription", topic=topic)
+    hidden.labels.add(AccessLabel.objects.create(workspace=where, name="VIP"))
+    client = Client()
+    client.force_login(manager)
+    page = client.get(f"/audiences/topics/{topic.pk}/").content.decode()
+    assert "Readers" in page and "Takeover" not in page
+
+
+def test_that_the_suppression_list_left_as_a_file_is_in_the_audit_log(where: Workspace) -> None:
+    suppressed(where, "gone@example.com")
+    client = Client()
+    client.force_login(builders.person(where, "manager", "reader"))
+    assert b"gone@example.com" in b"".join(client.get(f"{LIST}export.csv").streaming_content)
+    entry = AuditEntry.objects.get(verb="export_suppression")
+    assert "Reader" in entry.actor and "gone@" not in f"{entry.details} {entry.object_label}"

@@ -385,3 +385,10 @@ def test_the_page_and_the_export_tell_a_suppression_by_domain_and_by_hash(
     held = json.loads(text(manager, f"/audiences/profiles/{person.pk}/export.json"))["suppressed"]
     assert {one["reason"] for one in held} == {"bad domain", "erased before"}
     assert "bad domain" in page and "erased before" in page and "not them" not in page
+
+
+@pytest.mark.parametrize("before", ["0001-01-01T00:00:00%2B23:59~1", "9999-12-31T23:59:59-23:59~1"])
+def test_a_place_before_or_after_all_moments_begins_at_the_beginning(
+    manager: Client, person: Profile, before: str
+) -> None:
+    assert manager.get(f"/audiences/profiles/{person.pk}/events/?before={before}").status_code == 200
