@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import exceptions, pagination, renderers, serializers
@@ -90,6 +92,17 @@ class CursorPages(pagination.CursorPagination):
     page_size_query_param = "limit"
     max_page_size = 1000
     ordering = "-pk"
+
+    def decode_cursor(self, request: Any) -> Any:
+        """A moment that no database keeps is no place to go on from."""
+        cursor = super().decode_cursor(request)
+        try:
+            moment = parse_datetime(str(cursor.position or "")) if cursor else None
+            if moment is not None and moment.tzinfo is not None:
+                moment.astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise exceptions.NotFound(self.invalid_cursor_message) from error
+        return cursor
 
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
         try:

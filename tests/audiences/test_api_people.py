@@ -399,3 +399,17 @@ def test_methods_that_are_not_offered_are_405_and_no_header_makes_one_of_another
     headers = {**call.headers, "X-HTTP-Method-Override": "DELETE"}
     assert call.get("/api/attributes/points/", headers=headers).status_code == 200
     assert AttributeDefinition.objects.filter(key="points").exists()
+
+
+@pytest.mark.parametrize("position", ["0001-01-01T00:00:00%2B23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_cursor_outside_time_is_no_cursor_of_ours(position: str) -> None:
+    where = builders.workspace("odd")
+    person, audience = builders.profiles(where, 1)[0], builders.audience(where)
+    cursor = base64.urlsafe_b64encode(f"p={position}".encode()).decode()
+    profile = f"/api/profiles/{person.pk}"
+    for address in (
+        f"{profile}/events/",
+        f"{profile}/consents/history/",
+        f"/api/audiences/{audience.pk}/sizes/",
+    ):
+        assert Caller(where).get(f"{address}?cursor={cursor}").status_code == 404
