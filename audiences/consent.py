@@ -75,14 +75,15 @@ WITH said AS (
     INSERT INTO audiences_consententry (profile_id, channel, topic_id, state, source, wording, actor, at)
     SELECT profile_id, channel, topic_id, state, source, wording, actor, at FROM written
 )
-SELECT s.place, CASE WHEN w.id IS NOT NULL THEN 'written'
-                     WHEN s.state = 'yes' AND c.state <> 'yes' THEN 'evidence_missing'
-                     ELSE 'unchanged' END
+-- Asked of one hash of what was written: joined, the planner would compare every row with every other.
+SELECT s.place, CASE
+    WHEN (s.profile_id, s.channel, COALESCE(s.topic_id, 0)) IN
+         (SELECT profile_id, channel, COALESCE(topic_id, 0) FROM written) THEN 'written'
+    WHEN s.state = 'yes' AND EXISTS (
+         SELECT 1 FROM audiences_consent c WHERE c.profile_id = s.profile_id AND c.channel = s.channel
+         AND c.topic_id IS NOT DISTINCT FROM s.topic_id AND c.state <> 'yes') THEN 'evidence_missing'
+    ELSE 'unchanged' END
 FROM said s
-LEFT JOIN written w ON w.profile_id = s.profile_id AND w.channel = s.channel
-    AND w.topic_id IS NOT DISTINCT FROM s.topic_id
-LEFT JOIN audiences_consent c ON c.profile_id = s.profile_id AND c.channel = s.channel
-    AND c.topic_id IS NOT DISTINCT FROM s.topic_id
 """
 STATEMENTS = """
 SELECT * FROM unnest(%s::int[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[],

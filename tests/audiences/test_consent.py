@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -178,3 +181,25 @@ def expected(listed: str | None, spoken: tuple, email: str | None, category: str
         return "050102"
     withdrawn = any(state in ("no", "pending") and not of_topic for state, of_topic in spoken)
     return "050101" if withdrawn and category == "marketing" else None
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes(inner)
+
+
+def test_thousands_of_statements_are_never_compared_each_with_each(where: Workspace) -> None:
+    people = builders.profiles(where, 3000)
+    said = [Said(one.pk, "email", "yes", "shop", "News from us") for one in people]
+    # As an import's join does, it makes the planner expect one row.
+    source = consent._source(said, NOW)
+    few = f"SELECT * FROM ({source.sql}) x WHERE place + 0 = place AND profile_id + 0 = profile_id"
+    with connection.cursor() as cursor:
+        explain = "EXPLAIN (ANALYZE, FORMAT JSON) " + consent.RECORD.format(source=few)
+        cursor.execute(explain, (*source.params, ""))
+        plan = json.loads(found) if isinstance(found := cursor.fetchone()[0], str) else found
+    touched = [node["Actual Rows"] * node["Actual Loops"] for node in nodes(plan[0]["Plan"])]
+    thrown = [node.get("Rows Removed by Join Filter", 0) for node in nodes(plan[0]["Plan"])]
+    assert max(touched) + max(thrown) < 20 * len(people)
+    assert Consent.objects.filter(state="yes").count() == len(people)

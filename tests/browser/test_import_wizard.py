@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -166,10 +167,11 @@ def test_a_hundred_thousand_people_come_in_from_a_big5_file(
 
     # It goes on while the marketer is elsewhere.
     press(page, f"Import {GOOD:,} people")
-    expect(page.locator("h1 + span")).to_have_text("Importing")
+    on_its_way = re.compile("^(Importing|Imported)$")  # a quick machine may be done already
+    expect(page.locator("h1 + span")).to_have_text(on_its_way)
     page.goto(f"{own_demo}/audiences/import/")
     press(page, file.name, "link")
-    expect(page.locator("h1 + span")).to_have_text("Importing")
+    expect(page.locator("h1 + span")).to_have_text(on_its_way)
     look(page, "progress")
     expect(page.locator("h1 + span")).to_have_text("Imported", timeout=PATIENCE)
     assert counts(page) == told(new=GOOD, unchanged=0)
