@@ -5,9 +5,24 @@ Nothing personal is logged: rows are named by their ids.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import structlog
+
+# What an address may hold of a person: an identity, a signed link, what was searched for.
+PERSONAL = re.compile(
+    r"""(/api/profiles/(?:\d+/identities/)?[a-z_]\w*/|(?<![\w/])/(?:p|c|u|t/[co])/|[?&](?:search|profile)=)"""
+    r"""[^\s?&"']+"""
+)
+
+
+def without_people(_logger: Any, _name: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Django logs the address of a refused request; here it loses what names a person."""
+    if isinstance(event.get("event"), str):
+        event["event"] = PERSONAL.sub(r"\1…", event["event"])
+    return event
+
 
 SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -42,7 +57,7 @@ def configuration(*, pretty: bool) -> dict[str, Any]:
                     *tracebacks,
                     last,
                 ],
-                "foreign_pre_chain": SHARED,
+                "foreign_pre_chain": [*SHARED, without_people],
             }
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
