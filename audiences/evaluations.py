@@ -6,18 +6,17 @@ that time on by a lease; a worker that dies leaves it due again. Lists and pages
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection
 from django.db.models import Q
 
 from accounts.access import Actor, require
 from audiences import evaluate
 from audiences.access import VIEW
 from audiences.models import Audience, AudienceSize
+from audiences.timelimit import limited
 from common.errors import CarillonError
 
 log = structlog.get_logger(__name__)
@@ -103,14 +102,3 @@ def _set_next(audience: Audience, now: datetime) -> None:
     Audience.objects.filter(pk=audience.pk, next_evaluation_at=now + LEASE).update(
         next_evaluation_at=next_after(audience, now)
     )
-
-
-@contextmanager
-def limited(milliseconds: int) -> Iterator[None]:
-    """Statements inside may take this long each; a longer one raises OperationalError."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('statement_timeout')")
-        before = cursor.fetchone()[0]
-        cursor.execute("SELECT set_config('statement_timeout', %s, TRUE)", [str(milliseconds)])
-        yield
-        cursor.execute("SELECT set_config('statement_timeout', %s, TRUE)", [before])

@@ -24,6 +24,7 @@ from audiences import evaluate
 from audiences.models import AttributeDefinition, Audience, Profile
 from audiences.query import Query
 from audiences.rules.compile import compile_rule
+from audiences.timelimit import limited
 from common.errors import Conflict
 
 LIMIT = 2.0  # seconds a count may take
@@ -219,10 +220,10 @@ def _row(query: Query) -> tuple[Any, ...]:
         return found
 
 
-def _set(name: str, value: str, *, is_local: bool) -> str:
-    """Returns the value before."""
-    before: str = _row(Query("SELECT current_setting(%s)", (name,)))[0]
-    _row(Query("SELECT set_config(%s, %s, %s)", (name, value, is_local)))
+def _set_name(name: str) -> str:
+    """Names what the connection does, for whoever may end it. Returns the name before."""
+    before: str = _row(Query("SELECT current_setting('application_name')"))[0]
+    _row(Query("SELECT set_config('application_name', %s, FALSE)", (name,)))
     return before
 
 
@@ -239,10 +240,8 @@ class _Clock:
         if left <= 0:
             raise _TimeOut
         try:
-            with transaction.atomic():
-                before = _set("statement_timeout", f"{ceil(left * 1000)}ms", is_local=True)
+            with limited(ceil(left * 1000)):
                 yield
-                _set("statement_timeout", before, is_local=True)
         except OperationalError as error:
             if _is_cancelled(error) and time.monotonic() - start >= left:
                 raise _TimeOut from error
@@ -278,7 +277,7 @@ def _enter(name: str, key: int) -> str:
         others = "FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT pg_cancel_backend(pid) {others} AND pid <> pg_backend_pid()", [name])
-        return _set("application_name", name, is_local=False)
+        return _set_name(name)
 
 
 def _leave(before: str, key: int) -> None:
@@ -289,7 +288,7 @@ def _leave(before: str, key: int) -> None:
     for _again in range(5):
         try:
             with transaction.atomic():
-                _set("application_name", before, is_local=False)
+                _set_name(before)
                 _row(Query("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_SPACE, key)))
             return
         except OperationalError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from psycopg.errors import QueryCanceled
@@ -17,6 +17,7 @@ from audiences import identities
 from audiences.models import Profile
 from audiences.namespaces import namespaces_of
 from audiences.query import Query
+from audiences.timelimit import limited
 from common.errors import Invalid, Problem
 
 PATIENCE = 2000  # milliseconds a search may take
@@ -112,12 +113,9 @@ def exactly(workspace: Workspace, text: str) -> set[int]:
 
 def _in_time(query: Query) -> list[int]:
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = {PATIENCE}")
+        with limited(PATIENCE), connection.cursor() as cursor:
             cursor.execute(query.sql, query.params)
-            ids = [int(row[0]) for row in cursor.fetchall()]
-            cursor.execute("SET LOCAL statement_timeout = DEFAULT")
-            return ids
+            return [int(row[0]) for row in cursor.fetchall()]
     except OperationalError as error:
         if not isinstance(error.__cause__, QueryCanceled):
             raise

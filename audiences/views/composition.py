@@ -18,6 +18,7 @@ from accounts.models import Workspace
 from audiences import access, audiences, composition, definitions, evaluate, evaluations, lifecycle
 from audiences.forms.composition import CompositionForm, SubscriptionForm, initial_of
 from audiences.models import Audience, Profile
+from audiences.timelimit import limited
 from audiences.views.common import actor_of, audience_of, show_faults, workspace_of
 from common.errors import Conflict, Invalid, NotFound
 
@@ -97,7 +98,7 @@ def _preview(tree: Any, workspace: Workspace, audience: Audience | None, actor: 
     sentence = str(definitions.HIDDEN) if is_hidden else composition.sentence(tree, workspace)
     found: dict[str, Any] = {"sentence": sentence, "is_everybody": False}
     try:
-        with evaluations.limited(evaluations.AT_ONCE):
+        with limited(evaluations.AT_ONCE):
             found["people"] = people = evaluate.count(definition, workspace.pk)
             everybody = Profile.objects.filter(workspace=workspace).count()
             found["is_everybody"] = people == everybody > 0

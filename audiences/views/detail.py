@@ -32,6 +32,7 @@ from audiences import (
 )
 from audiences.forms.audience import ShareForm
 from audiences.models import Audience
+from audiences.timelimit import limited
 from audiences.views.common import actor_of, audience_of
 from common.errors import CarillonError, NotFound
 
@@ -162,7 +163,7 @@ def sample(request: HttpRequest, pk: int) -> HttpResponse:
     audience = audience_of(request, pk)
     page: dict[str, Any] = {"sees_people": _sees_people(request, audience)}
     try:
-        with evaluations.limited(evaluations.AT_ONCE):
+        with limited(evaluations.AT_ONCE):
             found = evaluate.sample(evaluate.definition(audience), audience.workspace_id, SAMPLE)
         page["people"] = found
     except OperationalError:
@@ -185,7 +186,7 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
         page["person"] = person
         try:
             definitions.require_open(audience, actor_of(request))
-            with evaluations.limited(evaluations.AT_ONCE):
+            with limited(evaluations.AT_ONCE):
                 page["told"] = evaluate.explain(evaluate.definition(audience), person)
         except OperationalError:
             page["fault"] = _("Asking this takes too long at the moment.")

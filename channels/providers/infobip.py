@@ -34,12 +34,12 @@ from channels.providers.over_http import (
     at,
     meant,
     moment,
+    opened,
     parsed,
     receipts_url,
     sms_of,
     text_at,
 )
-from channels.sealing import SealBroken
 from common.errors import Invalid, Problem
 
 REFUSED, LATER, MISCONFIGURED = Fact.REFUSED, Fact.LATER, Fact.MISCONFIGURED
@@ -117,12 +117,7 @@ class Infobip:
     Form = InfobipForm
 
     def open(self, configuration: ChannelConfiguration) -> InfobipLane | ClosedLane:
-        try:
-            return InfobipLane(configuration)
-        except SealBroken as error:
-            return ClosedLane(error.detail)
-        except (KeyError, TypeError, ValueError):
-            return ClosedLane(_("A setting is missing."))
+        return opened(InfobipLane, configuration)
 
     async def rehearse(self, configuration: ChannelConfiguration) -> list[Step]:
         lane = self.open(configuration)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.conf import settings
@@ -27,6 +27,7 @@ from channels.http import Answer, Client, Failure, Request, said
 from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers.base import Step
+from channels.sealing import SealBroken
 from common.errors import Invalid
 
 MAX_WAIT = 3600.0  # seconds; whoever asks for longer is asked again after that
@@ -35,6 +36,9 @@ TRY_LATER = {408, 409, 425, 429, 500, 502, 503}
 NEVER = {401, 402, 403, 404, 405, 406, 407, 410, 411, 415, 421, 426, 451, 501, 505, 511}
 
 Meaning = tuple[Fact, Fault | None]  # of a vendor's code
+
+
+Opened = TypeVar("Opened")
 
 
 class AddressField(forms.CharField):
@@ -78,6 +82,22 @@ class ClosedLane:
 
     async def close(self) -> None:
         return None
+
+
+def opened(
+    lane: Callable[[ChannelConfiguration], Opened],
+    configuration: ChannelConfiguration,
+    *,
+    unset: tuple[type[Exception], ...] = (),
+) -> Opened | ClosedLane:
+    """The lane, or one that tells why it is closed. `unset`: what else it raises for want of a setting."""
+    faults: tuple[type[Exception], ...] = (KeyError, TypeError, ValueError, *unset)
+    try:
+        return lane(configuration)
+    except (SealBroken, Invalid) as error:
+        return ClosedLane(error.detail)
+    except faults:
+        return ClosedLane(_("A setting is missing."))
 
 
 class HttpLane:

@@ -33,13 +33,13 @@ from channels.providers.over_http import (
     along,
     as_json,
     basic_auth,
+    opened,
     parsed,
     sms_of,
     text_at,
 )
 from channels.providers.webhook import reached
 from channels.sandbox import RenderError
-from channels.sealing import SealBroken
 from channels.segments import segment
 from channels.signatures import NotGenuine, Proof
 from common.errors import Invalid, Problem
@@ -215,14 +215,7 @@ class SmsHttp:
     Form = SmsHttpForm
 
     def open(self, configuration: ChannelConfiguration) -> SmsHttpLane | ClosedLane:
-        try:
-            return SmsHttpLane(configuration)
-        except SealBroken as error:
-            return ClosedLane(error.detail)
-        except Invalid as error:
-            return ClosedLane(error.detail)
-        except (KeyError, TypeError, ValueError):
-            return ClosedLane(_("A setting is missing."))
+        return opened(SmsHttpLane, configuration)
 
     async def rehearse(self, configuration: ChannelConfiguration) -> list[Step]:
         """Writes a sample, connects and sends nothing: a gateway has no question that costs nothing."""

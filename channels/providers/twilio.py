@@ -30,12 +30,12 @@ from channels.providers.over_http import (
     at,
     basic_auth,
     meant,
+    opened,
     parsed,
     receipts_url,
     sms_of,
     text_at,
 )
-from channels.sealing import SealBroken
 from common.errors import Invalid
 
 SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
@@ -133,12 +133,7 @@ class Twilio:
     Form = TwilioForm
 
     def open(self, configuration: ChannelConfiguration) -> TwilioLane | ClosedLane:
-        try:
-            return TwilioLane(configuration)
-        except SealBroken as error:
-            return ClosedLane(error.detail)
-        except (KeyError, TypeError, ValueError):
-            return ClosedLane(_("A setting is missing."))
+        return opened(TwilioLane, configuration)
 
     async def rehearse(self, configuration: ChannelConfiguration) -> list[Step]:
         lane = self.open(configuration)

@@ -34,12 +34,12 @@ from channels.providers.over_http import (
     basic_auth,
     meant,
     moment,
+    opened,
     parsed,
     receipts_url,
     sms_of,
     text_at,
 )
-from channels.sealing import SealBroken
 from channels.segments import segment
 from common.errors import Invalid, Problem
 
@@ -128,12 +128,7 @@ class Vonage:
     Form = VonageForm
 
     def open(self, configuration: ChannelConfiguration) -> VonageLane | ClosedLane:
-        try:
-            return VonageLane(configuration)
-        except SealBroken as error:
-            return ClosedLane(error.detail)
-        except (KeyError, TypeError, ValueError):
-            return ClosedLane(_("A setting is missing."))
+        return opened(VonageLane, configuration)
 
     async def rehearse(self, configuration: ChannelConfiguration) -> list[Step]:
         lane = self.open(configuration)

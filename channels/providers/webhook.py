@@ -23,8 +23,7 @@ from channels.http import Answer, Client, Failure, Request
 from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers.base import ProviderForm, Step, secrets_of
-from channels.providers.over_http import AddressField, ClosedLane, HttpLane, NotWritable, SecretField
-from channels.sealing import SealBroken
+from channels.providers.over_http import AddressField, ClosedLane, HttpLane, NotWritable, SecretField, opened
 
 MAX_BODY = 256 * 1024
 SECRET = re.compile(r"(whsec_)?[A-Za-z0-9+/]+={0,2}")
@@ -94,12 +93,7 @@ class Webhook:
     Form = WebhookForm
 
     def open(self, configuration: ChannelConfiguration) -> WebhookLane | ClosedLane:
-        try:
-            return WebhookLane(configuration)
-        except SealBroken as error:
-            return ClosedLane(error.detail)
-        except (KeyError, TypeError, ValueError, EmptyWebhookSecretError):
-            return ClosedLane(_("A setting is missing."))
+        return opened(WebhookLane, configuration, unset=(EmptyWebhookSecretError,))
 
     async def rehearse(self, configuration: ChannelConfiguration) -> list[Step]:
         """Connects, and posts nothing: whatever arrives there would count as a message."""
