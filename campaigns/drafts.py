@@ -41,6 +41,7 @@ def create(
         name=name,
         type=type,
         category=category,
+        owner=author,
         created_by=author,
         edited_by=author,
         created_at=now,

@@ -321,6 +321,13 @@ def duplicate(campaign: Campaign, *, actor: Actor, now: datetime) -> Campaign:
         category=campaign.category,
         tags=campaign.tags,
         audience=campaign.audience,
+        folder=campaign.folder,
+        owner=author,
+        reach=campaign.reach,
+        waves=campaign.waves,
+        rate=campaign.rate,
+        languages=campaign.languages,
+        experiment=campaign.experiment,
         create_profiles=campaign.create_profiles,
         on_uncertain=campaign.on_uncertain,
         created_by=author,
@@ -335,9 +342,12 @@ def duplicate(campaign: Campaign, *, actor: Actor, now: datetime) -> Campaign:
             channel=action.channel,
             configuration=action.configuration,
             content=action.content,
+            variants=action.variants,
         )
         for action in campaign.actions.all()
     )
+    copy.labels.set(campaign.labels.all())
+    copy.exclusions.set(campaign.exclusions.all())
     audit.record(
         actor=actor, verb="duplicate", obj=copy, workspace=copy.workspace, now=now, source=campaign.pk
     )

@@ -13,8 +13,8 @@ from typing import Any
 from accounts.access import Actor
 from accounts.models import User
 from audiences import evaluate
-from campaigns.models import Campaign, Link, Version
-from campaigns.tracking.links import number_links
+from campaigns.models import Action, Campaign, Link, Version
+from campaigns.tracking.links import links_of
 
 
 def definition(campaign: Campaign) -> dict[str, Any]:
@@ -23,6 +23,13 @@ def definition(campaign: Campaign) -> dict[str, Any]:
         "type": campaign.type,
         "category": campaign.category,
         "audience": evaluate.definition(campaign.audience) if campaign.audience else None,
+        "exclusions": [evaluate.definition(one) for one in campaign.exclusions.order_by("pk")],
+        "reach": campaign.reach,
+        "schedule": campaign.schedule,
+        "waves": campaign.waves,
+        "rate": campaign.rate,
+        "languages": campaign.languages,
+        "experiment": campaign.experiment,
         "starts_at": campaign.starts_at.isoformat() if campaign.starts_at else None,
         "ends_at": campaign.ends_at.isoformat() if campaign.ends_at else None,
         "create_profiles": campaign.create_profiles,
@@ -32,11 +39,16 @@ def definition(campaign: Campaign) -> dict[str, Any]:
                 "position": action.position,
                 "channel": action.channel,
                 "configuration": action.configuration_id,
-                "content": action.content,
+                "contents": contents_of(action),
             }
             for action in campaign.actions.all()
         ],
     }
+
+
+def contents_of(action: Action) -> list[dict[str, Any]]:
+    """Every content of the action, the default first."""
+    return [{"treatment": "", "language": "", "content": action.content}, *action.variants]
 
 
 def fingerprint(frozen: dict[str, Any]) -> str:
@@ -66,6 +78,6 @@ def freeze(campaign: Campaign, *, actor: Actor, now: datetime) -> Version:
     Link.objects.bulk_create(
         Link(version=version, action=action["position"], number=number, url=url)
         for action in frozen["actions"]
-        for number, url in enumerate(number_links(action["content"].get("html", ""))[1])
+        for number, url in enumerate(links_of(action))
     )
     return version

@@ -83,7 +83,9 @@ FROM campaigns_run r JOIN campaigns_campaign c ON c.id = r.campaign_id
 WHERE b.id = %(batch)s AND b.epoch = %(epoch)s AND b.state = 'claimed' AND r.id = b.run_id
 RETURNING r.state = 'sending' AND c.status = 'live'
 """
-RECORD = "COPY campaigns_attempt (run_id, action, ref, n, outcome, code, detail, at, retry_at) FROM STDIN"
+RECORD = """
+COPY campaigns_attempt (run_id, action, ref, n, outcome, code, detail, at, retry_at, provider_id) FROM STDIN
+"""
 
 
 class LeaseLost(Exception):
@@ -131,6 +133,7 @@ class Tried:
     code: str = ""
     detail: str | None = None
     retry_at: datetime | None = None
+    provider_id: str | None = None
 
 
 def _mixed(**values: Any) -> dict[str, Any]:
@@ -185,7 +188,8 @@ def record(claimed: Claim, tried: Sequence[Tried], *, horizon: int | None, now: 
             with cursor.copy(RECORD) as copy:
                 for one in tried:
                     named = (claimed.run_id, claimed.action, one.ref, one.n)
-                    copy.write_row((*named, str(one.outcome), one.code[:20], one.detail, now, one.retry_at))
+                    said = (str(one.outcome), one.code[:20], one.detail)
+                    copy.write_row((*named, *said, now, one.retry_at, one.provider_id))
     return bool(row[0])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from audiences import preferences
 from campaigns.models import Version
 from campaigns.tracking import tokens
-from campaigns.tracking.links import number_links, with_pixel
+from campaigns.tracking.links import links_of, number_links, with_pixel
 from campaigns.tracking.tokens import MessageKey
 from channels import rendering
 from channels.messages import Content, Rendered
@@ -18,7 +18,7 @@ from channels.models import ChannelConfiguration
 
 @dataclass(frozen=True)
 class Letter:
-    """One action of a version, ready to be written to anybody."""
+    """One content of a version's action, ready to be written to anybody."""
 
     compiled: rendering.Compiled
     is_marketing: bool
@@ -60,12 +60,12 @@ class Letter:
 
 
 @lru_cache(maxsize=64)
-def letter(version_id: int, position: int) -> Letter:
+def letter(version_id: int, position: int, variant: int) -> Letter:
     """A version never changes, so what was compiled stays right."""
     definition = Version.objects.get(pk=version_id).definition
     action = action_of(definition, position)
-    content = Content(**action["content"])
-    html = with_pixel(number_links(content.html)[0])
+    content = Content(**action["contents"][variant]["content"])
+    html = with_pixel(number_links(content.html, links_of(action)))
     tracked = Content(content.subject, content.preheader, html, content.text)
     return Letter(
         rendering.compile_content(tracked), definition["category"] == "marketing", str(action["channel"])

@@ -82,7 +82,7 @@ def _prepare(claimed: Claim) -> _Delivery:
     """Everything the batch needs, in a handful of queries, and the last look."""
     run = Run.objects.select_related("version", "campaign").get(pk=claimed.run_id)
     action = action_of(run.version.definition, claimed.action)
-    written = letter(run.version_id, claimed.action)
+    written = letter(run.version_id, claimed.action, 0)
     due, excluded = _look(run.campaign.workspace_id, written, claims.fetch(claimed))
     if excluded:
         claims.record(claimed, excluded, horizon=None, now=timezone.now())
@@ -234,7 +234,7 @@ def outcome(one: Due, said: Said, now: datetime) -> Tried:
     """What the provider's fact means for the message."""
     detail = said.detail[:500] or None
     if said.fact == Fact.ACCEPTED:
-        return Tried(one.ref, one.n, Outcome.ACCEPTED, said.code)
+        return Tried(one.ref, one.n, Outcome.ACCEPTED, said.code, provider_id=said.provider_id[:128] or None)
     retry_at = now + FIRST_RETRY * 2 ** (one.n - 1)
     if said.fact == Fact.UNCERTAIN:
         return Tried(one.ref, one.n, Outcome.UNCERTAIN, said.code, detail, retry_at)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
-from accounts.models import User, Workspace
+from accounts.models import AccessLabel, User, Workspace
 from audiences.models import Audience
 from channels.models import ChannelConfiguration
 
@@ -30,7 +30,33 @@ class Status(models.TextChoices):
     ARCHIVED = "archived", _("Archived")
 
 
+class Folder(models.Model):
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="campaign_folders")
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children", verbose_name=_("in")
+    )
+    name = models.CharField(_("name"), max_length=100)
+
+    class Meta:
+        verbose_name = _("folder")
+        verbose_name_plural = _("folders")
+        default_permissions = ()
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "parent", "name"], name="folder_name_once", nulls_distinct=False
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Campaign(models.Model):
+    """The plain JSON of a draft: `schedule` and `waves` as `schedule.py` reads them, `languages` and
+    `experiment` as `variants.py` does; each is empty where the author chose nothing.
+    """
+
     class Type(models.TextChoices):
         SCHEDULED = "scheduled", _("Scheduled")
         API_TRIGGERED = "api_triggered", _("API-triggered")
@@ -43,6 +69,10 @@ class Campaign(models.Model):
         RESEND = "resend", _("Send again with the same Message-ID")
         NEVER = "never", _("Never send again")
 
+    class Reach(models.TextChoices):
+        ALL = "all", _("Everybody over every channel that can reach them")
+        FIRST = "first", _("Everybody over the first channel that can reach them")
+
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="campaigns")
     name = models.CharField(_("name"), max_length=150)
     description = models.TextField(_("description"), blank=True, max_length=2000)
@@ -52,6 +82,13 @@ class Campaign(models.Model):
     paused_from = models.CharField(max_length=20, blank=True, editable=False)
     archived_from = models.CharField(max_length=20, blank=True, editable=False)
     tags = ArrayField(models.CharField(max_length=50), default=list, blank=True, verbose_name=_("tags"))
+    folder = models.ForeignKey(
+        Folder, null=True, blank=True, on_delete=models.SET_NULL, verbose_name=_("folder"), related_name="+"
+    )
+    labels = models.ManyToManyField(AccessLabel, blank=True, related_name="+", verbose_name=_("labels"))
+    owner = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, verbose_name=_("owner"), related_name="+"
+    )
     audience = models.ForeignKey(
         Audience,
         null=True,
@@ -60,6 +97,17 @@ class Campaign(models.Model):
         verbose_name=_("audience"),
         related_name="campaigns",
     )
+    exclusions = models.ManyToManyField(
+        Audience, blank=True, related_name="excluded_from", verbose_name=_("left out")
+    )
+    reach = models.CharField(_("reach"), max_length=5, choices=Reach, default=Reach.ALL)
+    schedule = models.JSONField(_("schedule"), default=dict, blank=True)
+    waves = models.JSONField(_("waves"), default=dict, blank=True)
+    rate = models.PositiveIntegerField(
+        _("delivery rate"), null=True, blank=True, help_text=_("Messages per second, at most.")
+    )
+    languages = models.JSONField(_("languages"), default=dict, blank=True)
+    experiment = models.JSONField(_("experiment"), default=dict, blank=True)
     starts_at = models.DateTimeField(
         _("start"), null=True, blank=True, help_text=_("Empty: at once, when it is activated.")
     )
@@ -114,7 +162,11 @@ class Campaign(models.Model):
 
 
 class Action(models.Model):
-    """One message of the campaign over one channel. `content` has the keys of channels.messages.Content."""
+    """One message of the campaign over one channel. `content` has the keys of channels.messages.Content.
+
+    `variants` holds what other languages and treatments say: `[{"treatment", "language", "content"}]`; an
+    empty treatment or language means the campaign's first one.
+    """
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="actions")
     position = models.PositiveSmallIntegerField(default=0)
@@ -127,6 +179,7 @@ class Action(models.Model):
         verbose_name=_("channel configuration"),
     )
     content = models.JSONField(default=dict)
+    variants = models.JSONField(default=list)
 
     class Meta:
         default_permissions = ()
@@ -138,7 +191,10 @@ class Action(models.Model):
 
 
 class Version(models.Model):
-    """A frozen campaign. `definition` is everything a run needs; `fingerprint` is its SHA-256 in hex."""
+    """A frozen campaign. `definition` is everything a run needs; `fingerprint` is its SHA-256 in hex.
+
+    Each of its actions has `contents`, the default first: a message's `variant` is a place in that list.
+    """
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()

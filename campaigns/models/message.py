@@ -40,7 +40,8 @@ class Message(models.Model):
     profile = models.ForeignKey(
         Profile, null=True, db_constraint=False, on_delete=models.DO_NOTHING, related_name="+"
     )
-    address = models.CharField(max_length=254, blank=True)
+    address = models.CharField(max_length=2000, blank=True)
+    variant = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         default_permissions = ()
@@ -61,6 +62,7 @@ class Attempt(models.Model):
     detail = models.TextField(null=True)  # null costs nothing in a million rows
     at = models.DateTimeField()
     retry_at = models.DateTimeField(null=True)
+    provider_id = models.CharField(max_length=128, null=True)  # the provider's own name of the message
 
     class Meta:
         default_permissions = ()

@@ -17,6 +17,7 @@ class Run(models.Model):
     class Kind(models.TextChoices):
         SCHEDULED = "scheduled", _("Scheduled")
         STANDING = "standing", _("API-triggered")
+        PROOF = "proof", _("Proof")  # of a draft, or copies for a seed list: never in a report
 
     class State(models.TextChoices):
         DUE = "due", _("Waiting for its time")
@@ -72,6 +73,7 @@ class Batch(models.Model):
     lo = models.BigIntegerField()
     hi = models.BigIntegerField()
     size = models.IntegerField()
+    wave = models.PositiveSmallIntegerField(default=0, db_default=0)
     lane = models.CharField(max_length=6, choices=Lane, default=Lane.BULK)
     state = models.CharField(max_length=9, choices=State, default=State.READY)
     send_after = models.DateTimeField()

@@ -1,22 +1,30 @@
 """Numbers the links of a content and puts our own addresses in their place, once per version.
 
 Only plain web addresses are tracked: one with template code in it, mailto, tel and anchors stay as written.
-The same address twice is one link.
+The same address twice is one link, in whichever language or treatment it stands.
 """
 
 from __future__ import annotations
 
 import html
 import re
+from typing import Any
 
 LINK = re.compile(r"""(<a\s(?:[^<>]*?\s)?href\s*=\s*)(["'])(https?://[^"'<>\s]+)\2""", re.IGNORECASE)
 CLOSING = re.compile(r"</body\s*>", re.IGNORECASE)
 PIXEL = '<img src="{{ carillon_open }}" width="1" height="1" alt="">'
 
 
-def number_links(source: str) -> tuple[str, list[str]]:
-    """The HTML with `{{ carillon_click }}N` for every tracked link, and the addresses in order of N."""
+def links_of(action: dict[str, Any]) -> list[str]:
+    """The addresses of a frozen action in order of their numbers; all its contents count on together."""
     urls: list[str] = []
+    for one in action["contents"]:
+        number_links(one["content"].get("html", ""), urls)
+    return urls
+
+
+def number_links(source: str, urls: list[str]) -> str:
+    """The HTML with `{{ carillon_click }}N` for every tracked link; new addresses are added to `urls`."""
 
     def numbered(match: re.Match[str]) -> str:
         before, quote, written = match.groups()
@@ -27,7 +35,7 @@ def number_links(source: str) -> tuple[str, list[str]]:
             urls.append(url)
         return f"{before}{quote}{{{{ carillon_click }}}}{urls.index(url)}{quote}"
 
-    return LINK.sub(numbered, source), urls
+    return LINK.sub(numbered, source)
 
 
 def with_pixel(source: str) -> str:

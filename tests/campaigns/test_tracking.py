@@ -122,9 +122,11 @@ def test_a_post_that_is_not_one_click_only_shows_the_page(message: Message, clie
 
 
 def test_only_plain_web_addresses_are_tracked() -> None:
-    html, urls = number_links(
+    urls: list[str] = []
+    html = number_links(
         "<a href='https://a.example/?q=1&amp;r=2'>a</a> <a class=x href=\"https://a.example/?q=1&amp;r=2\">same</a>"
-        '<a href="mailto:x@y.tw">m</a><a href="#top">t</a><a href="https://b.example/{{ profile.id }}">p</a>'
+        '<a href="mailto:x@y.tw">m</a><a href="#top">t</a><a href="https://b.example/{{ profile.id }}">p</a>',
+        urls,
     )
     assert urls == ["https://a.example/?q=1&r=2"]
     assert html.count("{{ carillon_click }}0") == 2
@@ -132,12 +134,15 @@ def test_only_plain_web_addresses_are_tracked() -> None:
 
 
 def test_only_the_href_of_a_link_is_tracked() -> None:
-    html, urls = number_links(
-        '<a data-href="https://a.example/" href="https://b.example/">x</a><a-b href="https://c.tw">'
+    urls: list[str] = []
+    html = number_links(
+        '<a data-href="https://a.example/" href="https://b.example/">x</a><a-b href="https://c.tw">',
+        urls,
     )
     assert urls == ["https://b.example/"]
     assert html.startswith('<a data-href="https://a.example/" href="{{ carillon_click }}0">')
-    assert number_links("<a " * 100_000)[1] == []
+    number_links("<a " * 100_000, none := [])
+    assert none == []
 
 
 def test_a_forged_click_shows_a_friendly_page(client: Client) -> None:
