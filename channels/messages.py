@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class Fact(StrEnum):
@@ -48,12 +49,32 @@ class Happened(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What an author wrote, in the template language. All parts may hold `{{ profile.name }}`."""
+    """What an author wrote, in the template language. All parts may hold `{{ profile.name }}`.
+
+    Which of them a channel has, and what may stand in `extra`, says the table in `contents.py`. A title is
+    the `subject`, a body the `text`. What was stored before a part was invented is read as before.
+
+    | channel     | parts                          | extra                                              |
+    |-------------|--------------------------------|----------------------------------------------------|
+    | email       | subject, preheader, html, text |                                                    |
+    | sms         | text                           |                                                    |
+    | push        | subject, text, url, image      | buttons, data, silent, background                  |
+    | webpush     | subject, text, url, image      | icon, buttons, data, silent                        |
+    | line        | text                           | messages (LINE message objects), silent            |
+    | whatsapp    | image                          | template, language, header, body, buttons          |
+    | webhook     | text (a JSON object)           |                                                    |
+    | direct_mail |                                | filename, timestamp, columns, sort_by, header,     |
+    |             |                                | footer                                             |
+    | inapp       | subject, text, url, image      | buttons, data, days                                |
+    """
 
     subject: str = ""
     preheader: str = ""
     html: str = ""
     text: str = ""
+    url: str = ""
+    image: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +90,9 @@ class Rendered:
     html: str
     text: str
     headers: dict[str, str] = field(default_factory=dict)
+    url: str = ""
+    image: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,17 @@ import json
 import re
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 from django.utils.translation import gettext as _
 from inscriptis import get_text
 from inscriptis.model.config import ParserConfig
 from markupsafe import escape
 
+from channels.contents import SHAPES, extra_problems
 from channels.messages import Content, Rendered
 from channels.models import ChannelConfiguration
-from channels.payload import Payload
+from channels.payload import Payload, Tree
 from channels.sandbox import RenderError, Template, compile_template
 from common.errors import Invalid, Problem
 
@@ -27,8 +29,15 @@ BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 MARK = re.compile("\ue000([0-9]+)\ue001")
 MAX_SUBJECT = 500
+PARTS = ("subject", "preheader", "html", "text", "url", "image")
+ONE_LINE = ("subject", "preheader", "url", "image")
 AS_TEXT = ParserConfig(display_links=True)
 HIDDEN = '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">{}</div>'
+
+
+MAX_EXTRA, EXTRA_NESTING = 1000, 20  # a LINE flex message nests deeply
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,30}:(?=[^\s])", re.IGNORECASE)
+RUNS_CODE = ("javascript:", "data:", "vbscript:", "file:", "blob:")
 
 
 @dataclass(frozen=True)
@@ -43,15 +52,21 @@ class Compiled:
     text: Template | None
     names: frozenset[str]
     payload: Payload | None = None
+    url: Template | None = None
+    image: Template | None = None
+    extra: Tree | None = None
 
 
-def compile_content(content: Content) -> Compiled:
-    """Raises Invalid with every part's fault; pointers are /subject, /preheader, /html and /text."""
+def compile_content(content: Content, channel: str = "email") -> Compiled:
+    """Raises Invalid with every part's fault. Pointers are the parts, such as /subject or
+    /extra/columns/0/expression. Of what the channel has no use for nothing is looked at.
+    """
     problems: list[Problem] = []
+    parts = SHAPES[channel].names
 
-    def part(name: str, *, html: bool) -> Template:
-        source = getattr(content, name)
-        if name in ("subject", "preheader") and CONTROLS.search(source):
+    def part(name: str, *, html: bool = False) -> Template:
+        source = getattr(content, name) if name in parts else ""
+        if name in ONE_LINE and CONTROLS.search(source):
             detail = _("A line break or control character cannot stand here. Write it on one line.")
             problems.append(Problem(f"{name}_control_char", detail, f"/{name}"))
             return EMPTY
@@ -61,13 +76,33 @@ def compile_content(content: Content) -> Compiled:
             problems.extend(replace(problem, pointer=f"/{name}") for problem in error.problems)
             return EMPTY
 
-    subject, preheader = part("subject", html=False), part("preheader", html=False)
-    html, text = part("html", html=True), part("text", html=False)
-    if problems:
+    templates = {name: part(name, html=name == "html") for name in PARTS}
+    extra = None
+    if content.extra:
+        found = list(extra_problems(content, channel))
+        try:
+            extra = found or Tree(content.extra, "/extra", most=MAX_EXTRA, nesting=EXTRA_NESTING)
+        except Invalid as error:
+            found = list(error.problems)
+        problems += found
+    if problems or isinstance(extra, list):
         raise Invalid(problems)
-    names = subject.names | preheader.names | html.names | text.names
-    chosen = text if content.text.strip() else _text_template(content.html)
-    return Compiled(subject, preheader, html, chosen, frozenset(names), _payload(content.text))
+    names = frozenset(name for template in templates.values() for name in template.names)
+    if channel == "email" and not content.text.strip():
+        text = _text_template(content.html)
+    else:
+        text = templates["text"]
+    return Compiled(
+        subject=templates["subject"],
+        preheader=templates["preheader"],
+        html=templates["html"],
+        text=text,
+        url=templates["url"],
+        image=templates["image"],
+        names=names | (extra.names if extra else frozenset()),
+        payload=_payload(content.text),
+        extra=extra,
+    )
 
 
 def _payload(text: str) -> Payload | None:
@@ -77,10 +112,10 @@ def _payload(text: str) -> Payload | None:
         return None
 
 
-def context_names(content: Content) -> list[str]:
+def context_names(content: Content, channel: str = "email") -> list[str]:
     """The `context.` names a message uses, the longest of each branch; none while it cannot be compiled."""
     try:
-        used = sorted(name for name in compile_content(content).names if name.startswith("context."))
+        used = sorted(name for name in compile_content(content, channel).names if name.startswith("context."))
     except Invalid:
         return []
     return [name for name in used if not any(other.startswith(f"{name}.") for other in used)]
@@ -98,9 +133,11 @@ def render(
     configuration: ChannelConfiguration,
     headers: dict[str, str],
 ) -> Rendered:
-    """The message for one person. Raises RenderError. Outside email only the text travels."""
+    """The message for one person. Raises RenderError."""
     if configuration.channel != "email":
-        return Rendered(key, recipient, "", "", "", "", "", _plain(compiled, context, configuration.channel))
+        return _beyond_email(
+            compiled, context, Rendered(key, recipient, "", "", "", "", "", ""), configuration
+        )
     html = _with_preheader(compiled.html.render(context), compiled.preheader.render(context))
     return Rendered(
         key=key,
@@ -113,6 +150,31 @@ def render(
         text=compiled.text.render(context) if compiled.text else text_of(compiled.html.render(context)),
         headers=headers,
     )
+
+
+def _beyond_email(
+    compiled: Compiled, context: dict[str, Any], bare: Rendered, configuration: ChannelConfiguration
+) -> Rendered:
+    """Each channel's own parts; of a notification's title the line must hold, as of a subject."""
+    channel = configuration.channel
+    has_title = "subject" in SHAPES[channel].names
+    return replace(
+        bare,
+        sender_name=configuration.sender_name if channel == "line" else "",
+        subject=_subject(compiled.subject.render(context)) if has_title else "",
+        text=_plain(compiled, context, channel),
+        url=_address(compiled.url, context),
+        image=_address(compiled.image, context),
+        extra=compiled.extra.fill(context) if compiled.extra else {},
+    )
+
+
+def _address(template: Template | None, context: dict[str, Any]) -> str:
+    """Where something leads: a web address, or one that an app opens. Never one that runs code."""
+    text = CONTROLS.sub("", template.render(context)).strip() if template else ""
+    if text and (not SCHEME.match(text) or text.lower().startswith(RUNS_CODE)):
+        raise RenderError("bad_address", _("“%(text)s” is not an address.") % {"text": text[:80]})
+    return quote(text, safe="%/:?#[]@!$&'()*+,;=~")
 
 
 def _plain(compiled: Compiled, context: dict[str, Any], channel: str) -> str:
@@ -128,7 +190,7 @@ def sample(
     content: Content, *, context: dict[str, Any], recipient: str, configuration: ChannelConfiguration
 ) -> Rendered:
     """What one person would get, for a preview. Raises Invalid or RenderError."""
-    compiled = compile_content(content)
+    compiled = compile_content(content, configuration.channel)
     return render(
         compiled, context=context, key="sample", recipient=recipient, configuration=configuration, headers={}
     )

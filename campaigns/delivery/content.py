@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -66,9 +66,11 @@ def letter(version_id: int, position: int, variant: int) -> Letter:
     action = action_of(definition, position)
     content = Content(**action["contents"][variant]["content"])
     html = with_pixel(number_links(content.html, links_of(action)))
-    tracked = Content(content.subject, content.preheader, html, content.text)
+    tracked = replace(content, html=html)
     return Letter(
-        rendering.compile_content(tracked), definition["category"] == "marketing", str(action["channel"])
+        rendering.compile_content(tracked, str(action["channel"])),
+        definition["category"] == "marketing",
+        str(action["channel"]),
     )
 
 
