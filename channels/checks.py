@@ -81,9 +81,8 @@ def object_of(fields: dict[str, Check], *, needed: Iterable[str] = ()) -> Check:
             if name in fields:
                 yield from fields[name](one, pointer + pointer_to(name))
             else:
-                yield Problem(
-                    "unknown_part", _("There is no “%(name)s” here.") % {"name": name[:80]}, pointer
-                )
+                detail = _("There is no “%(name)s” here.") % {"name": name[:80]}
+                yield Problem("unknown_part", detail, pointer + pointer_to(name))
 
     return check
 
