@@ -49,14 +49,14 @@ def message_id(message: Rendered) -> str:
     key = message.key
     if not re.fullmatch(r"[A-Za-z0-9._+-]{1,120}", key):
         key = hashlib.sha256(key.encode()).hexdigest()[:40]
-    return f"<{key}@{_address(message.sender_email).rpartition('@')[2]}>"
+    return f"<{key}@{checked_address(message.sender_email).rpartition('@')[2]}>"
 
 
 def _headers(message: Rendered, now: datetime) -> Iterator[str]:
     yield _folded("From", _mailbox(message.sender_name, message.sender_email))
-    yield f"To: <{_address(message.recipient)}>"
+    yield f"To: <{checked_address(message.recipient)}>"
     if message.reply_to:
-        yield f"Reply-To: <{_address(message.reply_to)}>"
+        yield f"Reply-To: <{checked_address(message.reply_to)}>"
     yield _folded("Subject", header_text(message.subject))
     yield f"Date: {format_datetime(now)}"
     yield f"Message-ID: {message_id(message)}"
@@ -67,7 +67,8 @@ def _headers(message: Rendered, now: datetime) -> Iterator[str]:
         yield _folded(name, header_text(value))
 
 
-def _address(value: str) -> str:
+def checked_address(value: str) -> str:
+    """As it may stand in a header or a command. Raises ValueError."""
     if len(value) > 320 or not ADDRESS.match(value):
         raise ValueError(f"{value[:80]!r} cannot stand in an address header")
     return value
@@ -76,11 +77,11 @@ def _address(value: str) -> str:
 def _mailbox(name: str, address: str) -> str:
     plain = " ".join(CONTROLS.sub(" ", name).split())
     if not plain:
-        return f"<{_address(address)}>"
+        return f"<{checked_address(address)}>"
     shown = header_text(plain)
     if shown == plain:
         shown = '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return f"{shown} <{_address(address)}>"
+    return f"{shown} <{checked_address(address)}>"
 
 
 def header_text(value: str) -> str:

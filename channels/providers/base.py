@@ -1,14 +1,14 @@
 """What every provider offers: a form for its settings, lanes that carry messages, and a rehearsal.
 
-A provider states facts and decides nothing. `send` never raises: whatever goes wrong is an Outcome. Two more
-things some offer, each a protocol of its own: a call for many messages (BatchLane) and receipts
-(ReceiptReader).
+A provider states facts and decides nothing. `send` never raises: whatever goes wrong is an Outcome. Three
+more things some offer, each a protocol of its own: a call for many messages (BatchLane), messages one behind
+the other (StreamLane), and receipts (ReceiptReader).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -87,6 +87,22 @@ class BatchLane(Lane, Protocol):
 
     async def send_many(self, messages: Sequence[Rendered]) -> list[Outcome]:
         """One outcome for each message, in their order. Never raises."""
+        ...
+
+
+Take = Callable[[], Rendered | None]
+Tell = Callable[[Rendered, Outcome], None]
+
+
+@runtime_checkable
+class StreamLane(Lane, Protocol):
+    """A lane that prepares the next message while the one before it travels."""
+
+    async def stream(self, take: Take, tell: Tell) -> None:
+        """Asks `take` for one message after the other, at the moment each is needed, and tells the outcome of
+        every message taken. Ends when `take` gives None, or after an outcome UNREACHABLE or MISCONFIGURED:
+        those messages were not handed over. At most two messages are on their way at any time.
+        """
         ...
 
 

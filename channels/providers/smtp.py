@@ -1,44 +1,44 @@
-"""Hands messages to an SMTP server over a connection that is kept for up to 500 messages.
+"""Hands messages to an SMTP server over connections that are kept for up to 500 messages.
 
-Every phase has its own limit (RFC 5321 section 4.5.3.2), certificates are always checked, and what the server
-says becomes a fact. The one moment that counts: once the body is written, a broken line means that nobody
-knows, and the message is UNCERTAIN. The host is set by administrators only, so any host is allowed.
+Where the server offers PIPELINING, a message's body and the next one's envelope travel in one write: one
+round trip a message. The one moment that counts: once the body is written, a broken line means that nobody
+knows, and the message is UNCERTAIN; the next one, announced behind it, goes out over a new line.
+The host is set by administrators only, so any host is allowed.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
-import ssl
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
-import aiosmtplib
-from aiosmtplib import SMTPResponse
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels import dkim, domains, mime
-from channels.messages import Fact, Outcome, Rendered
+from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
-from channels.providers.base import ProviderForm, Step
+from channels.providers.base import ProviderForm, Step, Take, Tell
+from channels.providers.smtp_line import (
+    FINAL_DOT_SECONDS,
+    Broken,
+    Connection,
+    Failure,
+    Line,
+    Parcel,
+    connect,
+)
+from channels.providers.smtp_replies import SIGN_IN_REFUSED, Reply, code_of, outcome_of, printable
 from channels.sealing import SealBroken, unseal
 
-CONNECT_SECONDS, COMMAND_SECONDS, FINAL_DOT_SECONDS, QUIT_SECONDS = 15.0, 60.0, 600.0, 3.0
 MESSAGES_PER_CONNECTION = 500
 HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.:-]*[A-Za-z0-9_])?\Z")
-ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\b")
 QUEUED_AS = re.compile(r"queued as ([\w.:-]+)", re.IGNORECASE)
-SIGN_IN_REFUSED = (530, 534, 535, 538)
 UNREADABLE = (SealBroken, KeyError, TypeError, ValueError)
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+TROUBLE = (Fact.UNREACHABLE, Fact.MISCONFIGURED)
 
 
 class SmtpForm(ProviderForm):
@@ -83,28 +83,6 @@ class SmtpForm(ProviderForm):
             )
 
 
-@dataclass(frozen=True)
-class Line:
-    """Where to connect and as whom."""
-
-    host: str
-    port: int
-    tls: str
-    username: str
-    password: str
-
-
-class Failure(Exception):
-    """Ends a dialogue with an outcome."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.detail)
-        self.outcome = outcome
-
-
-Said = Callable[[SMTPResponse], None]
-
-
 class Smtp:
     key = "smtp"
     channels = ("email",)
@@ -121,23 +99,26 @@ class Smtp:
     async def rehearse(self, configuration: ChannelConfiguration) -> list[Step]:
         steps: list[Step] = []
 
-        def said(reply: SMTPResponse) -> None:
-            steps.append(Step(next(names), True, f"{reply.code} {reply.message}"[:500]))
+        def said(reply: Reply) -> None:
+            steps.append(Step(next(names), True, printable(f"{reply.code} {reply.text}")))
 
         try:
-            lane = SmtpLane(line_of(configuration))  # no message, so nothing to sign
+            line = line_of(configuration)
+            mail = _command("MAIL FROM", configuration.sender_email)
         except UNREADABLE as error:
             return [Step(_("Read the settings"), False, _why_unreadable(error))]
-        names = _dialogue(lane.line)
+        names = _dialogue(line)
+        connection = None
         try:
-            await lane.connect(said)
-            said(await lane.command(Fact.MISCONFIGURED, "MAIL", f"FROM:<{configuration.sender_email}>"))
-            said(await lane.command(Fact.UNREACHABLE, "RSET"))
+            connection = await connect(line, said)
+            said(await connection.command(Fact.MISCONFIGURED, mail.strip(), 250))
+            said(await connection.command(Fact.UNREACHABLE, b"RSET", 250))
         except Failure as failure:
             outcome = failure.outcome
             steps.append(Step(next(names), False, f"{outcome.code} {outcome.detail}".strip()))
         finally:
-            await lane.close()
+            if connection is not None:
+                await connection.quit()
         return steps
 
 
@@ -171,36 +152,6 @@ def line_of(configuration: ChannelConfiguration) -> Line:
     )
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context()
-
-
-def our_name() -> str:
-    """How we introduce ourselves. An address literal stands in brackets (RFC 5321 section 4.1.3)."""
-    host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
-    if ":" in host:
-        return f"[IPv6:{host}]"
-    return f"[{host}]" if host.replace(".", "").isdigit() else host
-
-
-def outcome_of(reply: SMTPResponse, permanent: Fact, unknown: Fact = Fact.UNREACHABLE) -> Outcome:
-    """A refusal as a fact: what a 5xx means in this phase, and what a reply means that is out of place."""
-    enhanced = ENHANCED.match(reply.message)
-    code = f"{reply.code} {enhanced.group(1)}" if enhanced else str(reply.code)
-    if reply.code in SIGN_IN_REFUSED:
-        fact = Fact.MISCONFIGURED
-    elif 400 <= reply.code < 500:
-        fact = Fact.LATER
-    else:
-        fact = permanent if 500 <= reply.code < 600 else unknown
-    return Outcome(fact, code, _printable(reply.message))
-
-
-def _printable(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:500]
-
-
 class ClosedLane:
     """A lane that cannot be opened: every message is told why."""
 
@@ -215,162 +166,137 @@ class ClosedLane:
 
 
 class SmtpLane:
+    """`ahead` was taken while the one before it travelled."""
+
     def __init__(self, line: Line, signer: dkim.Signer | None = None) -> None:
         self.line, self.signer = line, signer
-        self.smtp: aiosmtplib.SMTP | None = None
-        self.sent = 0
-        self.must_reset = False
+        self.connection: Connection | None = None
+        self.ahead: Parcel | None = None
 
     async def send(self, message: Rendered) -> Outcome:
+        todo, outcomes = iter([message]), list[Outcome]()
+        await self.stream(lambda: next(todo, None), lambda _message, outcome: outcomes.append(outcome))
+        return outcomes[0]
+
+    async def stream(self, take: Take, tell: Tell) -> None:
+        """Sends what `take` gives until it gives nothing, or until no message can leave."""
         try:
-            body = mime.build(message, now=timezone.now(), signer=self.signer)
-        except ValueError as error:
-            return Outcome(Fact.REFUSED, "", _printable(str(error)))
-        try:
-            await self._ready()
-            await self._announce(message)
-            return await self._hand_over(message, body)
-        except Failure as failure:
-            return failure.outcome
+            while parcel := self._taken_ahead() or self._pack(take, tell):
+                outcome = await self._deliver(parcel, take, tell)
+                tell(parcel.message, outcome)
+                if outcome.fact in TROUBLE:
+                    if self.ahead is not None:
+                        tell(self.ahead.message, outcome)
+                        self._drop()
+                    return
         except BaseException:  # cancelled in the middle: replies would no longer match commands
             self._drop()
             raise
+        finally:
+            self.ahead = None
 
     async def close(self) -> None:
-        smtp, self.smtp = self.smtp, None
-        if smtp is None:
-            return
-        with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
-            if smtp.is_connected:
-                await smtp.quit(timeout=QUIT_SECONDS)
-        smtp.close()
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            await connection.quit()
 
     def _drop(self) -> None:
-        if self.smtp is not None:
-            self.smtp.close()
-        self.smtp = None
+        if self.connection is not None:
+            self.connection.abort()
+        self.connection = None
 
-    # ---- the dialogue ---------------------------------------------------------------------------
-    async def _ready(self) -> None:
-        """A connection on which a message can be announced: the kept one, or a new one."""
-        if self.smtp is not None and (self.sent >= MESSAGES_PER_CONNECTION or not self.smtp.is_connected):
-            await self.close()
-        if self.smtp is None:
-            await self.connect()
+    def _taken_ahead(self) -> Parcel | None:
+        parcel, self.ahead = self.ahead, None
+        return parcel
 
-    async def _announce(self, message: Rendered) -> None:
-        """The envelope. A kept line that went away while it rested is made anew, once."""
-        is_kept = self.sent > 0 or self.must_reset
+    # ---- a message --------------------------------------------------------------------------------
+    def _pack(self, take: Take, tell: Tell) -> Parcel | None:
+        """The next message that can be written; what cannot is told so."""
+        while (message := take()) is not None:
+            try:
+                return parcel_of(message, mime.build(message, now=timezone.now(), signer=self.signer))
+            except ValueError as error:
+                tell(message, Outcome(Fact.REFUSED, "", printable(str(error)), fault=Fault.CONTENT))
+        return None
+
+    async def _deliver(self, parcel: Parcel, take: Take, tell: Tell) -> Outcome:
         try:
-            await self._mail(message)
-        except Failure:
-            if not is_kept or self.smtp is not None:
+            connection, refusal = await self._propose(parcel)
+        except Failure as failure:
+            self._drop()
+            return failure.outcome
+        if refusal is not None:
+            return refusal
+        return await self._hand_over(connection, parcel, take, tell)
+
+    async def _propose(self, parcel: Parcel) -> tuple[Connection, Outcome | None]:
+        """A kept line that went away while it rested is made anew, once. Raises Failure."""
+        connection, is_kept = await self._ready(parcel)
+        try:
+            return connection, _too_large(connection, parcel) or await connection.propose(parcel)
+        except Broken:
+            self._drop()
+            if not is_kept:
                 raise
-            await self.connect()
-            await self._mail(message)
-        await self.command(Fact.REFUSED, "RCPT", f"TO:<{message.recipient}>")
+        connection, _is_kept = await self._ready(parcel)
+        return connection, _too_large(connection, parcel) or await connection.propose(parcel)
 
-    async def _mail(self, message: Rendered) -> None:
-        if self.must_reset:
-            await self.command(Fact.UNREACHABLE, "RSET")
-            self.must_reset = False
-        await self.command(Fact.MISCONFIGURED, "MAIL", f"FROM:<{message.sender_email}>")
-        self.must_reset = True
+    async def _ready(self, parcel: Parcel) -> tuple[Connection, bool]:
+        """A connection on which it can be announced or was, and whether it carried others before."""
+        held = self.connection
+        if held is not None:
+            is_fit = held.is_at_rest and held.carried < MESSAGES_PER_CONNECTION
+            if is_fit or held.announced is parcel:
+                return held, True
+            await self.close()
+        self.connection = await connect(self.line)
+        return self.connection, False
 
-    async def _hand_over(self, message: Rendered, body: bytes) -> Outcome:
-        await self.command(Fact.REFUSED, "DATA", wanted=354)
-        reply = await self._write_body(body)
-        self.sent += 1
-        self.must_reset = reply.code >= 400
-        if not 200 <= reply.code < 300:
-            if reply.code == 421 or not 400 <= reply.code < 600:
-                self._drop()
-            raise Failure(outcome_of(reply, Fact.REFUSED, unknown=Fact.UNCERTAIN))
-        enhanced, queued = ENHANCED.match(reply.message), QUEUED_AS.search(reply.message)
-        return Outcome(
-            Fact.ACCEPTED,
-            f"{reply.code} {enhanced.group(1)}" if enhanced else str(reply.code),
-            _printable(reply.message),
-            provider_id=queued.group(1) if queued else mime.message_id(message),
-        )
-
-    async def _write_body(self, body: bytes) -> SMTPResponse:
-        protocol = self.smtp.protocol if self.smtp else None
+    async def _hand_over(self, connection: Connection, parcel: Parcel, take: Take, tell: Tell) -> Outcome:
+        connection.carried += 1
+        following = b""
+        if connection.pipelining and connection.carried < MESSAGES_PER_CONNECTION:
+            self.ahead = self._pack(take, tell)
+            if self.ahead is not None and _too_large(connection, self.ahead) is None:
+                following = connection.envelope(self.ahead)
+        connection.write(parcel.body + following)
         try:
-            if protocol is None:
-                raise aiosmtplib.SMTPServerDisconnected("Connection lost")
-            protocol.write(body.replace(b"\r\n.", b"\r\n..") + b".\r\n")
-        except aiosmtplib.SMTPServerDisconnected as error:
+            reply = await connection.reply(FINAL_DOT_SECONDS)
+        except Broken as broken:
             self._drop()
-            raise Failure(Outcome(Fact.UNREACHABLE, "", _printable(str(error)))) from error
-        try:
-            return await protocol.read_response(timeout=FINAL_DOT_SECONDS)
-        except (aiosmtplib.SMTPException, OSError) as error:
+            detail = _("The line broke after the message was handed over: %(error)s")
+            return Outcome(Fact.UNCERTAIN, "", printable(detail % {"error": broken.outcome.detail}))
+        if 200 <= reply.code < 300:
+            queued = QUEUED_AS.search(reply.text)
+            return Outcome(
+                Fact.ACCEPTED,
+                code_of(reply),
+                printable(reply.text),
+                provider_id=queued.group(1) if queued else mime.message_id(parcel.message),
+            )
+        if reply.code == 421 or reply.code < 400:  # out of place: did it see the dot?
             self._drop()
-            detail = _("The line broke after the message was handed over: %(error)s") % {"error": error}
-            raise Failure(Outcome(Fact.UNCERTAIN, "", _printable(detail))) from error
-
-    async def command(
-        self, permanent: Fact, verb: str, argument: str = "", *, wanted: int = 250
-    ) -> SMTPResponse:
-        """One command and its reply. Raises Failure; `permanent` is what a 5xx means here."""
-        assert self.smtp is not None
-        try:
-            words = [word.encode("ascii") for word in (verb, argument) if word]
-            reply = await self.smtp.execute_command(*words, timeout=COMMAND_SECONDS)
-        except ValueError as error:  # not ASCII, or a control character
-            raise Failure(Outcome(permanent, "", _("This address cannot be written in SMTP."))) from error
-        except (aiosmtplib.SMTPException, OSError) as error:
+            return Outcome(Fact.UNCERTAIN, code_of(reply), printable(reply.text))
+        if reply.code in SIGN_IN_REFUSED:
             self._drop()
-            raise Failure(Outcome(Fact.UNREACHABLE, "", _printable(str(error)))) from error
-        if reply.code == 421:
-            self._drop()
-        if reply.code != wanted and not (verb == "RCPT" and reply.code == 251):
-            raise Failure(outcome_of(reply, permanent))
-        return reply
-
-    async def connect(self, said: Said = lambda reply: None) -> None:
-        """Connect, greet, encrypt and sign in. Raises Failure."""
-        line = self.line
-        smtp = aiosmtplib.SMTP(
-            hostname=line.host,
-            port=line.port,
-            use_tls=line.tls == "tls",
-            start_tls=False,  # done by hand below, so that each step can be shown
-            tls_context=_tls() if line.tls == "tls" else None,
-            local_hostname=our_name(),
-            timeout=COMMAND_SECONDS,
-        )
-        self.smtp, self.sent, self.must_reset = smtp, 0, False
-        try:
-            greeting = await asyncio.wait_for(smtp.connect(timeout=CONNECT_SECONDS), CONNECT_SECONDS * 2)
-            said(greeting)
-            said(await smtp.ehlo())
-            if line.tls == "starttls":
-                said(await smtp.starttls(tls_context=_tls(), timeout=CONNECT_SECONDS))
-                said(await smtp.ehlo())
-            if line.username:
-                said(await smtp.login(line.username, line.password))
-        except Exception as error:
-            self._drop()
-            raise Failure(_why_not_connected(error)) from error
-        except BaseException:
-            self._drop()
-            raise
+        return outcome_of(reply, Fact.REFUSED)
 
 
-def _why_not_connected(error: Exception) -> Outcome:
-    """Nobody's message was handed over; either the settings are wrong or the server is away."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError | ssl.CertificateError):
-            return Outcome(Fact.MISCONFIGURED, "", _printable(_("TLS failed: %(error)s") % {"error": cause}))
-        cause = cause.__cause__
-    if isinstance(error, aiosmtplib.SMTPResponseException) and error.code >= 400:
-        return outcome_of(SMTPResponse(error.code, error.message), Fact.MISCONFIGURED)
-    if isinstance(error, aiosmtplib.SMTPException | OSError | TimeoutError):
-        is_away = isinstance(
-            error, OSError | TimeoutError
-        )  # the rest: an extension the server does not offer
-        return Outcome(Fact.UNREACHABLE if is_away else Fact.MISCONFIGURED, "", _printable(str(error)))
-    return Outcome(Fact.MISCONFIGURED, "", _printable(f"{type(error).__name__}: {error}"))
+def _too_large(connection: Connection, parcel: Parcel) -> Outcome | None:
+    """What the server said it takes at most (RFC 1870)."""
+    limit = connection.extensions.get("SIZE", "")
+    if not limit.isdecimal() or int(limit) == 0 or len(parcel.body) <= int(limit):
+        return None
+    detail = _("The message has %(size)s octets; the server takes at most %(limit)s.")
+    shown = {"size": len(parcel.body), "limit": limit}
+    return Outcome(Fact.REFUSED, "", detail % shown, fault=Fault.CONTENT)
+
+
+def parcel_of(message: Rendered, body: bytes) -> Parcel:
+    """Raises ValueError for an address that cannot stand in a command."""
+    commands = (_command("MAIL FROM", message.sender_email), _command("RCPT TO", message.recipient))
+    return Parcel(message, commands, b"", body.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+
+
+def _command(verb: str, address: str) -> bytes:
+    return b"%b:<%b>\r\n" % (verb.encode(), mime.checked_address(address).encode("ascii"))

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from channels.messages import Fact, Outcome, Rendered
-from channels.providers import smtp
+from channels.providers import smtp, smtp_line
 from channels.providers.smtp import Line, SmtpLane
 from tests.fakes.smtp import FakeSmtp
 
@@ -126,7 +126,7 @@ def test_signing_in(password: str, fact: Fact) -> None:
 def test_a_silent_server_is_given_up_and_the_body_makes_the_difference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(smtp, "COMMAND_SECONDS", 0.3)
+    monkeypatch.setattr(smtp_line, "COMMAND_SECONDS", 0.3)
     monkeypatch.setattr(smtp, "FINAL_DOT_SECONDS", 0.3)
 
     async def slow(self: FakeSmtp, *arguments: object) -> str:
@@ -183,7 +183,7 @@ def test_a_trusted_certificate_of_another_host_is_refused(
     certificate: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trusting = ssl.create_default_context(cafile=str(certificate))
-    monkeypatch.setattr(smtp, "_tls", lambda: trusting)
+    monkeypatch.setattr(smtp_line, "tls_context", lambda: trusting)
     with server_with(certificate, how) as server:
         (named,) = send(server, message("ana@example.com"), tls=how, host="localhost")
         (numbered,) = send(server, message("ana@example.com"), tls=how)
