@@ -9,6 +9,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.credentials import MOST_CALLS
 from accounts.models import Role, Workspace
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ class CredentialForm(forms.Form):
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text=_("Empty: it works until it is revoked."),
+    )
+    calls_per_minute = forms.IntegerField(
+        label=_("Calls per minute, at most"),
+        required=False,
+        min_value=1,
+        max_value=MOST_CALLS,
+        help_text=_("Empty: as many as there are."),
     )
 
     def __init__(self, workspace: Workspace, data: object = None) -> None:

@@ -145,13 +145,21 @@ class AccessLabel(models.Model):
 
 
 class ApiCredential(models.Model):
-    """Lets another system act as a role. Only the SHA-256 of the secret is kept; it is shown once."""
+    """Lets another system act as a role. Only the SHA-256 of the secret is kept; it is shown once.
+
+    While a secret is rotated, the one before works on until `previous_until`.
+    """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, verbose_name=_("workspace"))
     role = models.ForeignKey(Role, on_delete=models.PROTECT, verbose_name=_("role"))
     name = models.CharField(_("name"), max_length=100)
     prefix = models.CharField(_("public id"), max_length=24, unique=True)
     secret_hash = models.CharField(max_length=64, editable=False)
+    previous_hash = models.CharField(max_length=64, blank=True, editable=False)
+    previous_until = models.DateTimeField(_("older secret works until"), null=True, blank=True)
+    calls_per_minute = models.PositiveIntegerField(
+        _("calls per minute"), null=True, blank=True, help_text=_("Empty: as many as there are.")
+    )
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, verbose_name=_("created by"))
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
@@ -167,6 +175,20 @@ class ApiCredential(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class CallCount(models.Model):
+    """The calls of one credential within the present minute (`callrate.py`). Its table is unlogged."""
+
+    credential = models.OneToOneField(ApiCredential, primary_key=True, on_delete=models.CASCADE)
+    minute = models.DateTimeField()
+    calls = models.PositiveIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.credential_id}: {self.calls}"
 
 
 class AuditEntry(models.Model):

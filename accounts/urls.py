@@ -10,5 +10,6 @@ urlpatterns = [
     path("workspace/", views.choose_workspace, name="workspace"),
     path("credentials/", views.show_credentials, name="credentials"),
     path("credentials/<int:pk>/revoke/", views.revoke_credential, name="revoke_credential"),
+    path("credentials/<int:pk>/rotate/", views.rotate_credential, name="rotate_credential"),
     path("welcome/<uidb64>/<token>/", views.Welcome.as_view(), name="welcome"),
 ]

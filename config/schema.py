@@ -35,7 +35,8 @@ MEANINGS = {
     "404": "There is no such thing, or the credential may not see it.",
     "409": "It cannot be done in the present state.",
     "413": "The body is too large.",
-    "415": "The body is not application/json.",
+    "415": "The body is not of the type that is read here.",
+    "429": "The credential calls more often than it may; Retry-After says when to come back.",
 }
 
 
@@ -59,8 +60,8 @@ def add_problems(result: dict[str, Any], generator: Any, request: Any, public: b
 
 def _statuses(path: str, method: str, operation: dict[str, Any]) -> list[str]:
     if not operation.get("security"):
-        return []
-    found = ["400", "401", "403"]
+        return ["400", "401", "413", "415"] if "requestBody" in operation else []
+    found = ["400", "401", "403", "429"]
     if "{" in path or method == "get":
         found.append("404")
     if method != "get":

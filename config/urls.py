@@ -14,6 +14,7 @@ urlpatterns = [
     path("audiences/", include("audiences.urls")),
     path("channels/", include("channels.urls")),
     path("accounts/", include("accounts.urls")),
+    path("oauth/", include("accounts.api.urls")),
     path("ajo/", include("campaigns.api.urls")),
     path("api/", include("audiences.api.urls")),
     path("api/", include("channels.api.urls")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -28,16 +28,37 @@ def show_credentials(request: HttpRequest) -> HttpResponse:
     if workspace is None:
         raise NotFound(_("You hold no role in any workspace."))
     actor = cast(User, request.user)
-    rows = credentials.list_for(actor, workspace)
+    credentials.list_for(actor, workspace)  # raises for who may not manage them
     form, token = CredentialForm(workspace, request.POST or None), ""
     if request.method == "POST" and form.is_valid():
         token = _issue(form, workspace, actor)
-    context = {
-        "credentials": [(row, credentials.state(row, now=timezone.now())) for row in rows],
-        "form": CredentialForm(workspace) if token else form,
+    page = _page(actor, workspace, token)
+    if form.errors:
+        page["form"] = form
+    return render(request, "accounts/credentials.html", page, status=400 if form.errors else 200)
+
+
+@login_required
+@never_cache
+@require_POST
+def rotate_credential(request: HttpRequest, pk: int) -> HttpResponse:
+    """The page itself with the new token, which is shown this once."""
+    actor = cast(User, request.user)
+    credential = credentials.credential_for(actor, pk)
+    token = credentials.rotate(credential, actor=actor, now=timezone.now())
+    return render(request, "accounts/credentials.html", _page(actor, credential.workspace, token))
+
+
+def _page(actor: User, workspace: Workspace, token: str = "") -> dict[str, Any]:
+    rows = credentials.list_for(actor, workspace)
+    now = timezone.now()
+    return {
+        "credentials": [(row, credentials.state(row, now=now)) for row in rows],
+        "form": CredentialForm(workspace),
         "token": token,
+        "now": now,
+        "overlap": credentials.OVERLAP.days,
     }
-    return render(request, "accounts/credentials.html", context, status=400 if form.errors else 200)
 
 
 def _issue(form: CredentialForm, workspace: Workspace, actor: User) -> str:
@@ -49,6 +70,7 @@ def _issue(form: CredentialForm, workspace: Workspace, actor: User) -> str:
             role=given["role"],
             name=given["name"],
             expires_at=form.expires_at(),
+            calls_per_minute=given["calls_per_minute"],
             actor=actor,
             now=timezone.now(),
         )

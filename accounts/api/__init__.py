@@ -1,0 +1,1 @@
+"""The doors other systems knock at before any other."""
