@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
+from typing import Any, cast
 
+from django.http import QueryDict
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -58,11 +59,10 @@ class Token(APIView):
 
     @extend_schema(operation_id="get_token", request=GrantShape, responses=TokenShape)
     def post(self, request: Request) -> Response:
-        client_id, secret = _basic(request) or (
-            str(request.data.get("client_id", "")),
-            str(request.data.get("client_secret", "")),
-        )
-        if request.data.get("grant_type", "") != "client_credentials":
+        form = cast(QueryDict, request.data)
+        given = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+        client_id, secret = _basic(request) or given
+        if form.get("grant_type") != "client_credentials":
             raise UnsupportedGrant("Only the grant type client_credentials is offered.")
         token = oauth.grant(client_id, secret, now=timezone.now())
         if token is None:
