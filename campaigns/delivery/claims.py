@@ -27,7 +27,7 @@ TRIES = 5  # of one message, whatever the answers
 
 CLAIM = """
 WITH old AS (
-    SELECT b.id, b.state, b.horizon, b.claimed_at, c.on_uncertain
+    SELECT b.id, b.state, b.horizon, b.passed_over, b.claimed_at, c.on_uncertain
     FROM campaigns_batch b
     JOIN campaigns_run r ON r.id = b.run_id
     JOIN campaigns_campaign c ON c.id = r.campaign_id
@@ -38,10 +38,11 @@ WITH old AS (
 )
 UPDATE campaigns_batch b
 SET state = 'claimed', epoch = b.epoch + 1, claims = b.claims + 1, owner = %(owner)s, horizon = NULL,
-    claimed_at = %(now)s, lease_until = clock_timestamp() + %(lease)s
+    passed_over = NULL, claimed_at = %(now)s, lease_until = clock_timestamp() + %(lease)s
 FROM old WHERE b.id = old.id
 RETURNING b.run_id, b.action, b.lo, b.hi, b.epoch, b.claims,
-          CASE WHEN old.state = 'claimed' THEN old.horizon END, old.claimed_at, old.on_uncertain = 'resend'
+          CASE WHEN old.state = 'claimed' THEN old.horizon END, old.passed_over, old.claimed_at,
+          old.on_uncertain = 'resend'
 """
 
 # A message is due when nothing was tried yet, when its retry time has come, or when it is uncertain and the
@@ -63,6 +64,7 @@ MARK_UNCERTAIN = f"""{INSERT}
 SELECT m.run_id, m.action, m.ref, COALESCE(last.n, 0) + 1, 'uncertain', 'worker_lost', %(now)s
 FROM campaigns_message m {LAST_ATTEMPT}
 WHERE {RANGE} AND m.ref <= %(horizon)s AND {DUE}
+  AND m.ref <> ALL (COALESCE(%(passed_over)s::bigint[], '{{}}'))
 """
 GIVE_UP = f"""{INSERT}
 SELECT m.run_id, m.action, m.ref, COALESCE(last.n, 0) + 1, 'failed', 'abandoned', %(now)s
@@ -78,6 +80,7 @@ FROM campaigns_message m {LAST_ATTEMPT} WHERE {RANGE} AND {OPEN}
 """
 RENEW = """
 UPDATE campaigns_batch b SET lease_until = clock_timestamp() + %(lease)s, horizon = %(horizon)s,
+    passed_over = %(passed_over)s,
     claims = CASE WHEN %(progress)s THEN 0 ELSE claims END
 FROM campaigns_run r JOIN campaigns_campaign c ON c.id = r.campaign_id
 WHERE b.id = %(batch)s AND b.epoch = %(epoch)s AND b.state = 'claimed' AND r.id = b.run_id
@@ -148,10 +151,11 @@ def claim(batch_id: int, *, owner: str, now: datetime) -> Claim | None:
         row = cursor.fetchone()
         if row is None:
             return None
-        run, action, lo, hi, epoch, claims, horizon, was_claimed_at, resends = row
+        run, action, lo, hi, epoch, claims, horizon, passed, was_claimed_at, resends = row
         claimed = Claim(batch_id, run, action, lo, hi, epoch, resends, now)
         if horizon is not None:
-            mark_uncertain(claimed.places(), horizon=horizon, claimed_at=was_claimed_at, now=now)
+            places = {**claimed.places(), "passed_over": passed}
+            mark_uncertain(places, horizon=horizon, claimed_at=was_claimed_at, now=now)
         if claims > MOST_CLAIMS:
             # What may have left stays uncertain: nobody knows that it failed.
             cursor.execute(GIVE_UP, {**claimed.places(), "resend": False, "now": now})
@@ -161,7 +165,10 @@ def claim(batch_id: int, *, owner: str, now: datetime) -> Claim | None:
 
 
 def mark_uncertain(places: dict[str, Any], *, horizon: int, claimed_at: datetime, now: datetime) -> None:
-    """What a dead worker may have handed over: due when it claimed, up to its horizon, and without answer."""
+    """What a dead worker may have handed over: due when it claimed, up to its horizon, and without answer.
+
+    `places["passed_over"]` names those below the horizon that were left for a later window.
+    """
     with connection.cursor() as cursor:
         cursor.execute(MARK_UNCERTAIN, {**places, "horizon": horizon, "at": claimed_at, "now": now})
 
@@ -173,14 +180,24 @@ def fetch(claimed: Claim) -> list[Due]:
 
 
 @transaction.atomic
-def record(claimed: Claim, tried: Sequence[Tried], *, horizon: int | None, now: datetime) -> bool:
+def record(
+    claimed: Claim,
+    tried: Sequence[Tried],
+    *,
+    horizon: int | None,
+    passed_over: Sequence[int] = (),
+    now: datetime,
+) -> bool:
     """Writes the attempts, renews the lease and moves the horizon, all or nothing.
+
+    `passed_over` are the refs up to the horizon that are not handed over now.
 
     Returns whether sending may go on: False when the campaign was paused or stopped. Raises LeaseLost.
     """
     with connection.cursor() as cursor:
         values = _mixed(batch=claimed.batch_id, epoch=claimed.epoch, lease=LEASE)
-        cursor.execute(RENEW, {**values, "horizon": horizon, "progress": bool(tried)})
+        values |= {"horizon": horizon, "passed_over": list(passed_over) or None}
+        cursor.execute(RENEW, {**values, "progress": bool(tried)})
         row = cursor.fetchone()
         if row is None:
             raise LeaseLost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.db import connection, transaction
@@ -70,7 +71,8 @@ def _stop(campaign: Campaign, run: Run, now: datetime) -> bool:
     # The epoch moves on: a worker that slept through its lease finds its records refused.
     for batch in open_batches.select_for_update():
         if batch.horizon is not None and batch.claimed_at is not None:
-            places = {"run": run.pk, "action": batch.action, "lo": batch.lo, "hi": batch.hi}
+            places: dict[str, Any] = {"run": run.pk, "action": batch.action, "lo": batch.lo, "hi": batch.hi}
+            places["passed_over"] = batch.passed_over
             places["resend"] = campaign.on_uncertain == Campaign.OnUncertain.RESEND
             mark_uncertain(places, horizon=batch.horizon, claimed_at=batch.claimed_at, now=now)
         batch.state, batch.epoch, batch.finished_at = Batch.State.DONE, batch.epoch + 1, now

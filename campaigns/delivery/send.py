@@ -10,21 +10,23 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from audiences import lastlook
 from audiences.context import contexts
 from campaigns.delivery import claims
 from campaigns.delivery.claims import TRIES, Claim, Due, LeaseLost, Tried
 from campaigns.delivery.content import Letter, action_of, letter
+from campaigns.delivery.gate import Gate, Opening
 from campaigns.models import MessageContext, Outcome, Run
 from campaigns.tracking.tokens import MessageKey
+from channels import breaker, pacing
 from channels.messages import Fact, Rendered
 from channels.messages import Outcome as Said
 from channels.models import ChannelConfiguration
@@ -49,6 +51,7 @@ class _Delivery:
     claimed: Claim
     letter: Letter
     configuration: ChannelConfiguration
+    gate: Gate
     due: list[Due]
     profiles: dict[int, dict[str, Any]]
     contexts: dict[int, MessageContext]
@@ -72,10 +75,10 @@ def _deliver(claimed: Claim) -> None:
         registry.get(delivery.configuration.provider).open(delivery.configuration)
         for _lane in range(min(LANES, len(delivery.due)))
     ]
-    trouble = _send_windows(delivery, lanes) if lanes else None
+    held = _send_windows(delivery, lanes) if lanes else None
     now = timezone.now()
-    _note_trouble(claimed.run_id, trouble)
-    claims.release(claimed, now=now, send_after=now + PAUSES[trouble.fact] if trouble else None)
+    _note_trouble(claimed.run_id, held.trouble if held else None)
+    claims.release(claimed, now=now, send_after=now + held.until if held else None)
 
 
 def _prepare(claimed: Claim) -> _Delivery:
@@ -90,11 +93,18 @@ def _prepare(claimed: Claim) -> _Delivery:
     if run.kind == Run.Kind.STANDING:
         rows = MessageContext.objects.filter(run=run, action=claimed.action)
         beside = {row.ref: row for row in rows.filter(ref__in=[one.ref for one in due])}
+    configurations = ChannelConfiguration.objects.select_related("credential", "workspace")
+    configuration = configurations.get(pk=action["configuration"])
     return _Delivery(
         claimed=claimed,
         letter=written,
-        configuration=ChannelConfiguration.objects.select_related("credential").get(
-            pk=action["configuration"]
+        configuration=configuration,
+        gate=Gate(
+            configuration,
+            run_id=run.pk,
+            rate=run.version.definition.get("rate"),
+            is_urgent=run.kind == Run.Kind.STANDING,
+            size=WINDOW,
         ),
         due=due,
         profiles=contexts([one.profile_id for one in due if one.profile_id], run.campaign.workspace_id),
@@ -114,46 +124,88 @@ def _look(workspace_id: int, written: Letter, due: list[Due]) -> tuple[list[Due]
     return [one for at, one in enumerate(due) if at not in blocked], excluded
 
 
-def _send_windows(delivery: _Delivery, lanes: list[Lane]) -> Said | None:
-    """Sends window after window until the end, a pause, or trouble at the provider, which is returned.
+@dataclass
+class _Window:
+    """What is handed over now: each message with the moment it may leave, in seconds from now."""
+
+    opening: Opening
+    due: list[tuple[Due, float]]
+    horizon: int
+    passed_over: list[int]  # below the horizon, and not in this window
+    tried: list[Tried] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
+    late: list[Due] = field(default_factory=list)  # their moment passed before a lane was free
+    trouble: Said | None = None
+
+
+def _send_windows(delivery: _Delivery, lanes: list[Lane]) -> Opening | None:
+    """Sends window after window until the end or a pause, or until the gate opens for nobody: how it said so.
 
     Before each window it looks once more, so that who leaves meanwhile gets at most what is in flight. The
     network runs in an event loop, the database between its turns.
     """
     tried: list[Tried] = []
-    trouble = None
+    waiting, horizon = delivery.due, 0
+    held = None
     with asyncio.Runner() as loop:
         try:
-            for start in range(0, len(delivery.due), WINDOW):
-                if start and timezone.now() - delivery.claimed.claimed_at > LONGEST:
+            while waiting:
+                if horizon and timezone.now() - delivery.claimed.claimed_at > LONGEST:
                     break
-                if trouble := _obstacle(delivery.configuration):
+                opening = delivery.gate.ask(waiting)
+                if not opening.window:
+                    if opening.trouble is None and delivery.gate.stays(opening):
+                        time.sleep(opening.until.total_seconds())
+                        continue
+                    held = opening
                     break
-                window = delivery.due[start : start + WINDOW]
-                horizon = window[-1].ref
-                if start:
-                    workspace_id = delivery.configuration.workspace_id
-                    window, excluded = _look(workspace_id, delivery.letter, window)
-                    tried += excluded
-                may_go = claims.record(delivery.claimed, tried, horizon=horizon, now=timezone.now())
+                window, excluded = _window(delivery, opening, waiting, horizon)
+                horizon = window.horizon
+                done = {one.ref for one, _wait in window.due} | {one.ref for one in excluded}
+                waiting = [one for one in waiting if one.ref not in done]
+                may_go = _record(delivery, window, [*tried, *excluded])
                 tried = []
                 if not may_go:
                     break
-                if not window:
-                    continue
-                tried, trouble = _run_window(loop, delivery, window, lanes)
-                if trouble:
+                if window.due:
+                    _run_window(loop, delivery, window, lanes)
+                    delivery.gate.tell(window.said, opening, now=timezone.now())
+                    tried, waiting = window.tried, sorted(waiting + window.late, key=lambda one: one.ref)
+                if window.trouble:
+                    held = Opening(until=PAUSES[window.trouble.fact], trouble=window.trouble)
                     break
             if tried:
                 claims.record(delivery.claimed, tried, horizon=None, now=timezone.now())
         finally:
             loop.run(_close(lanes))
-    return trouble
+    return held
 
 
-def _run_window(
-    loop: asyncio.Runner, delivery: _Delivery, window: list[Due], lanes: list[Lane]
-) -> tuple[list[Tried], Said | None]:
+def _window(
+    delivery: _Delivery, opening: Opening, waiting: list[Due], horizon: int
+) -> tuple[_Window, list[Tried]]:
+    """The window that the gate opens for, after one more look at its people; and who was excluded by it."""
+    chosen, excluded = [one for one, _wait in opening.window], list[Tried]()
+    highest = max(horizon, *(one.ref for one in chosen))
+    if horizon:
+        chosen, excluded = _look(delivery.configuration.workspace_id, delivery.letter, chosen)
+    refs = {one.ref for one in chosen}
+    passed = [one.ref for one in waiting if one.ref < highest and one.ref not in refs]
+    due = [(one, wait) for one, wait in opening.window if one.ref in refs]
+    return _Window(opening, due, highest, passed), excluded
+
+
+def _record(delivery: _Delivery, window: _Window, tried: list[Tried]) -> bool:
+    return claims.record(
+        delivery.claimed,
+        tried,
+        horizon=window.horizon,
+        passed_over=window.passed_over,
+        now=timezone.now(),
+    )
+
+
+def _run_window(loop: asyncio.Runner, delivery: _Delivery, window: _Window, lanes: list[Lane]) -> None:
     """Sends one window. A server may take ten minutes for its last word (RFC 5321, 4.5.3.2.6), so the lease
     is renewed while we wait.
     """
@@ -162,24 +214,13 @@ def _run_window(
         while not sending.done():
             loop.run(_wait(sending))
             if not sending.done():
-                claims.record(delivery.claimed, [], horizon=window[-1].ref, now=timezone.now())
+                _record(delivery, window, [])
     finally:
         sending.cancel()  # when the lease was lost; else it is done and this does nothing
-    return sending.result()
+    sending.result()
 
 
-def _obstacle(configuration: ChannelConfiguration) -> Said | None:
-    """The configuration's own last look: from the moment it is deactivated, no window begins."""
-    active = ChannelConfiguration.objects.filter(
-        pk=configuration.pk, status=ChannelConfiguration.Status.ACTIVE
-    )
-    if active.exists():
-        return None
-    detail = _("The channel configuration “%(name)s” is not active.") % {"name": configuration.name}
-    return Said(Fact.MISCONFIGURED, "", detail)
-
-
-async def _wait(sending: asyncio.Task[tuple[list[Tried], Said | None]]) -> None:
+async def _wait(sending: asyncio.Task[None]) -> None:
     await asyncio.wait({sending}, timeout=claims.LEASE.total_seconds() / 4)
 
 
@@ -187,27 +228,27 @@ async def _close(lanes: list[Lane]) -> None:
     await asyncio.gather(*(lane.close() for lane in lanes), return_exceptions=True)
 
 
-async def _send_window(
-    delivery: _Delivery, window: list[Due], lanes: list[Lane]
-) -> tuple[list[Tried], Said | None]:
-    waiting = iter(window)
-    tried: list[Tried] = []
-    trouble: list[Said] = []
+async def _send_window(delivery: _Delivery, window: _Window, lanes: list[Lane]) -> None:
+    waiting = iter(window.due)
+    begun = time.monotonic()
 
     async def drain(lane: Lane) -> None:
-        for one in waiting:
+        for one, wait in waiting:
             message = _write(delivery, one)
             if isinstance(message, Tried):
-                tried.append(message)
+                window.tried.append(message)
+                continue
+            if wait and not await pacing.is_time(begun + wait):
+                window.late.append(one)
                 continue
             said = await lane.send(message)
-            if said.fact in (Fact.UNREACHABLE, Fact.MISCONFIGURED):
-                trouble.append(said)  # nothing was handed over: the message stays as it was
+            window.said.append(said)
+            if said.fact in breaker.TROUBLE:
+                window.trouble = said  # nothing was handed over: the message stays as it was
                 return
-            tried.append(outcome(one, said, timezone.now()))
+            window.tried.append(outcome(one, said, timezone.now()))
 
     await asyncio.gather(*(drain(lane) for lane in lanes))
-    return tried, trouble[0] if trouble else None
 
 
 def _write(delivery: _Delivery, one: Due) -> Rendered | Tried:

@@ -6,6 +6,7 @@ A Batch is a range of messages; it carries the lease, the epoch (fencing token) 
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -83,6 +84,7 @@ class Batch(models.Model):
     claimed_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     horizon = models.BigIntegerField(null=True)
+    passed_over = ArrayField(models.BigIntegerField(), null=True)  # below the horizon, left for later
     rung_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 

@@ -1,5 +1,8 @@
-"""The tables of channels: configurations with their versions and secrets, and the domains we send from."""
+"""The tables of channels: configurations with their versions and secrets, the domains we send from, and what
+holds messages back: pace, breaker, rule sets, allowed list.
+"""
 
+from channels.models.allowed import AllowedEntry, AllowedList
 from channels.models.configuration import (
     ChannelConfiguration,
     ChannelConfigurationGroupPermission,
@@ -9,14 +12,24 @@ from channels.models.configuration import (
     Setup,
 )
 from channels.models.domain import DkimKey, SendingDomain
+from channels.models.pace import Breaker, Pace, PaceLimit
+from channels.models.ruleset import Rule, RuleSet, RuleState
 
 __all__ = [
+    "AllowedEntry",
+    "AllowedList",
+    "Breaker",
     "ChannelConfiguration",
     "ChannelConfigurationGroupPermission",
     "ChannelConfigurationUserPermission",
     "ConfigurationVersion",
     "Credential",
     "DkimKey",
+    "Pace",
+    "PaceLimit",
+    "Rule",
+    "RuleSet",
+    "RuleState",
     "SendingDomain",
     "Setup",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+import time
 import warnings
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -24,6 +25,7 @@ class Accepted:
     recipients: list[str]
     raw: bytes
     connection: int
+    at: float = field(default_factory=time.monotonic)
 
     @property
     def parsed(self) -> EmailMessage:
