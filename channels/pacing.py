@@ -5,8 +5,8 @@ clock. Whoever wants to send locks the rows of its limits, takes the next moment
 it holds over processes and restarts. A moment that was taken and not used is lost, never made up for.
 
 A configuration's limit is strict: neighbours stand 10 % further apart than the limit says, which leaves room
-for a network that takes a tenth of a second longer for one message than for the next. A campaign's own rate is steady: its mean is what
-the author chose. Without a limit nothing is asked.
+for a network that takes a tenth of a second longer for one message than for the next. A campaign's own rate
+is steady: its mean is what the author chose. Without a limit nothing is asked.
 """
 
 from __future__ import annotations
