@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from accounts import audit
 from accounts.access import Actor, require
@@ -22,15 +20,10 @@ from accounts.models import Workspace
 from audiences.access import MANAGE
 from audiences.models import ConsentState, Profile, Topic
 from audiences.query import Query
+from audiences.reachability import CHANNELS
 from common.errors import Invalid, Problem
 from common.text import has_control
 
-CHANNELS: dict[str, Any] = {
-    "email": gettext_lazy("Email"),
-    "sms": gettext_lazy("SMS"),
-    "push": gettext_lazy("Push"),
-    "line": gettext_lazy("LINE"),
-}
 LONGEST_SOURCE, LONGEST_WORDING = 60, 1000
 
 

@@ -18,6 +18,7 @@ from audiences import suppression
 from audiences.access import MANAGE
 from audiences.imports import forgetting
 from audiences.models import Profile, ProfileEvent
+from audiences.reachability import WAYS
 from common.errors import NotFound
 
 # Sent before the rows go, with profile_id, workspace_id and addresses (in their stored form).
@@ -49,8 +50,8 @@ def erase(profile: Profile, *, actor: Actor, now: datetime) -> None:
 
 def addresses_of(person: Profile) -> list[tuple[str, str]]:
     """(channel, address) of every address a message could go to."""
-    found = [("email", person.email), ("sms", person.phone)]
-    by_namespace = {"push_token": "push", "line_id": "line"}
+    found = [("email", person.email), ("sms", person.phone), ("whatsapp", person.phone)]
+    by_namespace = {way.namespace: channel for channel, way in WAYS.items() if way.namespace}
     for identity in person.identities.filter(namespace__in=by_namespace):
         found.append((by_namespace[identity.namespace], identity.value))
     return [(channel, address) for channel, address in found if address]

@@ -7,6 +7,7 @@ evaluates what was approved even when the audience has been edited since.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +38,7 @@ def targets(audience: dict[str, Any], *, workspace_id: int, channel: str, catego
 
     A caller that wants pages wraps it: the planner pushes `profile_id > %s` down to the primary key.
     """
-    address = reachability.ADDRESSES[channel]
+    address = reachability.WAYS[channel].address
     reason = reachability.reason(channel, category)
     columns = f"SELECT p.id AS profile_id, COALESCE({address}, '') AS address, {reason.sql} AS reason "
     return Query(columns, reason.params) + _members(audience, workspace_id)
@@ -52,13 +53,25 @@ def count(audience: dict[str, Any], workspace_id: int) -> int:
 
 def reach(audience: dict[str, Any], *, workspace_id: int, channel: str, category: str) -> dict[str, int]:
     """How many by reason of exclusion; the empty reason is who would get it."""
-    query = targets(audience, workspace_id=workspace_id, channel=channel, category=category)
+    return reaches(audience, workspace_id=workspace_id, channels=[channel], category=category)[channel]
+
+
+def reaches(
+    audience: dict[str, Any], *, workspace_id: int, channels: Sequence[str], category: str
+) -> dict[str, dict[str, int]]:
+    """`reach` of each channel. The audience is read once, however many channels are asked for."""
+    asked, places = Query("SELECT count(*)"), ", ".join(str(n + 2) for n in range(len(channels)))
+    for channel in channels:
+        reason = reachability.reason(channel, category)
+        asked += Query(f", COALESCE({reason.sql}, '')", reason.params)
+    asked += Query(" ") + _members(audience, workspace_id) + Query(f"GROUP BY {places}")
+    found: dict[str, dict[str, int]] = {channel: {} for channel in channels}
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT COALESCE(reason, ''), count(*) FROM ({query.sql}) t GROUP BY 1",
-            query.params,
-        )
-        return {str(reason): int(people) for reason, people in cursor.fetchall()}
+        cursor.execute(asked.sql, asked.params)
+        for people, *reasons in cursor.fetchall():
+            for channel, why in zip(channels, reasons, strict=True):
+                found[channel][why] = found[channel].get(why, 0) + people
+    return found
 
 
 def sample(audience: dict[str, Any], workspace_id: int, limit: int = 5) -> list[Profile]:
@@ -82,10 +95,8 @@ def recount(audience: Audience, now: datetime) -> int:
     started = time.monotonic()
     people = count(whom, where)
     took = round(1000 * (time.monotonic() - started))
-    reached = {
-        channel: reach(whom, workspace_id=where, channel=channel, category="marketing")
-        for channel in reachability.ADDRESSES
-    }
+    channels = reachability.in_use(audience.workspace)
+    reached = reaches(whom, workspace_id=where, channels=channels, category="marketing")
     AudienceSize.objects.create(audience=audience, at=now, people=people, milliseconds=took, reach=reached)
     Audience.objects.filter(pk=audience.pk).update(counted=people, counted_at=now)
     return people

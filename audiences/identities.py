@@ -21,7 +21,7 @@ from accounts.access import Actor, require
 from accounts.models import Workspace
 from audiences.access import MANAGE
 from audiences.models import Identity, Profile
-from audiences.namespaces import COLUMNS, LABELS, Namespace, namespaces_of
+from audiences.namespaces import COLUMNS, LABELS, LONGEST, Namespace, namespaces_of
 from channels.kinds import clean_email, clean_phone
 from common.errors import Invalid, Problem
 from common.text import has_control
@@ -64,7 +64,7 @@ def _clean(namespace: str, value: str) -> str:
         return clean_email(value)
     if namespace == "phone":
         return clean_phone(value)
-    text, most = unicodedata.normalize("NFC", value).strip(), 128 if namespace == "external_id" else 500
+    text, most = unicodedata.normalize("NFC", value).strip(), LONGEST.get(namespace, 500)
     if not 0 < len(text) <= most:
         detail = _("Give a text of 1 to %(most)s characters.") % {"most": most}
         raise Invalid(Problem("bad_identity", detail))
@@ -79,9 +79,8 @@ def find(workspace: Workspace, namespace: str, value: str) -> Profile | None:
     cleaned = clean(workspace, namespace, value)
     if namespace in COLUMNS:
         return Profile.objects.filter(workspace=workspace, **{namespace: cleaned}).first()
-    named = Identity.objects.filter(workspace=workspace, namespace=namespace, value=cleaned)
-    identity = named.select_related("profile").first()
-    return identity.profile if identity else None
+    owner = owners(workspace.pk, [(namespace, cleaned)]).get((namespace, cleaned))
+    return Profile.objects.filter(pk=owner).first() if owner else None
 
 
 OWNERS = """
@@ -97,7 +96,8 @@ SELECT a.namespace, a.value, p.id FROM asked a JOIN audiences_profile p
   ON p.workspace_id = %(workspace)s AND p.external_id = a.value WHERE a.namespace = 'external_id'
 UNION ALL
 SELECT a.namespace, a.value, i.profile_id FROM asked a JOIN audiences_identity i
-  ON i.workspace_id = %(workspace)s AND i.namespace = a.namespace AND i.value = a.value
+  ON i.workspace_id = %(workspace)s AND i.namespace = a.namespace
+  AND md5(i.value) = md5(a.value) AND i.value = a.value
 """
 
 

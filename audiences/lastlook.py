@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from django.db import connection
 
 from audiences.query import Query
-from audiences.reachability import NO_ADDRESS, verdict
+from audiences.reachability import WAYS, verdict
 
 # Who was erased since has no address any more, whatever a message still holds.
 PEOPLE = """
 FROM (SELECT %s::bigint AS workspace_id) w
 CROSS JOIN unnest(%s::bigint[], %s::text[]) WITH ORDINALITY AS t(profile_id, address, place)
 """
-ERASED = f"""CASE WHEN t.profile_id IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM audiences_profile p WHERE p.id = t.profile_id) THEN '{NO_ADDRESS}' ELSE """
+ERASED = """CASE WHEN t.profile_id IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM audiences_profile p WHERE p.id = t.profile_id) THEN %s ELSE """
 
 
 def blocked(
@@ -26,7 +26,8 @@ def blocked(
 ) -> dict[int, str]:
     """The places in `people` (profile id, address) that are blocked, each with its reason's code."""
     of = {"workspace": "w.workspace_id", "profile": "t.profile_id", "address": "t.address"}
-    query = Query(f"SELECT t.place, {ERASED}") + verdict(**of, channel=channel, category=category)
+    query = Query(f"SELECT t.place, {ERASED}", (WAYS[channel].no_address,))
+    query += verdict(**of, channel=channel, category=category)
     profiles, addresses = [profile for profile, _ in people], [address for _, address in people]
     query += Query(" END") + Query(PEOPLE, (workspace_id, profiles, addresses))
     with connection.cursor() as cursor:

@@ -23,6 +23,7 @@ from accounts.models import Workspace
 from audiences import evaluate
 from audiences.models import AttributeDefinition, Audience, Profile
 from audiences.query import Query
+from audiences.reachability import WORDS, in_use
 from audiences.rules.compile import compile_rule
 from audiences.timelimit import limited
 from common.errors import Conflict
@@ -41,7 +42,7 @@ BAD_READ = "Seq Scan on audiences_profile"
 class Count:
     """`people` is None when not even an estimate could be made; `margin` of one holds 95 times in 100.
 
-    `reachable` and `sample` are None when there was no time left for them.
+    `reachable` (people by channel) and `sample` are None when there was no time left for them.
     """
 
     people: int | None
@@ -49,10 +50,15 @@ class Count:
     margin: int | None = None
     is_estimate: bool = False
     seconds: float = 0.0
-    reachable: int | None = None
+    reachable: dict[str, int] | None = None
     sample: list[Profile] | None = None
     plan: str = ""
     unindexed: list[AttributeDefinition] = field(default_factory=list)
+
+    @property
+    def reached(self) -> list[tuple[str, int]]:
+        """Each channel as it is called in a sentence, and how many it reaches."""
+        return [(str(WORDS[channel]), people) for channel, people in (self.reachable or {}).items()]
 
     @property
     def is_slow(self) -> bool:
@@ -126,10 +132,10 @@ def _add_sizes(
             with clock.running():
                 found.sample = evaluate.sample(definition, workspace.pk, SHOWN)
         with clock.running():
-            reach = evaluate.reach(
-                definition, workspace_id=workspace.pk, channel="email", category="marketing"
+            reach = evaluate.reaches(
+                definition, workspace_id=workspace.pk, channels=in_use(workspace), category="marketing"
             )
-            found.reachable = reach.get("", 0)
+            found.reachable = {channel: people.get("", 0) for channel, people in reach.items()}
     except _TimeOut:
         return
 

@@ -28,7 +28,9 @@ LABELS: dict[str, Any] = {
     "external_id": gettext_lazy("External id"),
     "push_token": gettext_lazy("Push token"),
     "line_id": gettext_lazy("LINE id"),
+    "webpush": gettext_lazy("Browser’s push subscription"),
 }
+LONGEST = {"external_id": 128, "webpush": 2000}  # of the others: 500
 KEY = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MOST_NAMESPACES = 50
 

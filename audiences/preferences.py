@@ -10,27 +10,20 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from audiences import consent
-from audiences.consent import CHANNELS, LONGEST_WORDING, Said
+from audiences.consent import LONGEST_WORDING, Said
 from audiences.models import Consent, ConsentState, Profile, Topic
+from audiences.reachability import CHANNELS, WORDS, addresses_of, in_use
 from common import tokens
 from common.errors import Conflict
 
 PURPOSE, SOURCE = "preferences", "preference page"
-# As a channel is called inside a sentence.
-WORDS: dict[str, Any] = {
-    **CHANNELS,
-    "email": gettext_lazy("email"),
-    "push": gettext_lazy("push message"),
-}
 
 
 @dataclass(frozen=True)
@@ -88,8 +81,9 @@ def offers(person: Profile) -> list[Offer]:
 
 
 def channels_of(person: Profile) -> list[str]:
-    addresses = {"email": person.email, "sms": person.phone}
-    return [channel for channel, address in addresses.items() if address] or ["email"]
+    """Email and SMS where there is an address, and what else the workspace sends with."""
+    addresses, used = addresses_of(person), {"email", "sms", *in_use(person.workspace)}
+    return [channel for channel in addresses if channel in used] or ["email"]
 
 
 def allowed(state: str | None) -> bool:
@@ -145,7 +139,8 @@ def choose(person: Profile, *, chosen: Collection[str], shown: str, now: datetim
 
 def stop(person: Profile, *, now: datetime) -> None:
     """No more marketing from this house, on any channel."""
-    said = [_said(person, offer.whole, ConsentState.NO) for offer in offers(person)]
+    whole = (_choice(person, channel, None, None) for channel in CHANNELS)
+    said = [_said(person, choice, ConsentState.NO) for choice in whole]
     consent.say_all(person.workspace, said, actor=None, now=now)
 
 

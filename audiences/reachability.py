@@ -1,88 +1,176 @@
 """Whom we may write to on a channel, as SQL over `p`, the profiles table.
 
 The fan-out asks by `reason`, the last look before sending by the same `verdict`, so the two cannot disagree.
+WAYS says for each channel where its address comes from and what keeps a message from a person.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Workspace
+from audiences.models import Profile
 from audiences.query import Query
+from channels.models import ChannelConfiguration
 
-# Reasons of exclusion, by the codes of the reference catalogue (9.7).
-NO_ADDRESS, SUPPRESSED, NO_CONSENT = "050020", "050102", "050101"
+# Reasons of exclusion, by the codes of the reference catalogue (9.7). It knows none for channels beyond
+# email, SMS and push: 050029 and 050109 are ours, in its ranges.
+NO_ADDRESS, NO_NUMBER, NO_TOKEN, NO_NAME = "050020", "050153", "050030", "050029"
+NO_CONSENT, NO_SMS_CONSENT, NO_PUSH_CONSENT, NO_OTHER_CONSENT = "050101", "050104", "050111", "050109"
+SUPPRESSED, DOMAIN_SUPPRESSED, OTHER_SUPPRESSED = "050102", "050105", "050107"
 REASON_LABELS: dict[str, Any] = {
     NO_ADDRESS: _("No email address"),
+    NO_NUMBER: _("No phone number"),
+    NO_TOKEN: _("No device that takes push messages"),
+    NO_NAME: _("No address for this channel"),
     SUPPRESSED: _("On the suppression list"),
+    DOMAIN_SUPPRESSED: _("The domain is on the suppression list"),
+    OTHER_SUPPRESSED: _("On the suppression list of this channel"),
     NO_CONSENT: _("No consent for email marketing"),
+    NO_SMS_CONSENT: _("No consent for SMS marketing"),
+    NO_PUSH_CONSENT: _("No consent for push marketing"),
+    NO_OTHER_CONSENT: _("No consent for marketing on this channel"),
 }
-ADDRESSES = {"email": "p.email"}
+
+
+def _newest(namespace: str) -> str:
+    """A person may have several; the one given last is the one a message goes to."""
+    return (
+        "(SELECT i.value FROM audiences_identity i WHERE i.profile_id = p.id "
+        f"AND i.namespace = '{namespace}' ORDER BY i.id DESC LIMIT 1)"
+    )
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a channel reaches a person: `address` is SQL over `p`; the codes say what may stand in between.
+
+    `namespace` is where the address is kept when it is a row of Identity; the newest row counts.
+    """
+
+    label: Any
+    address: str
+    no_address: str = NO_NAME
+    no_consent: str = NO_OTHER_CONSENT
+    suppressed: str = OTHER_SUPPRESSED
+    namespace: str = ""
+
+
+KNOWN_BY = "COALESCE(NULLIF(p.external_id, ''), p.id::text)"  # nobody is without one
+WAYS: dict[str, Way] = {
+    "email": Way(_("Email"), "p.email", NO_ADDRESS, NO_CONSENT, SUPPRESSED),
+    "sms": Way(_("SMS"), "p.phone", NO_NUMBER, NO_SMS_CONSENT),
+    "whatsapp": Way(_("WhatsApp"), "p.phone", NO_NUMBER),
+    "line": Way(_("LINE"), _newest("line_id"), namespace="line_id"),
+    "push": Way(_("Mobile push"), _newest("push_token"), NO_TOKEN, NO_PUSH_CONSENT, namespace="push_token"),
+    "webpush": Way(_("Web push"), _newest("webpush"), NO_TOKEN, NO_PUSH_CONSENT, namespace="webpush"),
+    "webhook": Way(_("Webhook"), "COALESCE(NULLIF(p.external_id, ''), p.email)"),
+    "direct_mail": Way(_("Direct mail"), KNOWN_BY),
+    "inapp": Way(_("In-app inbox"), KNOWN_BY),
+}
+CHANNELS: dict[str, Any] = {channel: way.label for channel, way in WAYS.items()}
+# As a channel is called inside a sentence.
+WORDS: dict[str, Any] = {
+    **CHANNELS,
+    "email": _("email"),
+    "push": _("mobile push"),
+    "webpush": _("web push"),
+    "webhook": _("webhook"),
+    "direct_mail": _("direct mail"),
+    "inapp": _("in-app inbox"),
+}
 HASH = (
     "'sha256:' || encode(sha256(convert_to("
     "{workspace}::text || ':' || %s || ':' || {address}, 'UTF8')), 'hex')"
 )
 
 
+def in_use(workspace: Workspace) -> list[str]:
+    """Email, and every other channel that the workspace has an active configuration of, as in WAYS."""
+    active = ChannelConfiguration.objects.filter(
+        workspace=workspace, status=ChannelConfiguration.Status.ACTIVE
+    )
+    used = {"email", *active.values_list("channel", flat=True)}
+    return [channel for channel in WAYS if channel in used]
+
+
+def addresses_of(person: Profile) -> dict[str, str]:
+    """The person's address on each channel that could reach them, in one query."""
+    columns = ", ".join(way.address for way in WAYS.values())
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {columns} FROM audiences_profile p WHERE p.id = %s", (person.pk,))
+        found = cursor.fetchone() or ("",) * len(WAYS)
+    return {channel: address for channel, address in zip(WAYS, found, strict=True) if address}
+
+
 def reason(channel: str, category: str) -> Query:
     """An expression: the code of what keeps a message from `p`, NULL for those who may get it."""
-    return verdict(
-        workspace="p.workspace_id",
-        profile="p.id",
-        address=ADDRESSES[channel],
-        channel=channel,
-        category=category,
-    )
+    way = WAYS[channel]
+    of = {"workspace": "p.workspace_id", "profile": "p.id"}
+    if not way.namespace:
+        return verdict(**of, address=way.address, channel=channel, category=category)
+    found = verdict(**of, address="held.address", channel=channel, category=category)
+    # The address is read once, not for each question about it.
+    return Query(f"(SELECT {found.sql} FROM (SELECT {way.address} AS address OFFSET 0) held)", found.params)
 
 
 def verdict(*, workspace: str, profile: str, address: str, channel: str, category: str) -> Query:
     """The same over other columns. These are names of our own; every value is bound."""
-    found = Query(f"CASE WHEN COALESCE({address}, '') = '' THEN '{NO_ADDRESS}' WHEN ")
+    way = WAYS[channel]
+    found = Query(f"CASE WHEN COALESCE({address}, '') = '' THEN '{way.no_address}' WHEN ")
     found += suppressed(workspace=workspace, address=address, channel=channel)
-    found += Query(f" THEN '{SUPPRESSED}' ")
+    found += Query(f" THEN '{way.suppressed}' ")
+    if channel == "email":
+        found += Query("WHEN ") + by_domain(workspace=workspace, address=address)
+        found += Query(f" THEN '{DOMAIN_SUPPRESSED}' ")
     if category == "marketing":
         # “Not confirmed yet” for a whole channel: an address somebody gave and nobody has confirmed.
         found += Query(
             f"""WHEN EXISTS (SELECT 1 FROM audiences_consent c WHERE c.profile_id = {profile}
                 AND c.channel = %s AND c.topic_id IS NULL AND c.state IN ('no', 'pending'))
-                THEN '{NO_CONSENT}' """,
+                THEN '{way.no_consent}' """,
             (channel,),
         )
     return found + Query("END")
 
 
 def suppressed(*, workspace: str, address: str, channel: str) -> Query:
-    """A condition: the address, its domain, or its hash after an erasure is on the list.
+    """A condition: the address, or its hash after an erasure, is on the list.
 
     `ana+shop@…` is also held back by an entry for `ana@…`. Each EXISTS compares for equality alone, so that
     the planner hashes the list for a whole audience and uses its index for a batch.
     """
-
-    def listed(wanted: str, *params: Any) -> Query:
-        sql = f"""EXISTS (SELECT 1 FROM audiences_suppression s WHERE s.workspace_id = {workspace}
-            AND s.channel = %s AND s.address = {wanted})"""
-        return Query(sql, (channel, *params))
-
+    of = {"workspace": workspace, "channel": channel}
     tagless = f"regexp_replace({address}, '[+][^@]*@', '@')"
     has_tag = Query(f"strpos({address}, '+') > 1 AND ")
+    hashed, hashed_tagless = (HASH.format(workspace=workspace, address=one) for one in (address, tagless))
+    found = Query("(") + _listed(address, **of)
+    if channel == "email":
+        found += Query(" OR (") + has_tag + _listed(tagless, **of) + Query(")")
+    found += Query(" OR (") + _any_of("hash", channel) + Query("(") + _listed(hashed, channel, **of)
+    if channel == "email":
+        found += Query(" OR (") + has_tag + _listed(hashed_tagless, channel, **of) + Query(")")
+    return found + Query(")))")
 
-    def any_of(kind: str) -> Query:
-        # Asked once per query: only who keeps domains, or has erased somebody, pays for looking them up.
-        sql = f"""EXISTS (SELECT 1 FROM audiences_suppression s
-            WHERE s.kind = '{kind}' AND s.channel = %s AND s.kind IN ('domain', 'hash')) AND """
-        return Query(sql, (channel,))
 
-    def hashed(of: str) -> Query:
-        return listed(HASH.format(workspace=workspace, address=of), channel)
+def by_domain(*, workspace: str, address: str) -> Query:
+    """A condition: the whole domain of an email address is on the list."""
+    domain = _listed(f"'@' || split_part({address}, '@', 2)", workspace=workspace, channel="email")
+    return Query("(") + _any_of("domain", "email") + domain + Query(")")
 
-    parts = [
-        *(Query("("), listed(address)),
-        *(Query(" OR ("), any_of("domain"), listed(f"'@' || split_part({address}, '@', 2)"), Query(")")),
-        *(Query(" OR ("), has_tag, listed(tagless), Query(") OR ("), any_of("hash"), Query("(")),
-        *(hashed(address), Query(" OR ("), has_tag, hashed(tagless), Query("))))")),
-    ]
-    whole = Query("")
-    for part in parts:
-        whole += part
-    return whole
+
+def _listed(wanted: str, *params: Any, workspace: str, channel: str) -> Query:
+    sql = f"""EXISTS (SELECT 1 FROM audiences_suppression s WHERE s.workspace_id = {workspace}
+        AND s.channel = %s AND s.address = {wanted})"""
+    return Query(sql, (channel, *params))
+
+
+def _any_of(kind: str, channel: str) -> Query:
+    # Asked once per query: only who keeps domains, or has erased somebody, pays for looking them up.
+    sql = f"""EXISTS (SELECT 1 FROM audiences_suppression s
+        WHERE s.kind = '{kind}' AND s.channel = %s AND s.kind IN ('domain', 'hash')) AND """
+    return Query(sql, (channel,))

@@ -22,15 +22,14 @@ from accounts import audit
 from accounts.access import Actor, may, require
 from accounts.models import User, Workspace
 from audiences.access import MANAGE as SEE
-from audiences.consent import CHANNELS
 from audiences.models import Profile, Suppression
-from audiences.reachability import HASH
+from audiences.reachability import CHANNELS, HASH, addresses_of
 from channels.access import MANAGE
 from channels.kinds import clean_email, clean_phone
 from common.errors import Conflict, Invalid, NotFound, Problem
 from common.text import has_control
 
-PAGE, MOST_TOLD, LONGEST_REASON = 5000, 5000, 60
+PAGE, MOST_TOLD, LONGEST_REASON, LONGEST_ADDRESS = 5000, 5000, 60, 254
 # Somebody asked for this themselves: taking it back needs a second look.
 ASKED_FOR = ("complaint", "unsubscribe", "erased")
 
@@ -134,7 +133,7 @@ def as_stored(channel: str, text: str) -> tuple[str, str]:
         return Suppression.Kind.DOMAIN, "@" + clean_email("x@" + given.lstrip("*@")).partition("@")[2]
     if channel == "email":
         return Suppression.Kind.ADDRESS, clean_email(given)
-    return Suppression.Kind.ADDRESS, clean_phone(given) if channel == "sms" else given
+    return Suppression.Kind.ADDRESS, clean_phone(given) if channel in ("sms", "whatsapp") else given
 
 
 def cleaned(entry: Entry) -> tuple[str, str, str, str]:
@@ -153,15 +152,21 @@ def cleaned(entry: Entry) -> tuple[str, str, str, str]:
         kind, address = as_stored(entry.channel, entry.address)
     except Invalid as error:
         raise Invalid(Problem(error.code, error.detail, "address")) from error
-    if len(address) > 254:
+    if len(address) > LONGEST_ADDRESS:
         raise Invalid(Problem("too_long", _("The address is too long."), "address"))
     return entry.channel, kind, address, reason
 
 
 # ---- verbs ----------------------------------------------------------------------------------------
 def suppress(*, workspace_id: int, channel: str, address: str, reason: str, now: datetime) -> None:
-    """For the product itself (bounces, complaints). The first reason stays."""
+    """For the product itself (bounces, complaints, devices that are gone). The first reason stays.
+
+    An address too long for the list, as a browser's subscription is, is kept as its hash.
+    """
     kind, stored = as_stored(channel, address)
+    if len(stored) > LONGEST_ADDRESS:
+        replace_by_hashes(workspace_id, [(channel, stored)], reason=reason, now=now)
+        return
     given = {"kind": kind, "reason": reason, "at": now}
     Suppression.objects.get_or_create(
         workspace_id=workspace_id, channel=channel, address=stored, defaults=given
@@ -243,11 +248,12 @@ def remove(entry: Suppression, *, is_sure: bool = False, actor: Actor, now: date
 def holding(person: Profile) -> list[Suppression]:
     """The entries that keep messages from the person: by address, by domain, by hash."""
     found = Q(pk=None)
-    for channel, address in (("email", person.email), ("sms", person.phone)):
-        if address:
-            plain = [address, re.sub(r"[+][^@]*@", "@", address)]
-            forms = [*plain, "@" + address.rpartition("@")[2]] if channel == "email" else [address]
-            found |= Q(channel=channel, address__in=forms) | Q(channel=channel, address__in=_hashes(plain))
+    for channel, address in addresses_of(person).items():
+        plain = [address]
+        if channel == "email":
+            plain.append(re.sub(r"[+][^@]*@", "@", address))
+        forms = [*plain, "@" + address.rpartition("@")[2]] if channel == "email" else plain
+        found |= Q(channel=channel, address__in=forms) | Q(channel=channel, address__in=_hashes(plain))
     rows = Suppression.objects.filter(found, workspace=person.workspace_id)
     return list(rows.order_by("channel", "pk"))
 

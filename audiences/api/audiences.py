@@ -178,7 +178,7 @@ class Members(APIView):
     @extend_schema(
         operation_id="audiences_members",
         parameters=[
-            OpenApiParameter("channel", str, enum=sorted(reachability.ADDRESSES)),
+            OpenApiParameter("channel", str, enum=sorted(reachability.WAYS)),
             OpenApiParameter("reason", str, description="Only those whom this code keeps from the channel."),
             *PAGING,
         ],
@@ -204,8 +204,8 @@ def _paging(request: Request) -> tuple[str, str | None, int, int]:
     """Channel, reason, the number to go on from, how many. Raises Invalid."""
     query, problems = request.query_params, []
     channel, reason = query.get("channel", "email"), query.get("reason")
-    if channel not in reachability.ADDRESSES:
-        known = ", ".join(sorted(reachability.ADDRESSES))
+    if channel not in reachability.WAYS:
+        known = ", ".join(sorted(reachability.WAYS))
         problems.append(
             Problem("unknown_channel", _("Give one of: %(known)s.") % {"known": known}, "/channel")
         )

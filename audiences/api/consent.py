@@ -23,6 +23,7 @@ from audiences.consent import Said, Verdict
 from audiences.models import ConsentState, Topic
 from audiences.models.consent import Statement
 from audiences.namespaces import namespaces_of
+from audiences.reachability import CHANNELS
 from common.api import PAGING, CursorPages, StrictSerializer, page_of
 from common.errors import Invalid, Problem
 
@@ -59,7 +60,7 @@ class TopicChange(StrictSerializer):
 class ConsentShape(StrictSerializer):
     """Without a topic it speaks of the whole channel."""
 
-    channel = serializers.ChoiceField(list(consent.CHANNELS))
+    channel = serializers.ChoiceField(list(CHANNELS))
     topic = serializers.CharField(source="topic.key", default=None, allow_null=True)
     state = serializers.ChoiceField(ConsentState.choices)
     source = serializers.CharField()  # type: ignore[assignment]
@@ -76,7 +77,7 @@ class ConsentWrite(StrictSerializer):
 
     profileId = serializers.IntegerField(required=False)
     identity = IdentityShape(required=False)
-    channel = serializers.ChoiceField(list(consent.CHANNELS))
+    channel = serializers.ChoiceField(list(CHANNELS))
     topic = serializers.CharField(max_length=63, required=False, allow_null=True)
     state = serializers.ChoiceField(ConsentState.choices)
     source = serializers.CharField(max_length=consent.LONGEST_SOURCE)  # type: ignore[assignment]

@@ -13,10 +13,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
-from audiences import consent, suppression
+from audiences import suppression
 from audiences.api import bodies
 from audiences.api.shapes import ItemFault
 from audiences.models import Suppression
+from audiences.reachability import CHANNELS
 from audiences.suppression import Added, Entry
 from channels.access import MANAGE
 from common.api import PAGING, CursorPages, StrictSerializer, page_of
@@ -31,7 +32,7 @@ class SuppressionShape(StrictSerializer):
     """`address` is an address, a domain as “@example.com”, or “sha256:…” of an erased one."""
 
     id = serializers.IntegerField(read_only=True)
-    channel = serializers.ChoiceField(list(consent.CHANNELS))
+    channel = serializers.ChoiceField(list(CHANNELS))
     kind = serializers.ChoiceField(Suppression.Kind.choices, read_only=True)
     address = serializers.CharField(max_length=254)
     reason = serializers.CharField(max_length=60)
@@ -39,7 +40,7 @@ class SuppressionShape(StrictSerializer):
 
 
 class SuppressionWrite(StrictSerializer):
-    channel = serializers.ChoiceField(list(consent.CHANNELS))
+    channel = serializers.ChoiceField(list(CHANNELS))
     address = serializers.CharField(max_length=254)
     reason = serializers.CharField(max_length=60)
 

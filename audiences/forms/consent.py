@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Workspace
-from audiences.consent import CHANNELS
 from audiences.models import ConsentState, Topic
+from audiences.reachability import CHANNELS
 from audiences.suppressionlists import MOST_BYTES
 
 

@@ -9,11 +9,11 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from audiences.consent import CHANNELS
 from audiences.imports.jobs import Preview
 from audiences.imports.mapping import MATCHES, Known
 from audiences.imports.sniff import DELIMITERS, ENCODINGS, MAX_BYTES
 from audiences.models import AttributeDefinition, Audience, Import
+from audiences.reachability import CHANNELS
 
 LABELS = {
     "email": gettext_lazy("Email"),

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 
 from audiences.imports.controls import has_control
+from audiences.namespaces import LONGEST
 
 YES = [
     "y",
@@ -265,8 +266,9 @@ def identity(namespace: str, cell: str) -> str:
 
 def _identity(namespace: str, name: str) -> str:
     text = unicodedata.normalize("NFC", name).strip()
-    if not 0 < len(text) <= 500:
-        raise Refused("bad_identity", "500")
+    most = LONGEST.get(namespace, 500)
+    if not 0 < len(text) <= most:
+        raise Refused("bad_identity", str(most))
     if namespace == "line_id" and not _LINE_ID.fullmatch(text):
         raise Refused("bad_line_id")
     return text

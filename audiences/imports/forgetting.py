@@ -11,6 +11,7 @@ OVER = (Import.State.COMPLETED, Import.State.CANCELLED, Import.State.FAILED)
 WAITING = """
 DELETE FROM {table} WHERE email = ANY(%(addresses)s) OR phone = ANY(%(addresses)s)
    OR identities -> 'line_id' ?| %(addresses)s OR identities -> 'push_token' ?| %(addresses)s
+   OR identities -> 'webpush' ?| %(addresses)s
 RETURNING number
 """
 

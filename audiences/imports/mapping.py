@@ -19,11 +19,11 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Workspace
 from audiences.attributes import KEY, RESERVED, definitions_of
-from audiences.consent import CHANNELS
 from audiences.imports.cells import DATE_FORMATS
 from audiences.imports.controls import has_control
 from audiences.models import AttributeDefinition, Import, ImportMapping, Topic
 from audiences.namespaces import COLUMNS, namespaces_of
+from audiences.reachability import CHANNELS
 from common.errors import Invalid, Problem
 
 MATCHES = ("email", "phone", "external_id")

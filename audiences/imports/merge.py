@@ -61,7 +61,7 @@ JOIN audiences_profile p ON p.workspace_id = %(workspace)s AND p.{match} = s.{ma
 CROSS JOIN jsonb_path_query(s.identities -> %(namespace)s, '$[*]') AS held(name)
 WHERE s.number > %(after)s AND s.number <= %(last)s AND s.identities ? %(namespace)s
 ORDER BY s.number
-ON CONFLICT (workspace_id, namespace, value) DO NOTHING
+ON CONFLICT (workspace_id, namespace, md5(value)) DO NOTHING
 """
 
 FOREIGN = """
@@ -70,7 +70,7 @@ SELECT %(job)s, s.number, %(column)s, left(i.value, 80), 'identity_taken', '', F
 JOIN audiences_profile p ON p.workspace_id = %(workspace)s AND p.{match} = s.{match}
 CROSS JOIN jsonb_path_query(s.identities -> %(namespace)s, '$[*]') AS held(name)
 JOIN audiences_identity i ON i.workspace_id = %(workspace)s AND i.namespace = %(namespace)s
-     AND i.value = held.name #>> '{}' AND i.profile_id <> p.id
+     AND md5(i.value) = md5(held.name #>> '{}') AND i.profile_id <> p.id
 WHERE s.number > %(after)s AND s.number <= %(last)s
 """
 

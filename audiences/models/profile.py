@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import MD5
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -71,20 +72,21 @@ class IdentityNamespace(models.Model):
 
 
 class Identity(models.Model):
-    """A name of a person in a namespace that is no column: a push token, a LINE id, a workspace's own."""
+    """A name of a person in a namespace that is no column: a push token, a LINE id, a workspace's own.
+
+    A browser's push subscription may be longer than an index takes, so the digest is what is unique.
+    """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
     profile = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="identities")
     namespace = models.CharField(max_length=63)
-    value = models.CharField(max_length=500)
+    value = models.CharField(max_length=2000)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         default_permissions = ()
         ordering = ["namespace", "value"]
-        constraints = [
-            models.UniqueConstraint(fields=["workspace", "namespace", "value"], name="identity_once")
-        ]
+        constraints = [models.UniqueConstraint("workspace", "namespace", MD5("value"), name="identity_once")]
 
     def __str__(self) -> str:
         return f"{self.namespace}: {self.value}"

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from audiences.models import ConsentState, Topic
 from audiences.query import Query
-from audiences.reachability import ADDRESSES
+from audiences.reachability import CHANNELS, WORDS
 from audiences.rules.reading import Reader, echo
 from audiences.rules.scope import Scope
 
@@ -35,7 +35,7 @@ class OfConsent:
 
 
 def read(raw: dict[str, Any], reader: Reader, pointer: str) -> OfConsent | None:
-    channel = reader.choice(raw["consent"], ADDRESSES, "rule_unknown_channel", f"{pointer}/consent")
+    channel = reader.choice(raw["consent"], CHANNELS, "rule_unknown_channel", f"{pointer}/consent")
     op = reader.choice(raw.get("op"), OPERATORS, "rule_unknown_operator", f"{pointer}/op")
     value = reader.choice(raw.get("value"), VALUES, "rule_bad_value", f"{pointer}/value")
     key, topic = raw.get("topic"), None
@@ -65,7 +65,7 @@ def said(channel: str, topic_id: int | None, value: str) -> Query:
 
 
 def words(asked: OfConsent, scope: Scope) -> str:
-    what = asked.channel
+    what = WORDS[asked.channel]
     if asked.topic:
-        what = _("“%(topic)s” by %(channel)s") % {"topic": asked.topic.name, "channel": asked.channel}
+        what = _("“%(topic)s” by %(channel)s") % {"topic": asked.topic.name, "channel": WORDS[asked.channel]}
     return str(OPERATORS[asked.op] % {"what": what, "value": VALUES[asked.value]})

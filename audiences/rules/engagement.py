@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from accounts.access import Actor
 from accounts.models import Workspace
 from audiences.query import Query
-from audiences.reachability import ADDRESSES
+from audiences.reachability import CHANNELS, WORDS
 from audiences.rules import counting
 from audiences.rules.counting import Count
 from audiences.rules.phrases import times, within
@@ -77,7 +77,7 @@ def read(raw: dict[str, Any], reader: Reader, pointer: str) -> OfMessages | None
         detail = _("There is no campaign %(number)s in this workspace.") % {"number": echo(campaign)}
         reader.fault("rule_unknown_campaign", detail, f"{pointer}/campaign")
     if channel is not None:
-        channel = reader.choice(channel, ADDRESSES, "rule_unknown_channel", f"{pointer}/channel")
+        channel = reader.choice(channel, CHANNELS, "rule_unknown_channel", f"{pointer}/channel")
     if name is None or count is None or len(reader.problems) > before:
         return None
     return OfMessages(name, count, campaign, channel)
@@ -111,5 +111,5 @@ def _what(asked: OfMessages, scope: Scope) -> str:
     if asked.campaign is not None:
         return _("“%(text)s”") % {"text": _campaign(asked.campaign, scope) or asked.campaign}
     if asked.channel is not None:
-        return _("a message by %(channel)s") % {"channel": asked.channel}
+        return _("a message by %(channel)s") % {"channel": WORDS[asked.channel]}
     return _("a message")

@@ -26,7 +26,7 @@ class Reachable:
 
 
 def read(raw: dict[str, Any], reader: Reader, pointer: str) -> Reachable | None:
-    known = reachability.ADDRESSES
+    known = reachability.CHANNELS
     channel = reader.choice(raw["reachable"], known, "rule_unknown_channel", f"{pointer}/reachable")
     op = reader.choice(raw.get("op"), OPERATORS, "rule_unknown_operator", f"{pointer}/op")
     return Reachable(channel, op) if channel and op else None
@@ -40,4 +40,4 @@ def sql(asked: Reachable, scope: Scope) -> Query:
 
 
 def words(asked: Reachable, scope: Scope) -> str:
-    return str(OPERATORS[asked.op] % {"channel": asked.channel})
+    return str(OPERATORS[asked.op] % {"channel": reachability.WORDS[asked.channel]})

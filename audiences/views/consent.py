@@ -18,6 +18,7 @@ from audiences import access, confirmations, consent, erasure, suppression
 from audiences import topics as lists
 from audiences.forms.consent import SayForm, TopicForm
 from audiences.models import Profile, Topic
+from audiences.reachability import CHANNELS
 from audiences.views.common import actor_of, show_faults, workspace_of
 from common.errors import Invalid
 
@@ -126,7 +127,7 @@ def _consent_of(person: Profile) -> dict[str, Any]:
         "consents": person.consents.select_related("topic").order_by("channel", "topic__name"),
         "history": person.consent_history.select_related("topic")[:HISTORY],
         "suppressions": suppression.holding(person),
-        "channels": consent.CHANNELS,
+        "channels": CHANNELS,
     }
 
 

@@ -58,13 +58,6 @@ FIELDS = {
     "composition": gettext_lazy("composition"),
     "topic": gettext_lazy("topic"),
 }
-CHANNELS = {
-    "email": gettext_lazy("email"),
-    "sms": gettext_lazy("SMS"),
-    "push": gettext_lazy("push"),
-    "line": gettext_lazy("LINE"),
-    "webhook": gettext_lazy("webhook"),
-}
 
 
 @login_required
@@ -138,7 +131,7 @@ def _channels(reach: dict[str, dict[str, int]]) -> list[tuple[str, str, int, lis
 
 
 def channel_name(channel: str) -> str:
-    return str(CHANNELS.get(channel, channel))
+    return str(reachability.WORDS.get(channel, channel))
 
 
 def _label(code: str) -> str:
@@ -209,7 +202,7 @@ def unreached(request: HttpRequest, pk: int, channel: str, code: str) -> HttpRes
     """The people behind a number of people not reached."""
     audience = audience_of(request, pk)
     access.profiles_for(actor_of(request), audience.workspace)
-    if channel not in reachability.ADDRESSES or code not in reachability.REASON_LABELS:
+    if channel not in reachability.WAYS or code not in reachability.REASON_LABELS:
         raise NotFound(_("There is no such channel or reason."))
     after = request.GET.get("after", "")
     first = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else 0

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.access import require
 from audiences import suppression, suppressionlists
 from audiences.forms.consent import SuppressForm, SuppressionFileForm
+from audiences.reachability import CHANNELS
 from audiences.suppression import Added, Entry
 from audiences.views.common import actor_of, show_faults, workspace_of
 from channels.access import MANAGE
@@ -42,6 +43,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
     page |= {
         "page": Paginator(rows, PAGE).get_page(request.GET.get("page")),
         "search": search,
+        "channels": CHANNELS,
         "form": form,
         "file_form": file_form,
     }

@@ -51,7 +51,7 @@ def slow_rule(lines: int = 150) -> dict[str, Any]:
 def test_people_sizes_and_a_sample_are_told(where: Workspace) -> None:
     Profile.objects.filter(workspace=where, email="p0@example.com").update(email=None, phone="+886912345678")
     found = livecount.count(ANN, where, token="a", with_people=True)
-    assert (found.people, found.workspace_people, found.share, found.reachable) == (5, 10, 50.0, 4)
+    assert (found.people, found.workspace_people, found.share, found.reachable) == (5, 10, 50.0, {"email": 4})
     assert found.sample is not None and len(found.sample) == 5
     assert not found.is_estimate and not found.is_slow and not found.is_everybody and found.plan == ""
     assert livecount.count(ANN, where, token="a").sample is None

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from audiences import consent, preferences
 from audiences.models import Consent, ConsentEntry, Profile, Topic
+from audiences.reachability import WAYS
 from campaigns.models import Run
 from campaigns.reports.metrics import ledger
 from common import tokens
@@ -85,7 +86,8 @@ def test_one_button_stops_all_marketing_even_during_a_run(
     builders.live(ana.workspace, now=timezone.now(), html=html)
     answer = browser.post(path(ana), {"stop": "1"})
     assert "no more marketing" in answer.content.decode()
-    assert Consent.objects.get(topic=None).state == "no"
+    said = Consent.objects.filter(topic=None)
+    assert {(one.channel, one.state) for one in said} == {(channel, "no") for channel in WAYS}
     call_command("deliver")
     assert (ledger(Run.objects.get()).accepted, ledger(Run.objects.get()).excluded) == (0, 1)
 

@@ -183,7 +183,7 @@ class OfEngagement:
     def inputs(self, given: Given, known: Vocabulary) -> list[Input]:
         any_campaign, any_channel = ("", _("any campaign")), ("", _("any channel"))
         campaigns = [any_campaign, *known.campaigns]
-        channels = [any_channel, *((name, name) for name in known.channels)]
+        channels = [any_channel, *known.channels.items()]
         return [
             *count_inputs(given),
             Input(

@@ -25,7 +25,8 @@ class OfConsent:
 
     def subjects(self, known: Vocabulary) -> list[tuple[Any, Options]]:
         named = [
-            (f"consent:{name}", _("Consent · %(channel)s") % {"channel": name}) for name in known.channels
+            (f"consent:{name}", _("Consent · %(channel)s") % {"channel": label})
+            for name, label in known.channels.items()
         ]
         return [(_("Permission"), named)]
 
@@ -66,7 +67,8 @@ class Reachable:
 
     def subjects(self, known: Vocabulary) -> list[tuple[Any, Options]]:
         named = [
-            (f"reachable:{name}", _("Reachable · %(channel)s") % {"channel": name}) for name in known.channels
+            (f"reachable:{name}", _("Reachable · %(channel)s") % {"channel": label})
+            for name, label in known.channels.items()
         ]
         return [(_("Permission"), named)]
 

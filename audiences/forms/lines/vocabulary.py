@@ -9,7 +9,7 @@ from accounts.access import Actor, visible_to
 from accounts.models import Workspace
 from audiences.access import VIEW
 from audiences.models import AttributeDefinition, Audience
-from audiences.reachability import ADDRESSES
+from audiences.reachability import CHANNELS
 from audiences.rules.engagement import LENT, Engagement
 from audiences.rules.fields import CHOICE, Field
 from audiences.rules.scope import Scope
@@ -49,8 +49,8 @@ class Vocabulary:
         return [(str(pk), name) for pk, name in LENT.campaigns(self.actor, self.workspace)]
 
     @property
-    def channels(self) -> list[str]:
-        return list(ADDRESSES)
+    def channels(self) -> dict[str, Any]:
+        return CHANNELS
 
     @property
     def engagements(self) -> dict[str, Engagement]:
