@@ -14,6 +14,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 from audiences.imports.controls import has_control
 from audiences.namespaces import LONGEST
+from channels.kinds import clean_subscription
+from common.errors import Invalid
 
 YES = [
     "y",
@@ -271,4 +273,11 @@ def _identity(namespace: str, name: str) -> str:
         raise Refused("bad_identity", str(most))
     if namespace == "line_id" and not _LINE_ID.fullmatch(text):
         raise Refused("bad_line_id")
-    return text
+    return _subscription(text) if namespace == "webpush" else text
+
+
+def _subscription(text: str) -> str:
+    try:
+        return clean_subscription(text)
+    except Invalid as error:
+        raise Refused(error.problems[0].code) from None

@@ -25,6 +25,9 @@ REASONS: dict[str, Any] = {
     ),
     "bad_identity": gettext_lazy("The identity is too long: at most %(extra)s characters."),
     "bad_line_id": gettext_lazy("This is not a LINE user id: U and 32 digits or letters from a to f."),
+    "bad_subscription": gettext_lazy(
+        "This is not a browser’s push subscription: JSON with “endpoint” and “keys”."
+    ),
     "row_bad_locale": gettext_lazy("This is not a language; write one like zh-TW."),
     "row_bad_time_zone": gettext_lazy("This is not a time zone; write one like Asia/Taipei."),
     "row_bad_number": gettext_lazy("This is not a number, or not one of ordinary size."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -30,6 +31,11 @@ def manager(where: Workspace) -> User:
     return builders.person(where, "manager")
 
 
+POINT = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
+SUBSCRIPTION = {  # longer than an index takes
+    "endpoint": "https://push.example/" + "".join(f"{n:04x}" for n in range(360)),
+    "keys": {"auth": "BTBZMqHH6r4Tts7J_aSIgg", "p256dh": POINT},
+}
 NAMED = [
     ("email", " ANA@Example.com", "ana@example.com"),
     ("phone", "+886 912-345-678", "+886912345678"),
@@ -37,6 +43,7 @@ NAMED = [
     ("push_token", "dGVzdA", "dGVzdA"),
     ("line_id", LINE, LINE),
     ("card", "0001", "0001"),
+    ("webpush", json.dumps(SUBSCRIPTION), json.dumps(SUBSCRIPTION, separators=(",", ":"))),
 ]
 
 
@@ -63,6 +70,7 @@ def test_a_person_is_made_and_found_by_an_identity_of_every_namespace(
         *[("email", "nobody", "bad_email"), ("phone", "12", "bad_phone"), ("line_id", "Ux", "bad_line_id")],
         *[("external_id", "", "bad_identity"), ("external_id", "x" * 129, "bad_identity")],
         *[("push_token", "x" * 501, "bad_identity"), ("card", "a\0", "control_char")],
+        *[("webpush", "{}", "bad_subscription"), ("webpush", "[" * 1000, "bad_subscription")],
         *[("card", "\ud800", "control_char"), ("email", "a@x.tw\r\nBcc: b@x.tw", "control_char")],
         *[("email", None, "bad_identity"), ("email", ["a@x.tw"], "bad_identity")],
         *[("nowhere", "x", "unknown_namespace"), ("id", "1", "unknown_namespace")],
