@@ -25,6 +25,7 @@ FIELDS = (
     "ends_at",
     "create_profiles",
     "on_uncertain",
+    "rule_set",
 )
 CONTENT = ("subject", "preheader", "html", "text")
 
@@ -71,7 +72,7 @@ def save(campaign: Campaign, *, revision: int, actor: Actor, now: datetime, **ch
         detail = _("%(who)s saved it at %(at)s. Your text is still here; load the page to see theirs.")
         saved_at = timezone.localtime(locked.changed_at)
         raise Conflict(detail % {"who": locked.edited_by or _("Somebody"), "at": f"{saved_at:%H:%M:%S}"})
-    for related in ("audience", "configuration"):
+    for related in ("audience", "configuration", "rule_set"):
         if (chosen := changes.get(related)) and chosen.workspace_id != locked.workspace_id:
             raise Invalid(Problem("unknown", _("This is not known here. Choose from the list."), related))
     for name in FIELDS:

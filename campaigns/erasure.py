@@ -28,6 +28,10 @@ WHERE m.profile_id = %(profile)s OR (m.address = ANY(%(addresses)s) AND m.run_id
     WHERE c.workspace_id = %(workspace)s AND r.kind = %(standing)s))
 RETURNING m.run_id, m.action, m.ref
 """
+COUNTS = (
+    "DELETE FROM campaigns_sentcount WHERE profile_id = %s",
+    "DELETE FROM campaigns_caphold WHERE profile_id = %s",
+)
 BESIDE = (
     """
     DELETE FROM campaigns_messagecontext m USING unnest(%s::bigint[], %s::int[], %s::bigint[])
@@ -61,6 +65,8 @@ def forget(*, profile_id: int, workspace_id: int, addresses: Sequence[str], **_s
         cursor.execute(WAIT_FOR_FAN_OUT, [workspace_id, Run.State.EXPANDING])
         cursor.execute(MESSAGES, values)
         names = cursor.fetchall()
+        for statement in COUNTS:
+            cursor.execute(statement, [profile_id])
         if names:
             columns = [list(column) for column in zip(*names, strict=True)]
             for statement in BESIDE:

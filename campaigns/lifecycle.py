@@ -326,6 +326,7 @@ def duplicate(campaign: Campaign, *, actor: Actor, now: datetime) -> Campaign:
         reach=campaign.reach,
         waves=campaign.waves,
         rate=campaign.rate,
+        rule_set=campaign.rule_set,
         languages=campaign.languages,
         experiment=campaign.experiment,
         create_profiles=campaign.create_profiles,

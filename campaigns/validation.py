@@ -17,7 +17,7 @@ from audiences.models import Audience
 from campaigns.models import Action, Campaign, Status
 from channels import rendering
 from channels.messages import Content
-from channels.models import ChannelConfiguration
+from channels.models import ChannelConfiguration, RuleState
 from common.errors import Invalid
 
 ERROR, WARNING = "error", "warning"
@@ -42,7 +42,7 @@ class Finding:
 
 def validate(campaign: Campaign, *, now: datetime) -> list[Finding]:
     """Every finding, errors first."""
-    found = [*_audience(campaign), *_schedule(campaign, now), *_actions(campaign)]
+    found = [*_audience(campaign), *_schedule(campaign, now), *_rule_set(campaign), *_actions(campaign)]
     return sorted(found, key=lambda finding: not finding.is_error)
 
 
@@ -78,6 +78,13 @@ def _schedule(campaign: Campaign, now: datetime) -> Iterator[Finding]:
     if ends and (ends <= now or (starts and ends <= starts)):
         message = _("The end must lie after the start and in the future.")
         yield _error("end_too_early", "schedule", "ends_at", message)
+
+
+def _rule_set(campaign: Campaign) -> Iterator[Finding]:
+    chosen = campaign.rule_set
+    if chosen and (chosen.state != RuleState.ACTIVE or chosen.is_global):
+        message = _("The rule set “%(name)s” is not active. Activate it, or choose another one.")
+        yield _error("rule_set_inactive", "properties", "rule_set", message % {"name": chosen.name})
 
 
 def _actions(campaign: Campaign) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ def definition(campaign: Campaign) -> dict[str, Any]:
         "schedule": campaign.schedule,
         "waves": campaign.waves,
         "rate": campaign.rate,
+        "rule_set": campaign.rule_set_id,
         "languages": campaign.languages,
         "experiment": campaign.experiment,
         "starts_at": campaign.starts_at.isoformat() if campaign.starts_at else None,

@@ -19,6 +19,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
+from campaigns.delivery import caps
 from campaigns.models import Batch
 
 LEASE = timedelta(seconds=settings.LEASE_SECONDS)
@@ -207,6 +208,8 @@ def record(
                     named = (claimed.run_id, claimed.action, one.ref, one.n)
                     said = (str(one.outcome), one.code[:20], one.detail)
                     copy.write_row((*named, *said, now, one.retry_at, one.provider_id))
+            places = (claimed.run_id, claimed.action)
+            caps.settle(places, [(one.ref, str(one.outcome)) for one in tried], now=now)
     return bool(row[0])
 
 
@@ -218,6 +221,7 @@ def release(claimed: Claim, *, now: datetime, send_after: datetime | None = None
     hours, or a campaign paused ten times, never makes a batch look deadly.
     """
     soon = now + timedelta(seconds=5)
+    caps.let_go(claimed.places())
     with connection.cursor() as cursor:
         cursor.execute(REST, {**claimed.places(), "soon": soon})
         left, next_at = cursor.fetchone()

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from audiences import lastlook
 from audiences.context import contexts
-from campaigns.delivery import claims
+from campaigns.delivery import claims, limits
 from campaigns.delivery.claims import TRIES, Claim, Due, LeaseLost, Tried
 from campaigns.delivery.content import Letter, action_of, letter
 from campaigns.delivery.gate import Gate, Opening
@@ -83,10 +83,12 @@ def _deliver(claimed: Claim) -> None:
 
 def _prepare(claimed: Claim) -> _Delivery:
     """Everything the batch needs, in a handful of queries, and the last look."""
-    run = Run.objects.select_related("version", "campaign").get(pk=claimed.run_id)
+    run = Run.objects.select_related("version", "campaign__workspace").get(pk=claimed.run_id)
     action = action_of(run.version.definition, claimed.action)
     written = letter(run.version_id, claimed.action, 0)
     due, excluded = _look(run.campaign.workspace_id, written, claims.fetch(claimed))
+    looked = limits.look(run, action, due, now=timezone.now())
+    due, excluded = looked.due, [*excluded, *looked.tried]
     if excluded:
         claims.record(claimed, excluded, horizon=None, now=timezone.now())
     beside: dict[int, MessageContext] = {}

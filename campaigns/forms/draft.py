@@ -16,7 +16,7 @@ from audiences.access import choosable
 from audiences.models import Audience
 from campaigns.access import hidden_audiences
 from campaigns.models import Action, Campaign
-from channels.models import ChannelConfiguration
+from channels.models import ChannelConfiguration, RuleSet, RuleState
 from channels.rendering import CONTROLS
 
 if TYPE_CHECKING:
@@ -61,6 +61,13 @@ class PropertiesForm(TabForm):
     configuration = forms.ModelChoiceField(
         label=_("Channel configuration"), queryset=ChannelConfiguration.objects.none(), required=False
     )
+    rule_set = forms.ModelChoiceField(
+        label=_("Rule set"),
+        queryset=RuleSet.objects.none(),
+        required=False,
+        empty_label=_("None of its own"),
+        help_text=_("Frequency caps and quiet hours beside those that hold for everything."),
+    )
     on_uncertain = forms.ChoiceField(
         label=_("When it is uncertain whether a message left"), choices=Campaign.OnUncertain
     )
@@ -77,6 +84,13 @@ class PropertiesForm(TabForm):
             kind=self.campaign.category,
             status=ChannelConfiguration.Status.ACTIVE,
         )
+        rules = self.fields["rule_set"]
+        assert isinstance(rules, forms.ModelChoiceField)
+        rules.queryset = RuleSet.objects.filter(
+            workspace=self.campaign.workspace, is_global=False, state=RuleState.ACTIVE
+        )
+        if self.campaign.category != Campaign.Category.MARKETING:
+            del self.fields["rule_set"]
         if self.campaign.type != Campaign.Type.API_TRIGGERED:
             del self.fields["create_profiles"]
 
@@ -87,6 +101,7 @@ class PropertiesForm(TabForm):
             "description": draft.description,
             "tags": ", ".join(draft.tags),
             "configuration": self.action.configuration_id,
+            "rule_set": draft.rule_set_id,
             "on_uncertain": draft.on_uncertain,
             "create_profiles": draft.create_profiles,
         }

@@ -10,6 +10,7 @@ from campaigns.models.campaign import (
     Status,
     Version,
 )
+from campaigns.models.caps import CapHold, CapTally, SentCount
 from campaigns.models.event import Event
 from campaigns.models.message import Attempt, Execution, Message, MessageContext, Outcome
 from campaigns.models.run import Batch, Run
@@ -21,6 +22,8 @@ __all__ = [
     "Campaign",
     "CampaignGroupPermission",
     "CampaignUserPermission",
+    "CapHold",
+    "CapTally",
     "Event",
     "Execution",
     "Folder",
@@ -29,6 +32,7 @@ __all__ = [
     "MessageContext",
     "Outcome",
     "Run",
+    "SentCount",
     "Status",
     "Version",
 ]

@@ -14,7 +14,7 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from accounts.models import AccessLabel, User, Workspace
 from audiences.models import Audience
-from channels.models import ChannelConfiguration
+from channels.models import ChannelConfiguration, RuleSet
 
 
 class Status(models.TextChoices):
@@ -105,6 +105,15 @@ class Campaign(models.Model):
     waves = models.JSONField(_("waves"), default=dict, blank=True)
     rate = models.PositiveIntegerField(
         _("delivery rate"), null=True, blank=True, help_text=_("Messages per second, at most.")
+    )
+    rule_set = models.ForeignKey(
+        RuleSet,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        verbose_name=_("rule set"),
+        related_name="campaigns",
+        help_text=_("Frequency caps and quiet hours beside those that hold for everything."),
     )
     languages = models.JSONField(_("languages"), default=dict, blank=True)
     experiment = models.JSONField(_("experiment"), default=dict, blank=True)

@@ -32,6 +32,11 @@ SELECT code, count(*) FROM (
 REASON_LABELS: dict[str, Any] = {
     **EXCLUSION_LABELS,
     "050302": _("The message could not be written for this person"),
+    "050002": _("Over a frequency cap"),
+    "050103": _("The address is not on the allowed list"),
+    "050106": _("The domain is not on the allowed list"),
+    "quiet_hours": _("In quiet hours"),
+    "not_reached": _("Not reached within twelve hours at the delivery rate"),
     "abandoned": _("Given up after its worker failed again and again"),
     "worker_lost": _("The worker died after it may have handed the message over"),
     "stopped": _("The campaign was stopped"),
