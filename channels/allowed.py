@@ -112,7 +112,7 @@ def as_stored(text: str) -> str:
 
 
 def not_allowed(workspace_id: int, addresses: Sequence[str]) -> dict[int, str]:
-    """The places in `addresses` that get nothing, each with its reason's code. Empty while the list is off."""
+    """The places in `addresses` that get nothing, each with its code; none while the list is off."""
     if not AllowedList.objects.filter(workspace=workspace_id, is_active=True).exists():
         return {}
     entries = AllowedEntry.objects.filter(workspace=workspace_id)
