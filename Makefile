@@ -16,7 +16,7 @@ PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillo
 	SEALING_KEY=check-only-q4Wn8Ke2Zr6Ty0Ui3Op5As7Df9Gh1Jk
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo reset test bench-rules bench-imports bench-smtp lint messages shell lock
+.PHONY: help venv demo reset test bench-rules bench-imports bench-smtp bench-rendering lint messages shell lock
 
 help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
@@ -25,6 +25,7 @@ help:
 	@echo "make bench-rules  how fast rules are counted, against queries written by hand"
 	@echo "make bench-imports  how fast a million people come in, against a COPY and a merge written by hand"
 	@echo "make bench-smtp  the SMTP sender against Postfix's smtp-source (SMTP_TOOLS names its directory)"
+	@echo "make bench-rendering  writing a message against a bare Jinja2 rendering"
 	@echo "make lint      run the linters, type checks and Django's checks"
 	@echo "make messages  collect the texts to translate, and compile the translations"
 	@echo "make shell     a Django shell on the demo's data"
@@ -61,6 +62,9 @@ bench-imports: $(STAMP)
 
 bench-smtp: $(STAMP)
 	$(UNCONNECTED) CARILLON_MODE=local $(BIN)/python -m tests.benchmarks.smtp $(ARGS)
+
+bench-rendering: $(STAMP)
+	$(UNCONNECTED) CARILLON_MODE=local $(BIN)/python -m tests.benchmarks.rendering $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

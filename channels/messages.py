@@ -79,7 +79,9 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One message for one address, ready to be handed over. `key` is stable across retries."""
+    """One message for one address, ready to be handed over. `key` is stable across retries. When it
+    `is_encoded`, HTML and text are quoted-printable already (see `rendering.py`).
+    """
 
     key: str
     recipient: str
@@ -93,6 +95,7 @@ class Rendered:
     url: str = ""
     image: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
+    is_encoded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

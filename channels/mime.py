@@ -11,8 +11,9 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 from channels.dkim import Signer
 from channels.messages import Rendered
@@ -24,12 +25,13 @@ OWN_HEADERS = {
 HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}\Z")
 ADDRESS = re.compile(r"[!-;=?A-~]+@[!-;=?A-~]+\Z")  # printable ASCII without space, < and >
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+PLAIN = re.compile(r"[ -<>-~]{1,75}\Z")  # stands in quoted-printable as it is
 MAX_LINE = 900  # RFC 5322 section 2.1.1 allows 998 characters
 
 
 def build(message: Rendered, *, now: datetime, signer: Signer | None = None) -> bytes:
     """Signed when a signer is given. Raises ValueError when an address or a header cannot stand in it."""
-    boundary = "=_" + hashlib.sha256(message.key.encode()).hexdigest()[:24]  # never in quoted-printable
+    boundary = "=_carillon"  # never in quoted-printable
     lines = [*_headers(message, now), f'Content-Type: multipart/alternative; boundary="{boundary}"', ""]
     for kind, body in (("plain", message.text), ("html", message.html)):
         lines += [
@@ -37,7 +39,7 @@ def build(message: Rendered, *, now: datetime, signer: Signer | None = None) -> 
             f"Content-Type: text/{kind}; charset=utf-8",
             "Content-Transfer-Encoding: quoted-printable",
             "",
-            quoted_printable(body),
+            body if message.is_encoded else quoted_printable(body),
         ]
     lines += [f"--{boundary}--", ""]
     octets = "\r\n".join(lines).encode("ascii")
@@ -53,18 +55,28 @@ def message_id(message: Rendered) -> str:
 
 
 def _headers(message: Rendered, now: datetime) -> Iterator[str]:
-    yield _folded("From", _mailbox(message.sender_name, message.sender_email))
+    yield _from(message.sender_name, message.sender_email)
     yield f"To: <{checked_address(message.recipient)}>"
     if message.reply_to:
         yield f"Reply-To: <{checked_address(message.reply_to)}>"
     yield _folded("Subject", header_text(message.subject))
-    yield f"Date: {format_datetime(now)}"
+    yield f"Date: {_date(int(now.timestamp()))}"
     yield f"Message-ID: {message_id(message)}"
     yield "MIME-Version: 1.0"
     for name, value in message.headers.items():
         if not HEADER_NAME.match(name) or name.lower() in OWN_HEADERS or name.lower().startswith("content-"):
             raise ValueError(f"{name[:80]!r} cannot be set as a header")
         yield _folded(name, header_text(value))
+
+
+@lru_cache(maxsize=256)
+def _from(name: str, address: str) -> str:
+    return _folded("From", _mailbox(name, address))
+
+
+@lru_cache(maxsize=16)
+def _date(second: int) -> str:
+    return format_datetime(datetime.fromtimestamp(second, UTC))
 
 
 def checked_address(value: str) -> str:
@@ -93,6 +105,10 @@ def header_text(value: str) -> str:
 
 
 def _encoded_words(text: str) -> Iterator[str]:
+    piece = text.encode("utf-8", "replace")
+    if len(piece) <= 42:
+        yield _word(piece)
+        return
     piece = b""
     for character in text:
         octets = character.encode()
@@ -116,6 +132,18 @@ def _folded(name: str, value: str) -> str:
             line = ""
         line = f"{line} {word}"
     return "\r\n".join([*lines, line])
+
+
+def encoded_piece(text: str) -> str:
+    """A piece of a body as quoted-printable that can stand between others: it begins and ends a line."""
+    if PLAIN.match(text):
+        return f"{text}=\r\n"
+    if not text:
+        return ""
+    octets = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
+    # The sign behind it makes the encoder leave room for a soft line break, and see no blanks at an end.
+    encoded = binascii.b2a_qp(octets + b"=", istext=True)[: -len(b"3D")]
+    return encoded.decode("ascii").replace("\n", "\r\n") + "\r\n"
 
 
 def quoted_printable(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -32,6 +33,7 @@ MAX_SUBJECT = 500
 PARTS = ("subject", "preheader", "html", "text", "url", "image")
 ONE_LINE = ("subject", "preheader", "url", "image")
 AS_TEXT = ParserConfig(display_links=True)
+PREHEADER = "carillon_preheader"
 HIDDEN = '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all">{}</div>'
 
 
@@ -55,6 +57,23 @@ class Compiled:
     url: Template | None = None
     image: Template | None = None
     extra: Tree | None = None
+    sources: tuple[str, str] = ("", "")  # of HTML and text, with the preheader in the HTML
+
+    @cached_property
+    def encoded(self) -> tuple[Template, Template] | None:
+        """HTML and text as templates that write quoted-printable; None when there is no text template, or
+        no fixed place for the preheader: then they are rendered first and encoded afterwards.
+        """
+        html, text = self.sources
+        if not html or self.text is None:
+            return None
+        try:
+            return (
+                compile_template(html, html=True, encoded=True),
+                compile_template(text, html=False, encoded=True),
+            )
+        except Invalid:  # so large that the line for the preheader was too much
+            return None
 
 
 def compile_content(content: Content, channel: str = "email") -> Compiled:
@@ -88,10 +107,10 @@ def compile_content(content: Content, channel: str = "email") -> Compiled:
     if problems or isinstance(extra, list):
         raise Invalid(problems)
     names = frozenset(name for template in templates.values() for name in template.names)
+    text: Template | None = templates["text"]
+    text_source = content.text
     if channel == "email" and not content.text.strip():
-        text = _text_template(content.html)
-    else:
-        text = templates["text"]
+        text, text_source = _text_template(content.html)
     return Compiled(
         subject=templates["subject"],
         preheader=templates["preheader"],
@@ -102,6 +121,7 @@ def compile_content(content: Content, channel: str = "email") -> Compiled:
         names=names | (extra.names if extra else frozenset()),
         payload=_payload(content.text),
         extra=extra,
+        sources=(_with_place(content), text_source),
     )
 
 
@@ -132,13 +152,22 @@ def render(
     recipient: str,
     configuration: ChannelConfiguration,
     headers: dict[str, str],
+    encoded: bool = False,
 ) -> Rendered:
-    """The message for one person. Raises RenderError."""
+    """The message for one person. `encoded` asks for bodies in quoted-printable, where that is possible in
+    one go: for a provider that hands over whole mails. Raises RenderError.
+    """
     if configuration.channel != "email":
         return _beyond_email(
             compiled, context, Rendered(key, recipient, "", "", "", "", "", ""), configuration
         )
-    html = _with_preheader(compiled.html.render(context), compiled.preheader.render(context))
+    preheader = _one_line(compiled.preheader.render(context))
+    fast = compiled.encoded if encoded else None
+    if fast is not None:
+        html, text = fast[0].render({**context, PREHEADER: preheader}), fast[1].render(context)
+    else:
+        html = _with_preheader(compiled.html.render(context), preheader)
+        text = compiled.text.render(context) if compiled.text else text_of(compiled.html.render(context))
     return Rendered(
         key=key,
         recipient=recipient,
@@ -147,8 +176,9 @@ def render(
         reply_to=configuration.reply_to,
         subject=_subject(compiled.subject.render(context)),
         html=html,
-        text=compiled.text.render(context) if compiled.text else text_of(compiled.html.render(context)),
+        text=text,
         headers=headers,
+        is_encoded=fast is not None,
     )
 
 
@@ -197,7 +227,7 @@ def sample(
 
 
 def _subject(text: str) -> str:
-    subject = " ".join(CONTROLS.sub(" ", text).split())
+    subject = _one_line(text)
     if not subject:
         raise RenderError("subject_empty", _("The subject is empty for this person."))
     if len(subject) > MAX_SUBJECT:
@@ -205,13 +235,28 @@ def _subject(text: str) -> str:
     return subject
 
 
-def _with_preheader(html: str, preheader: str) -> str:
-    line = " ".join(CONTROLS.sub(" ", preheader).split())
+def _with_preheader(html: str, line: str) -> str:
     if not line:
         return html
     body = BODY.search(html)
     at = body.end() if body else 0
     return html[:at] + HIDDEN.format(escape(line)) + html[at:]
+
+
+def _with_place(content: Content) -> str:
+    """The HTML with a place for the preheader; nothing when only the rendered HTML shows where that is."""
+    if not content.preheader:
+        return content.html
+    found = list(BODY.finditer(content.html))
+    if len(found) != 1 or re.search(r"\{[%#]", content.html[: found[0].end()]) or "{{" in found[0].group():
+        return ""
+    at = found[0].end()
+    line = HIDDEN.format(f"{{{{ {PREHEADER} }}}}")
+    return f"{content.html[:at]}{{% if {PREHEADER} %}}{line}{{% endif %}}{content.html[at:]}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(CONTROLS.sub(" ", text).split())
 
 
 def text_of(html: str) -> str:
@@ -223,8 +268,8 @@ def text_of(html: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
 
 
-def _text_template(html: str) -> Template | None:
-    """The text version as a template of its own, or None when a template tag would be lost or moved."""
+def _text_template(html: str) -> tuple[Template | None, str]:
+    """The text version as a template of its own and its source; None when a tag would be lost or moved."""
     tags: list[str] = []
 
     def mark(match: re.Match[str]) -> str:
@@ -232,17 +277,18 @@ def _text_template(html: str) -> Template | None:
         return f"\ue000{len(tags) - 1}\ue001"
 
     if "\ue000" in html or "\ue001" in html:
-        return None
+        return None, ""
     try:
         text = text_of(TAG.sub(mark, html))
     except RenderError:
-        return None
+        return None, ""
     found = [int(number) for number in MARK.findall(text)]
     blocks = [number for number, tag in enumerate(tags) if tag.startswith("{%")]
     kept = [number for number in found if tags[number].startswith("{%")]
     if kept != blocks or re.search(r"\{[{%#]", text):
-        return None
+        return None, ""
     try:
-        return compile_template(MARK.sub(lambda match: tags[int(match.group(1))], text), html=False)
+        source = MARK.sub(lambda match: tags[int(match.group(1))], text)
+        return compile_template(source, html=False), source
     except Invalid:
-        return None
+        return None, ""

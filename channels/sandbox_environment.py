@@ -7,6 +7,7 @@ Nothing of Jinja2's own filters and tests is taken over: several format or repea
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
@@ -23,12 +24,14 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
 
+from channels.mime import encoded_piece
 from common.errors import CarillonError
 
 MAX_TEXT, MAX_OUTPUT, MAX_STEPS, MAX_WORK = 100_000, 1_000_000, 100_000, 20_000_000
 MAX_SECONDS = 2.0
 MAX_INTEGER = 10**18
 STEPS, CONCATENATE = "_steps", "_concatenate"  # a source cannot name them: names begin with a letter
+HARMLESS = re.compile(r"[ !#-%(-;?-~]{1,75}\Z")  # as it is both in HTML and in quoted-printable
 LOOP_FACTS = {"index", "index0", "revindex", "revindex0", "first", "last", "length"}
 
 
@@ -48,7 +51,7 @@ class Budget:
     KEY = "_budget"
 
     def __init__(self) -> None:
-        self.steps = self.work = self.written = 0
+        self.steps = self.work = 0
         self.deadline = time.monotonic() + MAX_SECONDS
 
     def step(self) -> None:
@@ -62,11 +65,6 @@ class Budget:
         self.work += characters
         if self.work > MAX_WORK or (self.work > MAX_OUTPUT and time.monotonic() > self.deadline):
             raise RenderError("template_too_slow", _("The template handles too much text."))
-
-    def write(self, characters: int) -> None:
-        self.written += characters
-        if self.written > MAX_OUTPUT:
-            raise too_large()
 
 
 def too_large() -> RenderError:
@@ -171,6 +169,18 @@ def bounded(context: Context, *parts: str) -> str:
 def finalize(context: Context, value: Any) -> str:
     # Takes the context although it needs none: otherwise Jinja2 would print constants while compiling.
     return text_of(value)
+
+
+@pass_context
+def finalize_encoded(context: Context, value: Any) -> str:
+    return encoded_piece(value if type(value) is str else str(text_of(value)))
+
+
+@pass_context
+def finalize_encoded_html(context: Context, value: Any) -> str:
+    """Escapes by itself: the environment's own escaping would take what is encoded for raw text."""
+    text = value if type(value) is str else text_of(value)
+    return f"{text}=\r\n" if HARMLESS.match(text) else encoded_piece(str(escape(text)))
 
 
 class Steps:
@@ -440,11 +450,13 @@ TESTS.update(
 
 
 @cache
-def environment(html: bool) -> Environment:
+def environment(html: bool, encoded: bool = False) -> Environment:
+    """`encoded`: what is printed becomes quoted-printable."""
+    printed = finalize_encoded_html if html else finalize_encoded
     env = Environment(
-        autoescape=html,
+        autoescape=html and not encoded,
         undefined=NotThere,
-        finalize=finalize,
+        finalize=printed if encoded else finalize,
         optimized=False,  # the optimiser would run filters while compiling, outside any budget
         keep_trailing_newline=True,
         loader=None,
@@ -462,10 +474,12 @@ __all__ = [
     "CONCATENATE",
     "FILTERS",
     "MAX_INTEGER",
+    "MAX_OUTPUT",
     "STEPS",
     "TESTS",
     "Budget",
     "RenderError",
     "environment",
     "jinja2",
+    "too_large",
 ]

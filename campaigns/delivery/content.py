@@ -14,6 +14,7 @@ from campaigns.tracking.tokens import MessageKey
 from channels import rendering
 from channels.messages import Content, Rendered
 from channels.models import ChannelConfiguration
+from channels.providers import registry
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Letter:
             recipient=address,
             configuration=configuration,
             headers=headers if self.is_marketing else {},
+            encoded=registry.takes_mime(configuration.provider),
         )
 
 

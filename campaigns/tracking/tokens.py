@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from django.conf import settings
@@ -35,14 +36,27 @@ def read(purpose: str, token: str) -> MessageKey | None:
     return MessageKey(int.from_bytes(payload[:4], "big"), payload[4], int.from_bytes(payload[5:], "big"))
 
 
+@lru_cache(maxsize=16)
+def _around(public_url: str, name: str) -> tuple[str, str]:
+    """What stands before and behind the token in an address of ours: looked up once, not for each message."""
+    path = reverse(f"tracking:{name}", args=["token", 0] if name == CLICK else ["token"])
+    before, _token, behind = path.partition("token")
+    return public_url + before, behind
+
+
+def _url(name: str, key: MessageKey) -> str:
+    before, behind = _around(settings.PUBLIC_URL, name)
+    return f"{before}{sign(name, key)}{behind}"
+
+
 def click_base(key: MessageKey) -> str:
     """A link's number is written behind it."""
-    return settings.PUBLIC_URL + reverse("tracking:click", args=[sign(CLICK, key), 0])[:-1]
+    return _url(CLICK, key)[:-1]
 
 
 def open_url(key: MessageKey) -> str:
-    return settings.PUBLIC_URL + reverse("tracking:open", args=[sign(OPEN, key)])
+    return _url(OPEN, key)
 
 
 def unsubscribe_url(key: MessageKey) -> str:
-    return settings.PUBLIC_URL + reverse("tracking:unsubscribe", args=[sign(UNSUBSCRIBE, key)])
+    return _url(UNSUBSCRIBE, key)

@@ -28,5 +28,10 @@ def get(key: str) -> Provider:
         raise Invalid(Problem("unknown_provider", detail, "provider")) from None
 
 
+def takes_mime(key: str) -> bool:
+    """Whether whole mails are handed over, so that bodies may be written in quoted-printable at once."""
+    return bool(getattr(get(key), "takes_mime", False))
+
+
 def choices() -> list[tuple[str, str]]:
     return [(provider.key, str(provider.label)) for provider in PROVIDERS.values()]

@@ -89,6 +89,7 @@ class Smtp:
     label = gettext_lazy("SMTP server")
     about = gettext_lazy("Hands every message to a mail server, your own or a provider’s.")
     Form = SmtpForm
+    takes_mime = True
 
     def open(self, configuration: ChannelConfiguration) -> SmtpLane | ClosedLane:
         try:
