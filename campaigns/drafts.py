@@ -24,6 +24,7 @@ FIELDS = (
     "starts_at",
     "ends_at",
     "create_profiles",
+    "high_throughput",
     "on_uncertain",
     "rule_set",
 )

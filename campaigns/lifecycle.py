@@ -330,6 +330,7 @@ def duplicate(campaign: Campaign, *, actor: Actor, now: datetime) -> Campaign:
         languages=campaign.languages,
         experiment=campaign.experiment,
         create_profiles=campaign.create_profiles,
+        high_throughput=campaign.high_throughput,
         on_uncertain=campaign.on_uncertain,
         created_by=author,
         edited_by=author,

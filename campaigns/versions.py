@@ -34,6 +34,7 @@ def definition(campaign: Campaign) -> dict[str, Any]:
         "starts_at": campaign.starts_at.isoformat() if campaign.starts_at else None,
         "ends_at": campaign.ends_at.isoformat() if campaign.ends_at else None,
         "create_profiles": campaign.create_profiles,
+        "high_throughput": campaign.high_throughput,
         "on_uncertain": campaign.on_uncertain,
         "actions": [
             {

@@ -270,7 +270,7 @@ def _names(tree: nodes.Template) -> set[str]:
     return {
         ".".join(path)
         for node in tree.find_all((nodes.Name, nodes.Getattr, nodes.Getitem))
-        if id(node) not in inner and (path := list(_path(node))) and path[0] in free
+        if id(node) not in inner and (path := list(path_of(node))) and path[0] in free
     }
 
 
@@ -286,12 +286,12 @@ def _key(node: nodes.Node) -> str | None:
     return None
 
 
-def _path(node: nodes.Node) -> Iterator[str]:
+def path_of(node: nodes.Node) -> Iterator[str]:
     """The names from the root to this node; nothing when it does not begin with a name."""
     if isinstance(node, nodes.Name):
         if node.ctx == "load":
             yield node.name
     elif isinstance(node, nodes.Getattr | nodes.Getitem) and (key := _key(node)) is not None:
-        before = list(_path(node.node))
+        before = list(path_of(node.node))
         if before:
             yield from (*before, key)

@@ -55,6 +55,13 @@ class NotFound(CarillonError):
     code = "not_found"
 
 
+class NotSignedIn(CarillonError):
+    """Who calls is not known: without a credential, or with one that works no more."""
+
+    status = 401
+    code = "not_authenticated"
+
+
 class PermissionMissing(CarillonError):
     """The object is visible, but the right to do this is missing; the right is named."""
 
@@ -74,7 +81,7 @@ class IllegalTransition(CarillonError):
 
 
 class TooMany(CarillonError):
-    """Asked too often; the detail says when to come back."""
+    """Asked too often; the detail says when to come back, `retryAfter` in seconds."""
 
     status = 429
     code = "too_many"

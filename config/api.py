@@ -29,9 +29,13 @@ def problem(status: int, code: str, detail: str, **extra: Any) -> JsonResponse:
         "status": status,
         "code": code,
     }
-    return JsonResponse(
-        {**body, "detail": detail, **extra}, status=status, content_type="application/problem+json"
-    )
+    told = {**body, "detail": detail, **extra}
+    response = JsonResponse(told, status=status, content_type="application/problem+json")
+    if status == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    if wait := extra.get("retryAfter"):
+        response["Retry-After"] = str(wait)
+    return response
 
 
 def _pointer(place: str) -> str:
@@ -56,10 +60,5 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | Js
     if isinstance(error, exceptions.ValidationError):
         return problem_response(Invalid(problems_of(error.detail)), context)
     if isinstance(error, exceptions.APIException):
-        response = problem(error.status_code, str(error.default_code), str(error.detail)[:500])
-        if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
-            response["WWW-Authenticate"] = "Bearer"
-        if wait := getattr(error, "wait", None):  # a throttled call
-            response["Retry-After"] = str(int(wait) + 1)
-        return response
+        return problem(error.status_code, str(error.default_code), str(error.detail)[:500])
     return None

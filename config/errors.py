@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from common.errors import CarillonError, PermissionMissing
 from config.api import problem
 
-API = ("/ajo/", "/api/")
+API = ("/ajo/", "/api/", "/oauth/")
 PAGES = {400, 403, 404, 409, 500, 503}
 
 

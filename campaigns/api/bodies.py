@@ -1,14 +1,16 @@
-"""Reads the body of a unitary call strictly: every fault is told with its JSON pointer."""
+"""Reads the bodies of calls strictly: every fault is told with its JSON pointer."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from campaigns.delivery.triggered import MOST_RECIPIENTS, Recipient
-from channels.kinds import clean_email
+from channels.kinds import clean_email, clean_phone, clean_push_token
 from common.errors import Invalid, Problem
 
 MOST_CONTEXT = 200 * 1024
@@ -20,8 +22,18 @@ RECIPIENT |= {
 }  # accepted and without effect: there is one profile store
 
 
+PUSH = {"appID", "platform", "token"}
+# Where a userId is an address by itself, and the channels it serves.
+BY_USER_ID: dict[str, tuple[Callable[[str], str], tuple[str, ...]]] = {
+    "email": (clean_email, ("email",)),
+    "phone": (clean_phone, ("sms", "whatsapp")),
+}
+
+
 class Unitary:
     """A checked body: `request_id`, `campaign_id`, `recipients`."""
+
+    types: tuple[str, ...] = ("aep", "external")
 
     def __init__(self, body: Any) -> None:
         self.problems: list[Problem] = []
@@ -83,18 +95,22 @@ class Unitary:
             self._fault("not_an_object", _("A recipient must be an object."), pointer)
             return None
         self._known_keys(given, RECIPIENT, pointer)
-        if given.get("type") not in ("aep", "external"):
-            self._fault("bad_type", _("“type” must be aep or external."), f"{pointer}/type")
+        if given.get("type") not in self.types:
+            detail = _("“type” must be %(types)s here.") % {"types": _(" or ").join(self.types)}
+            self._fault("bad_type", detail, f"{pointer}/type")
         context = self._mapping(given, "context", pointer)
         if len(json.dumps(context, ensure_ascii=False).encode()) > MOST_CONTEXT:
             self._fault("context_too_large", _("The context is larger than 200 KB."), f"{pointer}/context")
         if "system" in context:
             detail = _("“context.system” is reserved.")
             self._fault("reserved_name", detail, f"{pointer}/context/system")
+        namespace = self._text(given, "namespace", pointer, 63)
+        user_id = self._text(given, "userId", pointer, 500)
+        channel_data = self._mapping(given, "channelData", pointer)
         return Recipient(
-            namespace=self._text(given, "namespace", pointer, 60),
-            user_id=self._text(given, "userId", pointer, 254),
-            address=self._address(self._mapping(given, "channelData", pointer), f"{pointer}/channelData"),
+            namespace=namespace,
+            user_id=user_id,
+            addresses=self._addresses(channel_data, f"{pointer}/channelData"),
             profile=self._mapping(given, "profile", pointer),
             context=context,
         )
@@ -106,15 +122,51 @@ class Unitary:
         self._fault("not_an_object", _("“%(key)s” must be an object.") % {"key": key}, f"{pointer}/{key}")
         return {}
 
-    def _address(self, channel_data: dict[str, Any], pointer: str) -> str:
-        address = channel_data.get("emailAddress", "")
+    def _addresses(self, given: dict[str, Any], pointer: str) -> dict[str, str]:
+        """By channel. A number serves SMS and WhatsApp alike."""
+        self._known_keys(given, {"emailAddress", "mobilePhoneNumber", "pushInfo"}, pointer)
+        found = {
+            "email": self._cleaned(given, "emailAddress", clean_email, pointer),
+            "sms": self._cleaned(given, "mobilePhoneNumber", clean_phone, pointer),
+            "push": self._token(self._mapping(given, "pushInfo", pointer), f"{pointer}/pushInfo"),
+        }
+        found["whatsapp"] = found["sms"]
+        return {channel: address for channel, address in found.items() if address}
+
+    def _token(self, given: dict[str, Any], pointer: str) -> str:
+        self._known_keys(given, PUSH, pointer)
+        if not given:
+            return ""
+        platform, token = self._text(given, "platform", pointer, 20), self._text(given, "token", pointer, 480)
+        whole = {"token": f"{platform}:{token}"} if platform and token else {}
+        return self._cleaned(whole, "token", clean_push_token, pointer)
+
+    def _cleaned(self, given: dict[str, Any], key: str, clean: Callable[[str], str], pointer: str) -> str:
+        address = given.get(key, "")
         if not address:
             return ""
         try:
-            return clean_email(address if isinstance(address, str) else "")
+            return clean(address if isinstance(address, str) else "")
         except Invalid as error:
-            self._fault("bad_email", error.detail, f"{pointer}/emailAddress")
+            for one in error.problems:
+                self._fault(one.code, str(one.detail), f"{pointer}/{key}")
             return ""
+
+
+class HighThroughput(Unitary):
+    """Nobody is looked up: the address stands in the call, as the userId where nothing else is said."""
+
+    types = ("external",)
+
+    def _recipient(self, given: Any, pointer: str) -> Recipient | None:
+        found = super()._recipient(given, pointer)
+        if found is None or not found.user_id:
+            return found
+        clean, channels = BY_USER_ID.get(found.namespace, (None, ()))
+        if clean is None or set(channels) & found.addresses.keys():
+            return found
+        address = self._cleaned({"userId": found.user_id}, "userId", clean, pointer)
+        return replace(found, addresses={**found.addresses, **dict.fromkeys(channels, address)})
 
 
 def _storable(body: Any) -> None:

@@ -1,21 +1,41 @@
-"""The trigger doors. 202 means that the message is durable and will be tried, whatever happens next."""
+"""The trigger doors. 202 means that the message is durable and will be tried, whatever happens next.
+
+They are plain views on the hot path: REST framework describes them, and answers everything but the POST.
+"""
 
 from __future__ import annotations
 
-from typing import cast
+import json
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
 
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
+from accounts.callers import credential_of
 from accounts.models import ApiCredential
 from campaigns import access
-from campaigns.api.bodies import Unitary as UnitaryBody
+from campaigns.api import bodies
 from campaigns.api.shapes import ExecutionShape, HealthShape, UnitaryShape
 from campaigns.delivery import triggered
+from campaigns.delivery.triggered import Call
 from campaigns.models import Execution
+from common.errors import CarillonError, Invalid, NotSignedIn, Problem
+
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="In place of the requestId: the same key and body is the same call. At most 255 characters.",
+)
 
 
 class Health(APIView):
@@ -27,23 +47,91 @@ class Health(APIView):
         return Response({"status": "UP"})
 
 
-class Unitary(APIView):
+class Door(APIView):
+    """A POST that is accepted at once and for good."""
+
+    kind: ClassVar[str]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method != "POST":
+            return super().dispatch(request, *args, **kwargs)
+        try:
+            credential = credential_of(request.headers.get("Authorization", ""), now=timezone.now())
+            if credential is None:
+                raise NotSignedIn("Send a credential: Authorization: Bearer ….")
+            return JsonResponse(self.post(request, credential), status=202)
+        except (CarillonError, exceptions.APIException) as error:
+            told: Callable[..., HttpResponse] = cast(Any, api_settings.EXCEPTION_HANDLER)
+            return told(error, {})
+
+    def post(self, request: HttpRequest, credential: ApiCredential) -> dict[str, object]:
+        raise NotImplementedError
+
+    def call(self, request: HttpRequest, body: Any, request_id: str, credential: ApiCredential) -> Call:
+        return Call(
+            credential=credential,
+            request_id=request_id,
+            key=_key(request) or request_id,
+            digest=triggered.body_hash(body),
+            at=timezone.now(),
+            kind=self.kind,
+        )
+
+    def accept(
+        self, request: HttpRequest, credential: ApiCredential, reading: type[bodies.Unitary]
+    ) -> dict[str, object]:
+        given = _json(request)
+        body = reading(given)
+        campaign = access.campaign_for(credential, body.campaign_id)
+        call = self.call(request, given, body.request_id, credential)
+        accepted = triggered.accept(campaign, body.recipients, call)
+        return as_answer(accepted.execution, is_repeat=accepted.is_repeat)
+
+
+class Unitary(Door):
     """`POST /ajo/im/executions/unitary`: 1 to 20 recipients of one API-triggered campaign."""
 
-    @extend_schema(operation_id="send_unitary", request=UnitaryShape, responses={202: ExecutionShape})
-    def post(self, request: Request) -> Response:
-        credential = cast(ApiCredential, request.user)
-        body = UnitaryBody(request.data)
-        campaign = access.campaign_for(credential, body.campaign_id)
-        accepted = triggered.accept(
-            campaign,
-            body.recipients,
-            request_id=body.request_id,
-            digest=triggered.body_hash(request.data),
-            credential=credential,
-            now=timezone.now(),
-        )
-        return Response(as_answer(accepted.execution, is_repeat=accepted.is_repeat), status=202)
+    kind = Execution.Kind.UNITARY
+
+    @extend_schema(
+        operation_id="send_unitary", parameters=[KEY], request=UnitaryShape, responses={202: ExecutionShape}
+    )
+    def post(self, request: HttpRequest, credential: ApiCredential) -> dict[str, object]:
+        return self.accept(request, credential, bodies.Unitary)
+
+
+class HighThroughput(Door):
+    """`POST /ajo/im/executions/highthroughput`: 1 to 20 recipients who bring all that is written to them."""
+
+    kind = Execution.Kind.HIGH_THROUGHPUT
+
+    @extend_schema(
+        operation_id="send_high_throughput",
+        parameters=[KEY],
+        request=UnitaryShape,
+        responses={202: ExecutionShape},
+    )
+    def post(self, request: HttpRequest, credential: ApiCredential) -> dict[str, object]:
+        return self.accept(request, credential, bodies.HighThroughput)
+
+
+def _json(request: HttpRequest) -> Any:
+    if request.content_type != "application/json":
+        raise exceptions.UnsupportedMediaType(str(request.content_type))
+    try:
+        return json.loads(request.body)
+    except (ValueError, RecursionError) as error:
+        raise exceptions.ParseError(f"JSON parse error - {error}"[:200]) from error
+
+
+def _key(request: HttpRequest) -> str:
+    key: str | None = request.headers.get("Idempotency-Key")
+    if key is None:
+        return ""
+    if not 0 < len(key) <= 255 or not key.isprintable():
+        detail = _("An Idempotency-Key has 1 to 255 printable characters.")
+        raise Invalid(Problem("bad_idempotency_key", detail, ""))
+    return key
 
 
 def as_answer(execution: Execution, *, is_repeat: bool) -> dict[str, object]:

@@ -12,16 +12,24 @@ class HealthShape(StrictSerializer):
     status = serializers.CharField()
 
 
+class PushShape(StrictSerializer):
+    appID = serializers.CharField(required=False)
+    platform = serializers.ChoiceField(["fcm", "apns", "apnssandbox"])
+    token = serializers.CharField(max_length=480)
+
+
 class ChannelAddress(StrictSerializer):
     """Stands above the person's own address, for this message only."""
 
     emailAddress = serializers.EmailField(required=False)
+    mobilePhoneNumber = serializers.CharField(required=False, help_text="With its country: +886 912 345 678.")
+    pushInfo = PushShape(required=False)
 
 
 class RecipientShape(StrictSerializer):
     type = serializers.ChoiceField(["aep", "external"])
-    userId = serializers.CharField(max_length=254)
-    namespace = serializers.CharField(max_length=60, help_text="Of the userId; email, for one.")
+    userId = serializers.CharField(max_length=500)
+    namespace = serializers.CharField(max_length=63, help_text="Of the userId; email, for one.")
     channelData = ChannelAddress(required=False)
     profile = serializers.DictField(child=serializers.JSONField(), required=False)
     context = serializers.DictField(  # type: ignore[assignment]

@@ -5,5 +5,6 @@ from campaigns.api import executions
 app_name = "api"
 urlpatterns = [
     path("im/executions/unitary", executions.Unitary.as_view(), name="unitary"),
+    path("im/executions/highthroughput", executions.HighThroughput.as_view(), name="high_throughput"),
     path("im/health", executions.Health.as_view(), name="health"),
 ]

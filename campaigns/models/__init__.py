@@ -12,7 +12,8 @@ from campaigns.models.campaign import (
 )
 from campaigns.models.caps import CapHold, CapTally, SentCount
 from campaigns.models.event import Event
-from campaigns.models.message import Attempt, Execution, Message, MessageContext, Outcome
+from campaigns.models.execution import Execution
+from campaigns.models.message import Attempt, Message, MessageContext, Outcome
 from campaigns.models.run import Batch, Run
 
 __all__ = [

@@ -126,6 +126,11 @@ class Campaign(models.Model):
         default=False,
         help_text=_("Off: a call that names an unknown recipient is refused."),
     )
+    high_throughput = models.BooleanField(
+        _("high throughput"),
+        default=False,
+        help_text=_("Calls bring everything themselves: no profile is looked up, and none is made."),
+    )
     on_uncertain = models.CharField(
         _("when it is uncertain whether a message left"),
         max_length=10,

@@ -8,15 +8,10 @@ These tables have no database foreign keys: a million rows are written in one st
 
 from __future__ import annotations
 
-import uuid
-
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import ApiCredential
 from audiences.models import Profile
-from campaigns.models.campaign import Campaign
 from campaigns.models.run import Run
 
 
@@ -67,27 +62,6 @@ class Attempt(models.Model):
     class Meta:
         default_permissions = ()
         indexes = [models.Index(fields=["run", "outcome", "code"])]
-
-
-class Execution(models.Model):
-    """One accepted API call. The unique key makes a repeated call the same call."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="executions")
-    credential = models.ForeignKey(ApiCredential, null=True, on_delete=models.SET_NULL)
-    request_id = models.CharField(max_length=255)
-    body_hash = models.CharField(max_length=64)
-    run = models.ForeignKey(Run, on_delete=models.CASCADE)
-    first_ref = models.BigIntegerField()
-    size = models.PositiveSmallIntegerField()
-    created_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        default_permissions = ()
-        constraints = [
-            models.UniqueConstraint(fields=["credential", "campaign", "request_id"], name="execution_once")
-        ]
-        indexes = [models.Index(fields=["campaign", "-created_at"])]
 
 
 class MessageContext(models.Model):

@@ -172,7 +172,7 @@ def test_a_wrong_body_is_told_what_and_where(
 
 
 def test_a_context_is_measured_in_bytes_as_it_came(campaign: Campaign, token: str) -> None:
-    chinese = recipient(context={"story": "林" * 60_000})
+    chinese = recipient(context={"resetUrl": "x", "story": "林" * 60_000})
     assert post(token, body(campaign, recipients=[chinese])).status_code == 202
     too_much = recipient(context={"story": "林" * 70_000})
     answer = post(token, body(campaign, requestId="r-2", recipients=[too_much]))
@@ -186,7 +186,7 @@ def test_a_number_that_cannot_be_stored_is_a_clear_400(campaign: Campaign, token
 
 
 @pytest.mark.parametrize(
-    "raw", ["", "{", "[]", '"x"', "[" * 5000, '{"a": NaN}', "\ud800".encode("utf-8", "replace")]
+    "raw", ["{", "[]", '"x"', "[" * 5000, '{"a": NaN}', "\ud800".encode("utf-8", "replace")]
 )
 def test_what_is_no_object_is_a_clear_400(campaign: Campaign, token: str, raw: Any) -> None:
     answer = post(token, raw)
@@ -197,6 +197,7 @@ def test_what_is_no_object_is_a_clear_400(campaign: Campaign, token: str, raw: A
 def test_another_content_type_or_method_is_refused(campaign: Campaign, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     assert Client().post(URL, "x=1", content_type="text/plain", headers=headers).status_code == 415
+    assert Client().post(URL, headers=headers).status_code == 415
     assert Client().get(URL, headers=headers).status_code == 405
 
 
@@ -237,3 +238,72 @@ def test_a_campaign_that_is_not_live_or_outside_its_window_refuses(campaign: Cam
 
 def test_health_needs_no_credential() -> None:
     assert Client().get("/ajo/im/health").json() == {"status": "UP"}
+
+
+def test_a_value_the_message_reads_must_come_with_the_call(campaign: Campaign, token: str) -> None:
+    """Named with its place, unless the author said what stands in for it."""
+    empty = [recipient(0), recipient(1, context={"reset": "misspelt"})]
+    answer = post(token, body(campaign, recipients=empty))
+    assert answer.status_code == 400
+    (fault,) = answer.json()["errors"]
+    assert (fault["code"], fault["pointer"]) == ("context_missing", "/recipients/1/context/resetUrl")
+    assert not Message.objects.exists()
+
+
+def calls_over(**changes: Any) -> tuple[Campaign, str]:
+    where = builders.workspace()
+    builders.profiles(where, 3)
+    given = {"type": "api_triggered", "category": "transactional", "subject": "Hi", **changes}
+    made = builders.live(where, now=timezone.now(), **given)
+    role = Role.objects.get(workspace=where, builtin="approver")
+    return made, credentials.issue(workspace=where, role=role, name="Shop", actor=SYSTEM, now=timezone.now())[
+        1
+    ]
+
+
+def test_a_list_and_a_default_are_understood() -> None:
+    lines = "{% for item in context.items %}{{ item.name }}{% endfor %}{{ context.note | default('none') }}"
+    made, token = calls_over(html=f"<p>{lines}</p>")
+    wrong = post(token, body(made, recipients=[recipient(context={"items": "socks"})]))
+    assert wrong.json()["errors"][0]["code"] == "context_not_a_list"
+    right = post(token, body(made, recipients=[recipient(context={"items": [{"name": "socks"}]})]))
+    assert right.status_code == 202
+
+
+def test_high_throughput_takes_strangers_and_looks_nobody_up(settings) -> None:
+    made, token = calls_over(high_throughput=True, html="<p>{{ profile.name }} {{ context.code }}</p>")
+    assert post(token, body(made)).json()["errors"][0]["code"] == "wrong_execution_kind"
+    stranger = {"type": "external", "userId": "New@Example.com", "namespace": "email"}
+    asked = body(made, recipients=[{**stranger, "context": {"code": "7"}}])
+    faults = [one["pointer"] for one in post_high(token, asked).json()["errors"]]
+    assert faults == ["/recipients/0/profile/name"]
+    asked["recipients"][0]["profile"] = {"name": "Ada"}
+    assert post_high(token, asked).status_code == 202
+    call_command("deliver")
+    assert "Ada 7" in (settings.VAR / "sandbox.log").read_text()
+    assert Message.objects.get().address == "new@example.com"
+    assert not Profile.objects.filter(email="new@example.com").exists()
+    known = body(made, requestId="r-2", recipients=[recipient()])
+    assert post_high(token, known).json()["errors"][0]["code"] == "bad_type"
+
+
+def post_high(token: str, data: Any) -> Any:
+    return Client(raise_request_exception=False).post(
+        "/ajo/im/executions/highthroughput",
+        data,
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+
+
+def test_an_idempotency_key_stands_in_place_of_the_request_id(campaign: Campaign, token: str) -> None:
+    def keyed(key: str, **changes: Any) -> Any:
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key}
+        return Client().post(URL, body(campaign, **changes), content_type="application/json", headers=headers)
+
+    first, again = keyed("order-1"), keyed("order-1")
+    assert (first.status_code, again.json()["deduplicated"]) == (202, True)
+    assert keyed("order-2").json()["executionId"] != first.json()["executionId"]
+    assert keyed("order-1", requestId="r-2").status_code == 409
+    assert keyed("x" * 256).json()["code"] == "bad_idempotency_key"
+    assert Message.objects.count() == 2
