@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from accounts.models import Workspace
@@ -31,3 +32,43 @@ def contexts(profile_ids: Iterable[int], workspace_id: int) -> dict[int, dict[st
         row["pk"]: {**blank, **row["attributes"], **{name: row[name] or "" for name in COLUMNS}}
         for row in rows.values("pk", "attributes", *COLUMNS)
     }
+
+
+class Reader:
+    """Reads of a person only what templates name, as columns over `p`, the profiles table.
+
+    `names` are dotted paths such as `profile.first_name`; whoever prints the whole `profile` gets all of it.
+    The values are those that `contexts` gives.
+    """
+
+    def __init__(self, names: Iterable[str], workspace_id: int) -> None:
+        defined = set(attribute_keys(workspace_id))
+        paths = [name.split(".") for name in names if name == "profile" or name.startswith("profile.")]
+        self.is_whole = any(len(path) == 1 for path in paths)
+        self.blank: dict[str, Any] = dict.fromkeys(defined, "")
+        wanted = {path[1] for path in paths if len(path) > 1}
+        self.keys = [] if self.is_whole else sorted(wanted - set(COLUMNS))
+        self.plain = COLUMNS if self.is_whole else tuple(name for name in COLUMNS if name in wanted)
+
+    @property
+    def columns(self) -> str:
+        """SQL with the named places that `values` fills."""
+        own = ["p.attributes"] if self.is_whole else [f"p.attributes->%({name})s" for name in self.values]
+        return ", ".join([*own, *(f"COALESCE(p.{name}, '')" for name in self.plain)])
+
+    @property
+    def values(self) -> dict[str, str]:
+        return {f"key{number}": key for number, key in enumerate(self.keys)}
+
+    def read(self, values: Sequence[Any]) -> dict[str, Any]:
+        if self.is_whole:
+            given = {**self.blank, **json.loads(values[0] or "{}")}
+            return given | dict(zip(self.plain, values[1:], strict=True))
+        count = len(self.keys)
+        found: dict[str, Any] = {}
+        for key, value in zip(self.keys, values, strict=False):
+            if value is not None:
+                found[key] = json.loads(value)
+            elif key in self.blank:
+                found[key] = ""
+        return found | dict(zip(self.plain, values[count:], strict=True))

@@ -30,7 +30,7 @@ def _members(audience: dict[str, Any], workspace_id: int) -> Query:
     """FROM … WHERE … with the members as `p`."""
     condition = membership.members(audience, Workspace.objects.get(pk=workspace_id))
     people = Query("FROM audiences_profile p WHERE p.workspace_id = %s AND ", (workspace_id,))
-    return people + condition + Query(" ")
+    return people + Query("(") + condition + Query(") ")
 
 
 def targets(audience: dict[str, Any], *, workspace_id: int, channel: str, category: str) -> Query:
@@ -38,10 +38,24 @@ def targets(audience: dict[str, Any], *, workspace_id: int, channel: str, catego
 
     A caller that wants pages wraps it: the planner pushes `profile_id > %s` down to the primary key.
     """
-    address = reachability.WAYS[channel].address
+    return select(audience, workspace_id, Query("p.id AS profile_id, ") + way(channel, category))
+
+
+def way(channel: str, category: str, mark: str = "") -> Query:
+    """The columns `address` and `reason` of a member, each followed by the mark."""
     reason = reachability.reason(channel, category)
-    columns = f"SELECT p.id AS profile_id, COALESCE({address}, '') AS address, {reason.sql} AS reason "
-    return Query(columns, reason.params) + _members(audience, workspace_id)
+    address = f"COALESCE({reachability.WAYS[channel].address}, '') AS address{mark}"
+    return Query(f"{address}, {reason.sql} AS reason{mark} ", reason.params)
+
+
+def select(audience: dict[str, Any], workspace_id: int, columns: Query) -> Query:
+    """The columns, SQL over `p`, of every member. It ends inside a condition: more can be asked with AND."""
+    return Query("SELECT ") + columns + Query(" ") + _members(audience, workspace_id)
+
+
+def belongs(audience: dict[str, Any], workspace_id: int) -> Query:
+    """A condition over `p`: the person is a member."""
+    return membership.members(audience, Workspace.objects.get(pk=workspace_id))
 
 
 def count(audience: dict[str, Any], workspace_id: int) -> int:

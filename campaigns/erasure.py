@@ -23,7 +23,11 @@ WHERE c.workspace_id = %s AND r.state = %s FOR UPDATE OF r
 # A call may name another person's address for one message; only standing runs hold such.
 MESSAGES = """
 UPDATE campaigns_message m SET profile_id = NULL, address = ''
-WHERE m.profile_id = %(profile)s OR (m.address = ANY(%(addresses)s) AND m.run_id IN (
+WHERE (m.profile_id = %(profile)s AND m.profile_id <> m.ref)
+  OR (m.ref = %(profile)s AND m.profile_id = m.ref AND m.run_id IN (
+    SELECT r.id FROM campaigns_run r JOIN campaigns_campaign c ON c.id = r.campaign_id
+    WHERE c.workspace_id = %(workspace)s))
+  OR (m.address = ANY(%(addresses)s) AND m.run_id IN (
     SELECT r.id FROM campaigns_run r JOIN campaigns_campaign c ON c.id = r.campaign_id
     WHERE c.workspace_id = %(workspace)s AND r.kind = %(standing)s))
 RETURNING m.run_id, m.action, m.ref

@@ -9,7 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from accounts import heartbeat
-from campaigns.delivery import clock, completion, fanout, recovery, send
+from campaigns.delivery import clock, fanout, recovery, send
 from campaigns.models import Batch
 
 
@@ -24,9 +24,8 @@ def expand_run(run_id: int) -> None:
 
 
 @shared_task
-def deliver_batch(batch_id: int) -> None:
-    if send.deliver(batch_id):
-        completion.settle(Batch.objects.values_list("run_id", flat=True).get(pk=batch_id), now=timezone.now())
+def deliver_batch(batch_id: int, lane: str = Batch.Lane.BULK) -> None:
+    send.work(batch_id, lane)
 
 
 @shared_task

@@ -4,15 +4,17 @@ The epoch is the fencing token: it rises with every claim and every record is gu
 slept through its lease can write nothing. The lease runs on the database's clock and is renewed by every
 record; a worker that stops is replaced LEASE seconds later.
 
-`horizon` is the highest ref whose hand-over may have begun. It is committed before the hand-over and moved in
-the same transaction that records the window before. A batch taken over from a dead worker therefore knows
-exactly which messages are uncertain: those up to the horizon that were due then and have no attempt since.
+`in_flight` names the messages whose hand-over may have begun. A message is committed into it before it is
+handed over and leaves it in the transaction that records its attempt. A batch taken over from a dead worker
+therefore knows exactly who is uncertain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,37 +22,41 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from campaigns.delivery import caps
-from campaigns.models import Batch
+from campaigns.models import Batch, Outcome
 
 LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 MOST_CLAIMS = 8  # by workers that died over it, one after the other
-TRIES = 5  # of one message, whatever the answers
+TRIES = 5  # of a message that is uncertain again and again
 
-CLAIM = """
+# A batch may be worked on while its run and its campaign say so.
+MAY_SEND = "r.state = 'sending' AND c.status = 'live'"
+OF_RUN = """JOIN campaigns_run r ON r.id = b.run_id JOIN campaigns_campaign c ON c.id = r.campaign_id"""
+IS_DUE = """((b.state = 'ready' AND b.send_after <= %(now)s)
+    OR (b.state = 'claimed' AND b.lease_until < clock_timestamp()))"""
+THIS = "b.id = %(batch)s"
+# One batch of each run in turn, so that a small run does not wait behind a large one.
+NEXT = "b.lane = %(lane)s"
+IN_TURN = "ORDER BY r.id <= %(after)s, r.id, b.send_after, b.id LIMIT 1"
+CLAIM = f"""
 WITH old AS (
-    SELECT b.id, b.state, b.horizon, b.passed_over, b.claimed_at, c.on_uncertain
-    FROM campaigns_batch b
-    JOIN campaigns_run r ON r.id = b.run_id
-    JOIN campaigns_campaign c ON c.id = r.campaign_id
-    WHERE b.id = %(batch)s AND r.state = 'sending' AND c.status = 'live'
-      AND ((b.state = 'ready' AND b.send_after <= %(now)s)
-           OR (b.state = 'claimed' AND b.lease_until < clock_timestamp()))
-    FOR UPDATE OF b SKIP LOCKED
+    SELECT b.id, b.state, b.in_flight, c.on_uncertain
+    FROM campaigns_batch b {OF_RUN}
+    WHERE {{which}} AND {MAY_SEND} AND {IS_DUE}
+    {{order}} FOR UPDATE OF b SKIP LOCKED
 )
 UPDATE campaigns_batch b
-SET state = 'claimed', epoch = b.epoch + 1, claims = b.claims + 1, owner = %(owner)s, horizon = NULL,
-    passed_over = NULL, claimed_at = %(now)s, lease_until = clock_timestamp() + %(lease)s
+SET state = 'claimed', epoch = b.epoch + 1, claims = b.claims + 1, owner = %(owner)s, in_flight = NULL,
+    claimed_at = %(now)s, lease_until = clock_timestamp() + %(lease)s
 FROM old WHERE b.id = old.id
-RETURNING b.run_id, b.action, b.lo, b.hi, b.epoch, b.claims,
-          CASE WHEN old.state = 'claimed' THEN old.horizon END, old.passed_over, old.claimed_at,
-          old.on_uncertain = 'resend'
+RETURNING b.id, b.run_id, b.action, b.slot, b.lo, b.hi, b.size, b.epoch, b.tally, b.claims,
+          CASE WHEN old.state = 'claimed' THEN old.in_flight END, old.on_uncertain = 'resend'
 """
 
 # A message is due when nothing was tried yet, when its retry time has come, or when it is uncertain and the
 # campaign sends such messages again, up to TRIES times. Everything else is settled.
 LAST_ATTEMPT = """
 LEFT JOIN LATERAL (
-    SELECT n, outcome, at, retry_at FROM campaigns_attempt a
+    SELECT n, outcome, code, at, retry_at FROM campaigns_attempt a
     WHERE a.run_id = m.run_id AND a.action = m.action AND a.ref = m.ref ORDER BY n DESC LIMIT 1
 ) last ON TRUE
 """
@@ -58,34 +64,44 @@ AGAIN = f"last.outcome = 'uncertain' AND %(resend)s AND last.n < {TRIES}"
 DUE = f"""(last.n IS NULL OR (last.outcome = 'deferred' AND last.retry_at <= %(at)s)
            OR ({AGAIN} AND COALESCE(last.retry_at, last.at) <= %(at)s))"""
 OPEN = f"(last.n IS NULL OR last.outcome = 'deferred' OR ({AGAIN}))"
-RANGE = "m.run_id = %(run)s AND m.action = %(action)s AND m.ref BETWEEN %(lo)s AND %(hi)s"
+RANGE = """m.run_id = %(run)s AND m.action = %(action)s AND m.slot = %(slot)s
+    AND m.ref BETWEEN %(lo)s AND %(hi)s"""
 
 INSERT = "INSERT INTO campaigns_attempt (run_id, action, ref, n, outcome, code, at) "
 MARK_UNCERTAIN = f"""{INSERT}
 SELECT m.run_id, m.action, m.ref, COALESCE(last.n, 0) + 1, 'uncertain', 'worker_lost', %(now)s
-FROM campaigns_message m {LAST_ATTEMPT}
-WHERE {RANGE} AND m.ref <= %(horizon)s AND {DUE}
-  AND m.ref <> ALL (COALESCE(%(passed_over)s::bigint[], '{{}}'))
+FROM campaigns_message m {LAST_ATTEMPT} WHERE {RANGE} AND m.ref = ANY(%(in_flight)s)
 """
-GIVE_UP = f"""{INSERT}
-SELECT m.run_id, m.action, m.ref, COALESCE(last.n, 0) + 1, 'failed', 'abandoned', %(now)s
+SETTLE_REST = f"""{INSERT}
+SELECT m.run_id, m.action, m.ref, COALESCE(last.n, 0) + 1, %(outcome)s, %(code)s, %(now)s
 FROM campaigns_message m {LAST_ATTEMPT} WHERE {RANGE} AND {OPEN}
-"""
-FETCH = f"""
-SELECT m.ref, m.profile_id, m.address, COALESCE(last.n, 0) + 1
-FROM campaigns_message m {LAST_ATTEMPT} WHERE {RANGE} AND {DUE} ORDER BY m.ref
 """
 REST = f"""
 SELECT count(*), min(COALESCE(last.retry_at, %(soon)s))
 FROM campaigns_message m {LAST_ATTEMPT} WHERE {RANGE} AND {OPEN}
 """
-RENEW = """
-UPDATE campaigns_batch b SET lease_until = clock_timestamp() + %(lease)s, horizon = %(horizon)s,
-    passed_over = %(passed_over)s,
-    claims = CASE WHEN %(progress)s THEN 0 ELSE claims END
+SETTLE_RUN = f"""{INSERT}
+SELECT m.run_id, m.action, m.ref, COALESCE(last.n, 0) + 1, %(outcome)s, %(code)s, %(now)s
+FROM campaigns_message m {LAST_ATTEMPT} WHERE m.run_id = %(run)s AND m.slot >= 0 AND {OPEN}
+"""
+RECOUNT = f"""
+WITH counted AS (
+    SELECT b.id, count(*) AS people,
+           CASE last.outcome WHEN 'accepted' THEN 'accepted' ELSE last.outcome || '/' || last.code END AS key
+    FROM campaigns_batch b JOIN campaigns_message m ON m.run_id = b.run_id AND m.action = b.action
+        AND m.slot = b.slot AND m.ref BETWEEN b.lo AND b.hi {LAST_ATTEMPT}
+    WHERE b.id = ANY(%(batches)s) AND last.outcome <> 'deferred' GROUP BY b.id, key
+)
+UPDATE campaigns_batch b SET tally = COALESCE(
+    (SELECT jsonb_object_agg(c.key, c.people) FROM counted c WHERE c.id = b.id), '{{}}')
+WHERE b.id = ANY(%(batches)s) RETURNING b.id, b.tally
+"""
+RENEW = f"""
+UPDATE campaigns_batch b SET lease_until = clock_timestamp() + %(lease)s, in_flight = %(in_flight)s,
+    tally = %(tally)s, claims = CASE WHEN %(progress)s THEN 0 ELSE claims END
 FROM campaigns_run r JOIN campaigns_campaign c ON c.id = r.campaign_id
 WHERE b.id = %(batch)s AND b.epoch = %(epoch)s AND b.state = 'claimed' AND r.id = b.run_id
-RETURNING r.state = 'sending' AND c.status = 'live'
+RETURNING {MAY_SEND}
 """
 RECORD = """
 COPY campaigns_attempt (run_id, action, ref, n, outcome, code, detail, at, retry_at, provider_id) FROM STDIN
@@ -96,40 +112,49 @@ class LeaseLost(Exception):
     """Somebody else has the batch now. Whatever this worker knows, it must write nothing more."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Claim:
+    """A batch that is ours. `lease_until` is on this machine's monotonic clock, and never too late."""
+
     batch_id: int
     run_id: int
     action: int
+    slot: int
     lo: int
     hi: int
+    size: int
     epoch: int
     resends: bool
     claimed_at: datetime
+    tally: dict[str, int] = field(default_factory=dict)
+    lease_until: float = 0.0
 
     def places(self) -> dict[str, Any]:
         return {
+            "batch": self.batch_id,
             "run": self.run_id,
             "action": self.action,
+            "slot": self.slot,
             "lo": self.lo,
             "hi": self.hi,
             "resend": self.resends,
         }
 
+    @property
+    def is_fresh(self) -> bool:
+        """Nobody has worked on it before, so no message of it has an attempt."""
+        return self.epoch == 1
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A message to be sent now; `n` is the number its next attempt will have."""
-
-    ref: int
-    profile_id: int | None
-    address: str
-    n: int
+    @property
+    def is_settled(self) -> bool:
+        """By its tally. The ledger is counted from its rows before a run ends."""
+        again = self.resends and any(key.startswith("uncertain") and n for key, n in self.tally.items())
+        return sum(self.tally.values()) >= self.size and not again
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One attempt to be recorded."""
+    """One attempt to be recorded. `before` is what the message counted as until now, in the batch's tally."""
 
     ref: int
     n: int
@@ -138,67 +163,100 @@ class Tried:
     detail: str | None = None
     retry_at: datetime | None = None
     provider_id: str | None = None
+    before: str = ""
+
+    @property
+    def counts_as(self) -> str:
+        return counts_as(self.outcome, self.code[:20])
+
+
+def counts_as(outcome: str, code: str) -> str:
+    """The key in a tally; what is not settled counts nowhere."""
+    if outcome == Outcome.DEFERRED:
+        return ""
+    return str(outcome) if outcome == Outcome.ACCEPTED else f"{outcome}/{code}"
 
 
 def _mixed(**values: Any) -> dict[str, Any]:
     return values
 
 
-@transaction.atomic
 def claim(batch_id: int, *, owner: str, now: datetime) -> Claim | None:
     """The batch, or None when it is not due, not this state's, or somebody else has it."""
+    return _claim(CLAIM.format(which=THIS, order=""), {"batch": batch_id}, owner, now)
+
+
+def claim_next(lane: str, *, after_run: int = 0, owner: str, now: datetime) -> Claim | None:
+    """A due batch of the lane, if possible of another run than the last one."""
+    return _claim(CLAIM.format(which=NEXT, order=IN_TURN), {"lane": lane, "after": after_run}, owner, now)
+
+
+@transaction.atomic
+def _claim(statement: str, which: dict[str, Any], owner: str, now: datetime) -> Claim | None:
+    began = time.monotonic()
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, _mixed(batch=batch_id, owner=owner[:80], now=now, lease=LEASE))
+        cursor.execute(statement, _mixed(**which, owner=owner[:80], now=now, lease=LEASE))
         row = cursor.fetchone()
         if row is None:
             return None
-        run, action, lo, hi, epoch, claims, horizon, passed, was_claimed_at, resends = row
-        claimed = Claim(batch_id, run, action, lo, hi, epoch, resends, now)
-        if horizon is not None:
-            places = {**claimed.places(), "passed_over": passed}
-            mark_uncertain(places, horizon=horizon, claimed_at=was_claimed_at, now=now)
+        batch_id, run, action, slot, lo, hi, size, epoch, tally, claims, in_flight, resends = row
+        claimed = Claim(batch_id, run, action, slot, lo, hi, size, epoch, resends, now)
+        claimed.tally, claimed.lease_until = json.loads(tally), began + LEASE.total_seconds()
+        if in_flight:
+            mark_uncertain(claimed.places(), in_flight, now=now)
         if claims > MOST_CLAIMS:
             # What may have left stays uncertain: nobody knows that it failed.
-            cursor.execute(GIVE_UP, {**claimed.places(), "resend": False, "now": now})
+            settle_rest({**claimed.places(), "resend": False}, Outcome.FAILED, "abandoned", now=now)
+        if in_flight or claims > MOST_CLAIMS:
+            claimed.tally = recount([batch_id])[batch_id]
+        if claims > MOST_CLAIMS:
             Batch.objects.filter(pk=batch_id).update(state=Batch.State.ABANDONED, finished_at=now)
             return None
     return claimed
 
 
-def mark_uncertain(places: dict[str, Any], *, horizon: int, claimed_at: datetime, now: datetime) -> None:
-    """What a dead worker may have handed over: due when it claimed, up to its horizon, and without answer.
-
-    `places["passed_over"]` names those below the horizon that were left for a later window.
-    """
+def mark_uncertain(places: dict[str, Any], in_flight: Sequence[int], *, now: datetime) -> None:
+    """What a dead worker may have handed over."""
     with connection.cursor() as cursor:
-        cursor.execute(MARK_UNCERTAIN, {**places, "horizon": horizon, "at": claimed_at, "now": now})
+        cursor.execute(MARK_UNCERTAIN, {**places, "in_flight": list(in_flight), "now": now})
 
 
-def fetch(claimed: Claim) -> list[Due]:
+def settle_rest(places: dict[str, Any], outcome: str, code: str, *, now: datetime) -> None:
+    """Ends every message of the batch that is not settled; without a batch, of the whole run."""
     with connection.cursor() as cursor:
-        cursor.execute(FETCH, {**claimed.places(), "at": claimed.claimed_at})
-        return [Due(*row) for row in cursor.fetchall()]
+        statement = SETTLE_REST if "batch" in places else SETTLE_RUN
+        cursor.execute(statement, {**places, "outcome": outcome, "code": code, "now": now})
+
+
+def recount(batch_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """The tallies of the batches, counted anew from the attempts and written."""
+    with connection.cursor() as cursor:
+        cursor.execute(RECOUNT, {"batches": list(batch_ids)})
+        return {batch_id: json.loads(tally) for batch_id, tally in cursor.fetchall()}
 
 
 @transaction.atomic
-def record(
-    claimed: Claim,
-    tried: Sequence[Tried],
-    *,
-    horizon: int | None,
-    passed_over: Sequence[int] = (),
-    now: datetime,
-) -> bool:
-    """Writes the attempts, renews the lease and moves the horizon, all or nothing.
-
-    `passed_over` are the refs up to the horizon that are not handed over now.
+def record(claimed: Claim, tried: Sequence[Tried], *, in_flight: Collection[int] = (), now: datetime) -> bool:
+    """Writes the attempts, renews the lease and says what is in flight from now on, all or nothing.
 
     Returns whether sending may go on: False when the campaign was paused or stopped. Raises LeaseLost.
     """
+    began = time.monotonic()
+    tally = dict(claimed.tally)
+    for one in tried:
+        for key, step in ((one.before, -1), (one.counts_as, 1)):
+            if key:
+                tally[key] = tally.get(key, 0) + step
+    values = _mixed(
+        batch=claimed.batch_id,
+        epoch=claimed.epoch,
+        lease=LEASE,
+        in_flight=list(in_flight) or None,
+        tally=json.dumps(tally),
+        progress=bool(tried),
+    )
     with connection.cursor() as cursor:
-        values = _mixed(batch=claimed.batch_id, epoch=claimed.epoch, lease=LEASE)
-        values |= {"horizon": horizon, "passed_over": list(passed_over) or None}
-        cursor.execute(RENEW, {**values, "progress": bool(tried)})
+        cursor.execute(RENEW, values)
         row = cursor.fetchone()
         if row is None:
             raise LeaseLost
@@ -210,6 +268,7 @@ def record(
                     copy.write_row((*named, *said, now, one.retry_at, one.provider_id))
             places = (claimed.run_id, claimed.action)
             caps.settle(places, [(one.ref, str(one.outcome)) for one in tried], now=now)
+    claimed.tally, claimed.lease_until = tally, began + LEASE.total_seconds()
     return bool(row[0])
 
 
@@ -222,16 +281,18 @@ def release(claimed: Claim, *, now: datetime, send_after: datetime | None = None
     """
     soon = now + timedelta(seconds=5)
     caps.let_go(claimed.places())
-    with connection.cursor() as cursor:
-        cursor.execute(REST, {**claimed.places(), "soon": soon})
-        left, next_at = cursor.fetchone()
+    left, next_at = 0, soon
+    if not claimed.is_settled:
+        with connection.cursor() as cursor:
+            cursor.execute(REST, {**claimed.places(), "soon": soon})
+            left, next_at = cursor.fetchone()
     mine = Batch.objects.filter(pk=claimed.batch_id, epoch=claimed.epoch, state=Batch.State.CLAIMED)
     if left == 0:
-        return bool(mine.update(state=Batch.State.DONE, horizon=None, finished_at=now))
+        return bool(mine.update(state=Batch.State.DONE, in_flight=None, finished_at=now))
     mine.update(
         state=Batch.State.READY,
         claims=0,
-        horizon=None,
+        in_flight=None,
         rung_at=None,
         send_after=max(next_at, send_after or next_at),
     )

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
 from accounts.access import SYSTEM
 from campaigns import lifecycle
-from campaigns.delivery.claims import LAST_ATTEMPT, mark_uncertain
-from campaigns.models import Batch, Campaign, Run, Status
+from campaigns.delivery.claims import mark_uncertain, recount, settle_rest
+from campaigns.models import Batch, Campaign, Outcome, Run, Status
 from campaigns.reports.metrics import ledger
 
 log = structlog.get_logger(__name__)
 
-CANCEL_REST = f"""
-INSERT INTO campaigns_attempt (run_id, action, ref, n, outcome, code, at)
-SELECT m.run_id, m.action, m.ref, COALESCE(last.n, 0) + 1, 'cancelled', 'stopped', %(now)s
-FROM campaigns_message m {LAST_ATTEMPT}
-WHERE m.run_id = %(run)s AND (last.n IS NULL OR last.outcome = 'deferred')
-"""
-UNFINISHED = (Batch.State.READY, Batch.State.CLAIMED)
+UNFINISHED = (Batch.State.WAITING, Batch.State.READY, Batch.State.CLAIMED)
 
 
 def settle(run_id: int, *, now: datetime) -> bool:
@@ -53,6 +49,7 @@ def _end(run_id: int, now: datetime) -> bool:
         log.error("ledger does not balance", run=run.pk, to_go=book.to_go, targeted=book.targeted)
         Run.objects.filter(pk=run.pk).update(reason="ledger_does_not_balance")
         return False
+    run.totals = asdict(book)  # for when the messages are dropped
     run.state, run.finished_at, run.reason = Run.State.COMPLETED, now, ""
     run.save()
     if campaign.status == Status.LIVE:
@@ -69,16 +66,19 @@ def _stop(campaign: Campaign, run: Run, now: datetime) -> bool:
     if open_batches.filter(state=Batch.State.CLAIMED, lease_until__gt=Now()).exists():
         return False
     # The epoch moves on: a worker that slept through its lease finds its records refused.
-    for batch in open_batches.select_for_update():
-        if batch.horizon is not None and batch.claimed_at is not None:
-            places: dict[str, Any] = {"run": run.pk, "action": batch.action, "lo": batch.lo, "hi": batch.hi}
-            places["passed_over"] = batch.passed_over
-            places["resend"] = campaign.on_uncertain == Campaign.OnUncertain.RESEND
-            mark_uncertain(places, horizon=batch.horizon, claimed_at=batch.claimed_at, now=now)
-        batch.state, batch.epoch, batch.finished_at = Batch.State.DONE, batch.epoch + 1, now
-        batch.save()
-    with connection.cursor() as cursor:
-        cursor.execute(CANCEL_REST, {"run": run.pk, "now": now})
+    held = list(open_batches.select_for_update())
+    for batch in held:
+        if batch.in_flight:
+            mark_uncertain(_places(batch), batch.in_flight, now=now)
+    settle_rest({"run": run.pk, "resend": False}, Outcome.CANCELLED, "stopped", now=now)
+    open_batches.update(state=Batch.State.DONE, epoch=F("epoch") + 1, in_flight=None, finished_at=now)
+    recount([batch.pk for batch in held])
+    run.totals = asdict(ledger(run))
     run.state, run.finished_at = Run.State.STOPPED, now
     run.save()
     return True
+
+
+def _places(batch: Batch) -> dict[str, Any]:
+    places = ("run_id", "action", "slot", "lo", "hi")
+    return {name.removesuffix("_id"): getattr(batch, name) for name in places}

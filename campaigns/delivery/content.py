@@ -61,7 +61,7 @@ class Letter:
         )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def letter(version_id: int, position: int, variant: int) -> Letter:
     """A version never changes, so what was compiled stays right."""
     definition = Version.objects.get(pk=version_id).definition

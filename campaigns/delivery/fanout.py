@@ -1,44 +1,61 @@
-"""Writes one message per person of the audience, page by page, each page one statement and one commit.
+"""Writes one message per person and action, page by page, each page one statement and one commit.
 
 The run's row is locked for the page and carries the cursor, so a second worker goes away at once, and a
 killed one is continued from exactly where it stood. Who is excluded gets a message as well, with an attempt
-that says why: the ledger accounts for everybody targeted.
+that says why: the ledger accounts for everybody targeted. Who comes after the run began is not in it.
 """
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
 
 from audiences import evaluate
+from audiences.models import Profile
+from audiences.query import Query, any_of
+from campaigns import variants
 from campaigns.delivery import ring
-from campaigns.models import Batch, Run
+from campaigns.models import Batch, Campaign, Run
+from common import failpoints
 
-PAGE, BATCH = 10_000, 500
+PAGE, BATCH = 50_000, 1000
+LEFT_OUT = "050019"  # ours, in the catalogue's range: in an audience that the campaign leaves out
 
 WRITE_PAGE = """
-WITH page AS MATERIALIZED (
-    SELECT profile_id, address, reason FROM ({targets}) t
-    WHERE profile_id > %s ORDER BY profile_id LIMIT %s
-), messages AS (
-    INSERT INTO campaigns_message (run_id, action, ref, profile_id, address)
-    SELECT %s, %s, profile_id, profile_id, address FROM page ON CONFLICT DO NOTHING
+WITH page AS MATERIALIZED ({people}), sent AS NOT MATERIALIZED ({sent}), messages AS (
+    INSERT INTO campaigns_message (run_id, action, ref, profile_id, address, variant, slot)
+    SELECT {run}, action, profile_id, profile_id, address, COALESCE(variant, 0),
+           CASE WHEN reason IS NULL THEN slot ELSE -1 END FROM sent ON CONFLICT DO NOTHING
 ), exclusions AS (
     INSERT INTO campaigns_attempt (run_id, action, ref, n, outcome, code, at)
-    SELECT %s, %s, profile_id, 1, 'excluded', reason, %s FROM page WHERE reason IS NOT NULL
+    SELECT {run}, action, profile_id, 1, 'excluded', reason, %s FROM sent WHERE reason IS NOT NULL
     ON CONFLICT DO NOTHING
 ), batches AS (
-    INSERT INTO campaigns_batch
-        (run_id, action, lo, hi, size, lane, state, send_after, owner, epoch, claims)
-    SELECT %s, %s, min(profile_id), max(profile_id), count(*), 'bulk', 'ready', %s, '', 0, 0
-    FROM (SELECT profile_id, (row_number() OVER (ORDER BY profile_id) - 1) / %s AS part
-          FROM page WHERE reason IS NULL) numbered
-    GROUP BY part
+    INSERT INTO campaigns_batch (run_id, action, slot, wave, lo, hi, size, lane, state, send_after, owner,
+                                 epoch, claims)
+    SELECT {run}, action, slot, wave, min(profile_id), max(profile_id), count(*), 'bulk', state, send_after,
+           '', 0, 0
+    FROM (SELECT *, (row_number() OVER (PARTITION BY action, slot ORDER BY profile_id) - 1) / {batch} AS part
+          FROM sent WHERE reason IS NULL) numbered
+    GROUP BY action, slot, wave, state, send_after, part
 )
-SELECT count(*), max(profile_id) FROM page
+SELECT (SELECT max(profile_id) FROM page), (SELECT count(*) FROM sent), (
+    SELECT COALESCE(jsonb_object_agg(reason, people), '{{}}') FROM (
+        SELECT reason, count(*) AS people FROM sent WHERE reason IS NOT NULL GROUP BY 1) told)
 """
+
+
+@dataclass(frozen=True)
+class Page:
+    """What one statement wrote: `last` is the last profile, None when there was nobody more."""
+
+    last: int | None
+    messages: int
+    left_out: dict[str, int]
 
 
 def expand(run_id: int, *, now: datetime, page: int = PAGE, batch: int = BATCH) -> None:
@@ -58,34 +75,73 @@ def write_page(run_id: int, *, now: datetime, page: int = PAGE, batch: int = BAT
     )
     if run is None:
         return False
-    last = None
-    for action in run.version.definition["actions"]:
-        people, last = _write_action(run, action, now, page, batch)
-        run.targeted += people
-    if last is None:
+    if run.ceiling is None:
+        run.ceiling = Profile.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    if run.cursor == 0:
+        Batch.objects.filter(run=run).delete()  # begun anew from zero
+        run.targeted, run.left_out = 0, {}
+    written = _write(run, now, page, batch)
+    run.targeted += written.messages
+    for code, people in written.left_out.items():
+        run.left_out[code] = run.left_out.get(code, 0) + people
+    if written.last is None:
         run.state, run.expanded_at = Run.State.SENDING, now
-        ring.batches(Batch.objects.filter(run=run).values_list("pk", flat=True))
+        ring.batches(Batch.objects.filter(run=run, send_after__lte=now).values_list("pk", flat=True))
     else:
-        run.cursor = last
-    run.save(update_fields=["state", "expanded_at", "cursor", "targeted"])
-    return last is not None
+        run.cursor = written.last
+    run.save(update_fields=["state", "expanded_at", "cursor", "ceiling", "targeted", "left_out"])
+    failpoints.reached("page")
+    return written.last is not None
 
 
-def _write_action(
-    run: Run, action: dict[str, Any], now: datetime, page: int, batch: int
-) -> tuple[int, int | None]:
-    """How many people the page held, and the last profile's id."""
-    definition = run.version.definition
-    targets = evaluate.targets(
-        definition["audience"],
-        workspace_id=run.campaign.workspace_id,
-        channel=str(action["channel"]),
-        category=definition["category"],
-    )
-    position = action["position"]
-    of_page = (run.cursor, page)
-    written = (run.pk, position, run.pk, position, now, run.pk, position, now, batch)
+def _write(run: Run, now: datetime, page: int, batch: int) -> Page:
+    people = _people(run) + Query(" AND p.id > %s AND p.id <= %s", (run.cursor, run.ceiling))
+    people += Query(" ORDER BY p.id LIMIT %s", (page,))
+    sent = _sent(run, now)
+    statement = WRITE_PAGE.format(people=people.sql, sent=sent.sql, run=int(run.pk), batch=int(batch))
     with connection.cursor() as cursor:
-        cursor.execute(WRITE_PAGE.format(targets=targets.sql), (*targets.params, *of_page, *written))
-        people, last = cursor.fetchone()
-    return int(people), last
+        cursor.execute(statement, (*people.params, *sent.params, now))
+        last, messages, left_out = cursor.fetchone()
+    return Page(last, int(messages), json.loads(left_out))
+
+
+def _people(run: Run) -> Query:
+    """One row per person, with address, reason and variant for each action."""
+    definition, workspace_id = run.version.definition, run.campaign.workspace_id
+    columns = Query("p.id AS profile_id, ") + _left_out(definition, workspace_id)
+    for action in definition["actions"]:
+        mark = f"_{int(action['position'])}"
+        columns += Query(", ") + evaluate.way(str(action["channel"]), definition["category"], mark)
+        columns += Query(", ") + variants.variant_of(definition, action) + Query(f" AS variant{mark}, ")
+        columns += variants.exclusion_of(definition, action) + Query(f" AS exclusion{mark}")
+    return evaluate.select(definition["audience"], workspace_id, columns)
+
+
+def _left_out(definition: dict[str, Any], workspace_id: int) -> Query:
+    found = [evaluate.belongs(one, workspace_id) for one in definition["exclusions"]]
+    if not found:
+        return Query("NULL::text AS left_out")
+    condition = any_of(found)
+    return Query(f"CASE WHEN {condition.sql} THEN '{LEFT_OUT}' END AS left_out", condition.params)
+
+
+def _sent(run: Run, now: datetime) -> Query:
+    """One row per message: with `first`, only over the first action that reaches the person."""
+    definition = run.version.definition
+    parts, earlier = [], list[str]()
+    for action in definition["actions"]:
+        at = int(action["position"])
+        reason = f"COALESCE(left_out, reason_{at}, exclusion_{at})"
+        only = f" WHERE {' AND '.join(earlier)}" if earlier and _takes_first(definition) else ""
+        parts.append(
+            f"""SELECT profile_id, {at} AS action, address_{at} AS address, {reason} AS reason,
+            variant_{at} AS variant, CASE WHEN variant_{at} IS NULL THEN 1 ELSE 0 END AS slot, 0 AS wave,
+            CASE WHEN variant_{at} IS NULL THEN 'waiting' ELSE 'ready' END AS state,
+            %s::timestamptz AS send_after FROM page{only}"""
+        )
+        earlier.append(f"{reason} IS NOT NULL")
+    return Query(" UNION ALL ".join(parts), (now,) * len(parts))
+
+
+def _takes_first(definition: dict[str, Any]) -> bool:
+    return bool(definition["reach"] == Campaign.Reach.FIRST)

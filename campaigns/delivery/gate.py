@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
-from campaigns.delivery.claims import Due
+from campaigns.delivery.due import Due
 from channels import breaker, pacing
 from channels.limits import Limits
 from channels.messages import Fact
@@ -48,11 +48,10 @@ class Gate:
     run_id: int
     rate: int | None
     is_urgent: bool
-    size: int
     has_begun: bool = False
 
-    def ask(self, waiting: Sequence[Due]) -> Opening:
-        """Who of those waiting makes the next window."""
+    def ask(self, waiting: Sequence[Due], *, most: int) -> Opening:
+        """Who of those waiting makes the next window, of at most so many."""
         stands = breaker.standing(self.configuration.pk)
         if not stands.is_active:
             detail = _("The channel configuration “%(name)s” is not active.")
@@ -62,7 +61,7 @@ class Gate:
         if stands.is_open and not is_probe:
             wait = timedelta(seconds=stands.wait + 1)
             return Opening(until=wait, trouble=Said(Fact.UNREACHABLE, "", stands.reason))
-        most = 1 if is_probe else self._most(stands.limits)
+        most = 1 if is_probe else self._most(stands.limits, most)
         near = waiting[:REACH]
         reserved = pacing.reserve(
             self._paces(near, stands.limits),
@@ -82,10 +81,10 @@ class Gate:
         """What became of a window."""
         breaker.tell(self.configuration, said, is_probe=opening.is_probe, now=now)
 
-    def _most(self, limits: Limits) -> int:
+    def _most(self, limits: Limits, most: int) -> int:
         """A slow pace is taken in small pieces: what is taken by a worker that dies is lost."""
         rate = min(filter(None, (self.rate, limits.rate)), default=None)
-        return self.size if rate is None else max(1, min(self.size, math.ceil(rate * SPAN)))
+        return most if rate is None else max(1, min(most, math.ceil(rate * SPAN)))
 
     def _paces(self, waiting: Sequence[Due], limits: Limits) -> list[Paces]:
         ours: tuple[Pace, ...] = (pacing.steady(f"r{self.run_id}", self.rate),) if self.rate else ()

@@ -17,7 +17,8 @@ from django.db.models import Min
 from audiences.models import Profile
 from campaigns.delivery import caps
 from campaigns.delivery.caps import Cap
-from campaigns.delivery.claims import Due, Tried
+from campaigns.delivery.claims import Tried
+from campaigns.delivery.due import Due
 from campaigns.models import Attempt, CapTally, Outcome, Run
 from channels import allowed, quiet
 from channels.models import Rule, RuleState
@@ -37,7 +38,7 @@ class Looked:
     tried: list[Tried] = field(default_factory=list)
 
     def exclude(self, one: Due, code: str, outcome: str = Outcome.EXCLUDED) -> None:
-        self.tried.append(Tried(one.ref, one.n, outcome, code))
+        self.tried.append(Tried(one.ref, one.n, outcome, code, before=one.before))
 
 
 def look(run: Run, action: dict[str, Any], due: Sequence[Due], *, now: datetime) -> Looked:
@@ -98,7 +99,9 @@ def _quiet(run: Run, action: dict[str, Any], rules: list[Rule], found: Looked, n
         elif sleep.ends is None or sleep.ends - first.get(one.ref, now) > LONGEST_QUEUED:
             found.exclude(one, QUIET, Outcome.EXPIRED)
         else:
-            found.tried.append(Tried(one.ref, one.n, Outcome.DEFERRED, QUIET, retry_at=sleep.ends))
+            found.tried.append(
+                Tried(one.ref, one.n, Outcome.DEFERRED, QUIET, retry_at=sleep.ends, before=one.before)
+            )
     gone = {one.ref for one, _sleep in sleepers}
     found.due = [one for one in found.due if one.ref not in gone]
 

@@ -7,20 +7,17 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from campaigns.delivery import completion, ring
+from campaigns.delivery.claims import IS_DUE, MAY_SEND, OF_RUN
 from campaigns.models import Batch, Run
 
 RING_AGAIN = timedelta(seconds=15)
 
-DUE_BATCHES = """
+DUE_BATCHES = f"""
 UPDATE campaigns_batch SET rung_at = %(now)s WHERE id IN (
-    SELECT b.id FROM campaigns_batch b
-    JOIN campaigns_run r ON r.id = b.run_id
-    JOIN campaigns_campaign c ON c.id = r.campaign_id
-    WHERE b.lane = %(lane)s AND r.state = 'sending' AND c.status = 'live'
+    SELECT b.id FROM campaigns_batch b {OF_RUN}
+    WHERE b.lane = %(lane)s AND {MAY_SEND} AND {IS_DUE}
       AND (b.rung_at IS NULL OR b.rung_at < %(before)s)
-      AND ((b.state = 'ready' AND b.send_after <= %(now)s)
-           OR (b.state = 'claimed' AND b.lease_until < clock_timestamp()))
-    ORDER BY b.send_after LIMIT 2000 FOR UPDATE OF b SKIP LOCKED)
+    ORDER BY b.send_after LIMIT {ring.MOST} FOR UPDATE OF b SKIP LOCKED)
 RETURNING id
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 import structlog
 from celery import current_app
@@ -14,6 +15,8 @@ from campaigns.models import Batch
 
 log = structlog.get_logger(__name__)
 
+MOST = 64
+
 
 def due_runs() -> None:
     _after_commit(lambda: _publish("start_due_runs", []))
@@ -24,11 +27,12 @@ def expand(run_id: int) -> None:
 
 
 def batches(ids: Iterable[int], lane: str = Batch.Lane.BULK) -> None:
-    wanted = list(ids)
+    """At most MOST: a worker that hears one goes on with what else is due."""
+    wanted = list(islice(ids, MOST))
 
     def publish() -> None:
         for batch_id in wanted:
-            if not _publish("deliver_batch", [batch_id], lane):
+            if not _publish("deliver_batch", [batch_id, lane], lane):
                 return  # the broker is away: the sweep will find the rows
 
     _after_commit(publish)
@@ -39,7 +43,7 @@ def _after_commit(publish: Callable[[], object]) -> None:
     transaction.on_commit(publish, robust=True)
 
 
-def _publish(name: str, arguments: list[int], lane: str = Batch.Lane.BULK) -> bool:
+def _publish(name: str, arguments: list[int | str], lane: str = Batch.Lane.BULK) -> bool:
     queue = f"{settings.QUEUE_PREFIX}.{lane}"
     try:
         current_app.send_task(f"campaigns.tasks.{name}", args=arguments, queue=queue)

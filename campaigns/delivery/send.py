@@ -1,47 +1,63 @@
-"""Delivers one batch: claim, fetch, last look, then window by window: commit the horizon, render, hand over,
-record. Whatever kills the worker, at most one window is uncertain.
+"""Delivers batches: claim, fetch, last look, then window by window: commit who may leave, hand over, record.
 
-A window is WINDOW messages over LANES connections. Pausing or stopping takes effect between windows, so at
-most WINDOW messages per working batch leave after it.
+This thread does the database, the lanes' thread the network (`lanes.py`); so the next messages leave while
+the last ones are recorded, and the next batch is fetched while the last one drains. Whatever kills the
+worker, at most WINDOW messages are uncertain, and no more leave after a pause or a stop.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
+import threading
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from django.utils import timezone
 
-from audiences import lastlook
-from audiences.context import contexts
-from campaigns.delivery import claims, limits
-from campaigns.delivery.claims import TRIES, Claim, Due, LeaseLost, Tried
-from campaigns.delivery.content import Letter, action_of, letter
-from campaigns.delivery.gate import Gate, Opening
-from campaigns.models import MessageContext, Outcome, Run
-from campaigns.tracking.tokens import MessageKey
-from channels import breaker, pacing
-from channels.messages import Fact, Rendered
+from campaigns.delivery import claims, completion, lanes
+from campaigns.delivery.answers import outcome
+from campaigns.delivery.claims import Claim, LeaseLost, Tried
+from campaigns.delivery.due import Due, look
+from campaigns.delivery.gate import Opening
+from campaigns.delivery.lanes import Entry
+from campaigns.delivery.post import Post, open_post
+from campaigns.models import Batch, Run
+from channels.messages import Fact
 from channels.messages import Outcome as Said
-from channels.models import ChannelConfiguration
-from channels.providers import registry
-from channels.providers.base import Lane
-from channels.sandbox import RenderError
-from common.errors import Invalid
+from common import failpoints
 
 log = structlog.get_logger(__name__)
 
-WINDOW, LANES = 20, 4
-LONGEST = timedelta(minutes=4)  # well below the task's hard limit, which would make a window uncertain
-FIRST_RETRY = timedelta(seconds=60)
+FLUSH, URGENT_FLUSH, LANES = 50, 10, 8
+WINDOW = FLUSH + LANES  # messages without a recorded answer, for each worker
+SOON = 0.1  # seconds an answer waits for its record
+LONGEST = timedelta(seconds=40)  # of one task; a worker that is asked to end does so within a minute
 PAUSES = {Fact.UNREACHABLE: timedelta(seconds=30), Fact.MISCONFIGURED: timedelta(seconds=60)}
-RENDERING_FAILED = "050302"  # RuntimeRenderingError in the catalogue
+
+
+def bound(working: int) -> int:
+    """How many messages may still leave after a pause or a stop while so many batches are worked on."""
+    return working * WINDOW
+
+
+def deliver(batch_id: int) -> bool:
+    """Delivers what is due of the batch. True when it was ours; False when there was nothing to claim."""
+    return _Worker(None).work(claims.claim(batch_id, owner=_name(), now=timezone.now())) > 0
+
+
+def work(batch_id: int, lane: str) -> int:
+    """The same, and goes on with whatever is due in the lane; how many batches it was."""
+    first = claims.claim(batch_id, owner=_name(), now=timezone.now())
+    if first is None:
+        first = claims.claim_next(lane, owner=_name(), now=timezone.now())
+    return _Worker(lane).work(first)
+
+
+def _name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 @dataclass
@@ -49,241 +65,211 @@ class _Delivery:
     """One claimed batch on its way out."""
 
     claimed: Claim
-    letter: Letter
-    configuration: ChannelConfiguration
-    gate: Gate
-    due: list[Due]
-    profiles: dict[int, dict[str, Any]]
-    contexts: dict[int, MessageContext]
-
-
-def deliver(batch_id: int) -> bool:
-    """Delivers what is due of the batch. True when it was ours; False when there was nothing to claim."""
-    claimed = claims.claim(batch_id, owner=f"{socket.gethostname()}:{os.getpid()}", now=timezone.now())
-    if claimed is None:
-        return False
-    try:
-        _deliver(claimed)
-    except LeaseLost:
-        log.warning("lease lost", batch=batch_id, epoch=claimed.epoch)
-    return True
-
-
-def _deliver(claimed: Claim) -> None:
-    delivery = _prepare(claimed)
-    lanes = [
-        registry.get(delivery.configuration.provider).open(delivery.configuration)
-        for _lane in range(min(LANES, len(delivery.due)))
-    ]
-    held = _send_windows(delivery, lanes) if lanes else None
-    now = timezone.now()
-    _note_trouble(claimed.run_id, held.trouble if held else None)
-    claims.release(claimed, now=now, send_after=now + held.until if held else None)
-
-
-def _prepare(claimed: Claim) -> _Delivery:
-    """Everything the batch needs, in a handful of queries, and the last look."""
-    run = Run.objects.select_related("version", "campaign__workspace").get(pk=claimed.run_id)
-    action = action_of(run.version.definition, claimed.action)
-    written = letter(run.version_id, claimed.action, 0)
-    due, excluded = _look(run.campaign.workspace_id, written, claims.fetch(claimed))
-    looked = limits.look(run, action, due, now=timezone.now())
-    due, excluded = looked.due, [*excluded, *looked.tried]
-    if excluded:
-        claims.record(claimed, excluded, horizon=None, now=timezone.now())
-    beside: dict[int, MessageContext] = {}
-    if run.kind == Run.Kind.STANDING:
-        rows = MessageContext.objects.filter(run=run, action=claimed.action)
-        beside = {row.ref: row for row in rows.filter(ref__in=[one.ref for one in due])}
-    configurations = ChannelConfiguration.objects.select_related("credential", "workspace")
-    configuration = configurations.get(pk=action["configuration"])
-    return _Delivery(
-        claimed=claimed,
-        letter=written,
-        configuration=configuration,
-        gate=Gate(
-            configuration,
-            run_id=run.pk,
-            rate=run.version.definition.get("rate"),
-            is_urgent=run.kind == Run.Kind.STANDING,
-            size=WINDOW,
-        ),
-        due=due,
-        profiles=contexts([one.profile_id for one in due if one.profile_id], run.campaign.workspace_id),
-        contexts=beside,
-    )
-
-
-def _look(workspace_id: int, written: Letter, due: list[Due]) -> tuple[list[Due], list[Tried]]:
-    """Who may still get it, and the exclusions of the others."""
-    blocked = lastlook.blocked(
-        workspace_id,
-        [(one.profile_id, one.address) for one in due],
-        channel=written.channel,
-        category="marketing" if written.is_marketing else "transactional",
-    )
-    excluded = [Tried(due[at].ref, due[at].n, Outcome.EXCLUDED, code) for at, code in blocked.items()]
-    return [one for at, one in enumerate(due) if at not in blocked], excluded
-
-
-@dataclass
-class _Window:
-    """What is handed over now: each message with the moment it may leave, in seconds from now."""
-
-    opening: Opening
-    due: list[tuple[Due, float]]
-    horizon: int
-    passed_over: list[int]  # below the horizon, and not in this window
-    tried: list[Tried] = field(default_factory=list)
-    said: list[Said] = field(default_factory=list)
-    late: list[Due] = field(default_factory=list)  # their moment passed before a lane was free
+    post: Post
+    waiting: list[Due]
+    handover: lanes.Handover
+    borrowed: list[lanes.Kept]
+    in_flight: dict[int, Due] = field(default_factory=dict)
+    unsaid: list[Tried] = field(default_factory=list)  # to be recorded with the next window
+    said: list[Said] = field(default_factory=list)  # of which the gate is to be told
+    opening: Opening = field(default_factory=Opening)  # the last one somebody left by
+    is_looked_at: bool = True  # the whole batch was, a moment ago
+    asks_at: float = 0.0  # when the gate is asked again
+    recorded_at: float = field(default_factory=time.monotonic)
+    until: timedelta = timedelta(0)
     trouble: Said | None = None
+    is_held: bool = False  # nothing more is admitted
+
+    def collect(self) -> None:
+        """Takes over what the lanes have told."""
+        while self.handover.returned:
+            due = self.handover.returned.popleft()
+            self.in_flight.pop(due.ref, None)
+            self.waiting.insert(0, due)
+        while self.handover.told:
+            due, said = self.handover.told.popleft()
+            self.in_flight.pop(due.ref)
+            if isinstance(said, Said):
+                self.said.append(said)
+                self.unsaid.append(outcome(due, said, self.post.retry_period, timezone.now()))
+            else:
+                self.unsaid.append(said)
+        if self.handover.trouble and not self.is_held:
+            self.said.append(self.handover.trouble)
+            self.trouble, self.is_held = self.handover.trouble, True
+            self.until = PAUSES[self.handover.trouble.fact]
+
+    def tell_gate(self, now: datetime) -> None:
+        if self.said:
+            self.post.gate.tell(self.said, self.opening, now=now)
+        self.said = []
+
+    @property
+    def is_over(self) -> bool:
+        return not self.in_flight and (self.is_held or not self.waiting)
 
 
-def _send_windows(delivery: _Delivery, lanes: list[Lane]) -> Opening | None:
-    """Sends window after window until the end or a pause, or until the gate opens for nobody: how it said so.
+class _Worker:
+    """Works on a batch and, with a lane, on the next ones; on two at once only while one drains."""
 
-    Before each window it looks once more, so that who leaves meanwhile gets at most what is in flight. The
-    network runs in an event loop, the database between its turns.
-    """
-    tried: list[Tried] = []
-    waiting, horizon = delivery.due, 0
-    held = None
-    with asyncio.Runner() as loop:
+    def __init__(self, lane: str | None) -> None:
+        self.lane = lane
+        self.flush = URGENT_FLUSH if lane == Batch.Lane.URGENT else FLUSH
+        self.window = self.flush + LANES
+        self.news = threading.Event()
+        self.open: list[_Delivery] = []
+        self.began = time.monotonic()
+        self.finished = 0
+        self.last_run = 0
+
+    def work(self, first: Claim | None) -> int:
+        if first is None:
+            return 0
         try:
-            while waiting:
-                if horizon and timezone.now() - delivery.claimed.claimed_at > LONGEST:
-                    break
-                opening = delivery.gate.ask(waiting)
-                if not opening.window:
-                    if opening.trouble is None and delivery.gate.stays(opening):
-                        time.sleep(opening.until.total_seconds())
-                        continue
-                    held = opening
-                    break
-                window, excluded = _window(delivery, opening, waiting, horizon)
-                horizon = window.horizon
-                done = {one.ref for one, _wait in window.due} | {one.ref for one in excluded}
-                waiting = [one for one in waiting if one.ref not in done]
-                may_go = _record(delivery, window, [*tried, *excluded])
-                tried = []
-                if not may_go:
-                    break
-                if window.due:
-                    _run_window(loop, delivery, window, lanes)
-                    delivery.gate.tell(window.said, opening, now=timezone.now())
-                    tried, waiting = window.tried, sorted(waiting + window.late, key=lambda one: one.ref)
-                if window.trouble:
-                    held = Opening(until=PAUSES[window.trouble.fact], trouble=window.trouble)
-                    break
-            if tried:
-                claims.record(delivery.claimed, tried, horizon=None, now=timezone.now())
+            self._begin(first)
+            while self.open:
+                for delivery in list(self.open):
+                    self._turn(delivery)
+                if not self._begin_next():
+                    self._rest()
         finally:
-            loop.run(_close(lanes))
-    return held
+            for delivery in self.open:  # an error: what is in flight is found by whoever comes next
+                self._let_go(delivery, are_well=False)
+        return self.finished
 
+    # ---- batches ----------------------------------------------------------------------------------
+    def _begin(self, claimed: Claim) -> None:
+        failpoints.reached("claimed")
+        post = open_post(claimed)
+        borrowed = lanes.borrow(post.configuration, min(LANES, len(post.due)))
+        handover = lanes.Handover(post.write, self.news, claimed.lease_until, max(self.flush // 2, 1))
+        handover.start([one.lane for one in borrowed])
+        delivery = _Delivery(claimed, post, post.due, handover, borrowed, unsaid=post.excluded)
+        self.last_run = claimed.run_id
+        self.open.append(delivery)
 
-def _window(
-    delivery: _Delivery, opening: Opening, waiting: list[Due], horizon: int
-) -> tuple[_Window, list[Tried]]:
-    """The window that the gate opens for, after one more look at its people; and who was excluded by it."""
-    chosen, excluded = [one for one, _wait in opening.window], list[Tried]()
-    highest = max(horizon, *(one.ref for one in chosen))
-    if horizon:
-        chosen, excluded = _look(delivery.configuration.workspace_id, delivery.letter, chosen)
-    refs = {one.ref for one in chosen}
-    passed = [one.ref for one in waiting if one.ref < highest and one.ref not in refs]
-    due = [(one, wait) for one, wait in opening.window if one.ref in refs]
-    return _Window(opening, due, highest, passed), excluded
+    def _begin_next(self) -> bool:
+        """Claims another batch once the present one has handed out everything."""
+        is_time = timedelta(seconds=time.monotonic() - self.began) < LONGEST
+        if self.lane is None or not is_time or len(self.open) > 1 or any(one.waiting for one in self.open):
+            return False
+        if any(one.is_held for one in self.open):
+            return False
+        claimed = claims.claim_next(self.lane, after_run=self.last_run, owner=_name(), now=timezone.now())
+        if claimed is None:
+            self.lane = None  # nothing is due; the sweep rings when something is
+            return False
+        self._begin(claimed)
+        return True
 
+    def _end(self, delivery: _Delivery) -> None:
+        now = timezone.now()
+        delivery.tell_gate(now)
+        _note_trouble(delivery.claimed.run_id, delivery.trouble)
+        self._let_go(delivery, are_well=delivery.trouble is None)
+        send_after = now + delivery.until if delivery.until else None
+        if claims.release(delivery.claimed, now=now, send_after=send_after):
+            failpoints.reached("released")
+            completion.settle(delivery.claimed.run_id, now=now)
+        self.finished += 1
 
-def _record(delivery: _Delivery, window: _Window, tried: list[Tried]) -> bool:
-    return claims.record(
-        delivery.claimed,
-        tried,
-        horizon=window.horizon,
-        passed_over=window.passed_over,
-        now=timezone.now(),
-    )
+    def _let_go(self, delivery: _Delivery, *, are_well: bool) -> None:
+        if delivery in self.open:
+            self.open.remove(delivery)
+        delivery.handover.end()
+        is_quiet = are_well and not delivery.in_flight
+        lanes.give_back(delivery.post.configuration, delivery.borrowed, are_well=is_quiet)
 
+    # ---- windows ----------------------------------------------------------------------------------
+    def _turn(self, delivery: _Delivery) -> None:
+        """Records what was told and admits the next window, in one transaction, when it is worth one."""
+        delivery.collect()
+        if delivery.is_over and not delivery.unsaid:
+            self._end(delivery)
+            return
+        if self._is_worth_it(delivery):
+            try:
+                self._record(delivery)
+            except LeaseLost:
+                log.warning("lease lost", batch=delivery.claimed.batch_id, epoch=delivery.claimed.epoch)
+                self._let_go(delivery, are_well=False)
+                self.finished += 1
 
-def _run_window(loop: asyncio.Runner, delivery: _Delivery, window: _Window, lanes: list[Lane]) -> None:
-    """Sends one window. A server may take ten minutes for its last word (RFC 5321, 4.5.3.2.6), so the lease
-    is renewed while we wait.
-    """
-    sending = loop.get_loop().create_task(_send_window(delivery, window, lanes))
-    try:
-        while not sending.done():
-            loop.run(_wait(sending))
-            if not sending.done():
-                _record(delivery, window, [])
-    finally:
-        sending.cancel()  # when the lease was lost; else it is done and this does nothing
-    sending.result()
+    def _is_worth_it(self, delivery: _Delivery) -> bool:
+        now = time.monotonic()
+        waited = now - delivery.recorded_at
+        if waited > claims.LEASE.total_seconds() / 4:
+            return True  # the lease is renewed while a server takes its time (RFC 5321, 4.5.3.2.6)
+        if delivery.unsaid and (len(delivery.unsaid) >= max(self.flush // 2, 1) or waited >= SOON):
+            return True
+        idle = not delivery.in_flight
+        return idle and bool(delivery.unsaid or (self._admits(delivery) and now >= delivery.asks_at))
 
+    def _admits(self, delivery: _Delivery) -> bool:
+        return bool(delivery.waiting) and not delivery.is_held
 
-async def _wait(sending: asyncio.Task[None]) -> None:
-    await asyncio.wait({sending}, timeout=claims.LEASE.total_seconds() / 4)
-
-
-async def _close(lanes: list[Lane]) -> None:
-    await asyncio.gather(*(lane.close() for lane in lanes), return_exceptions=True)
-
-
-async def _send_window(delivery: _Delivery, window: _Window, lanes: list[Lane]) -> None:
-    waiting = iter(window.due)
-    begun = time.monotonic()
-
-    async def drain(lane: Lane) -> None:
-        for one, wait in waiting:
-            message = _write(delivery, one)
-            if isinstance(message, Tried):
-                window.tried.append(message)
-                continue
-            if wait and not await pacing.is_time(begun + wait):
-                window.late.append(one)
-                continue
-            said = await lane.send(message)
-            window.said.append(said)
-            if said.fact in breaker.TROUBLE:
-                window.trouble = said  # nothing was handed over: the message stays as it was
-                return
-            window.tried.append(outcome(one, said, timezone.now()))
-
-    await asyncio.gather(*(drain(lane) for lane in lanes))
-
-
-def _write(delivery: _Delivery, one: Due) -> Rendered | Tried:
-    """The message for one person, or their exclusion when it cannot be written for them."""
-    beside = delivery.contexts.get(one.ref)
-    profile = delivery.profiles.get(one.profile_id or 0, {})
-    key = MessageKey(delivery.claimed.run_id, delivery.claimed.action, one.ref)
-    try:
-        return delivery.letter.write(
-            key,
-            one.address,
-            profile_id=one.profile_id,
-            profile={**profile, **(beside.profile_override if beside else {})},
-            context=beside.context if beside else {},
-            configuration=delivery.configuration,
+    def _record(self, delivery: _Delivery) -> None:
+        admitted = self._admit(delivery)
+        for entry in admitted:
+            delivery.in_flight[entry.due.ref] = entry.due
+        failpoints.reached("before_record")
+        may_go = claims.record(
+            delivery.claimed, delivery.unsaid, in_flight=delivery.in_flight, now=timezone.now()
         )
-    except RenderError as error:
-        return Tried(one.ref, one.n, Outcome.EXCLUDED, RENDERING_FAILED, error.detail[:500])
-    except Invalid as error:
-        return Tried(one.ref, one.n, Outcome.EXCLUDED, RENDERING_FAILED, error.detail[:500])
+        failpoints.reached("recorded")
+        delivery.tell_gate(timezone.now())
+        delivery.unsaid, delivery.recorded_at = [], time.monotonic()
+        delivery.handover.may_leave_until = delivery.claimed.lease_until
+        if may_go:
+            delivery.handover.put(admitted)
+            return
+        delivery.is_held = True
+        for entry in admitted:
+            del delivery.in_flight[entry.due.ref]
+        delivery.waiting += [entry.due for entry in admitted]
 
+    def _admit(self, delivery: _Delivery) -> list[Entry]:
+        """Who may leave next, after one more look at them; nobody when the time is over."""
+        now = time.monotonic()
+        if delivery.post.gate.has_begun and now - self.began > LONGEST.total_seconds():
+            delivery.is_held = True  # a task that comes late still sends one window
+        room = self.window - sum(len(one.in_flight) for one in self.open)
+        if not self._admits(delivery) or room <= 0 or now < delivery.asks_at:
+            return []
+        opening = delivery.post.gate.ask(delivery.waiting, most=room)
+        if not opening.window:
+            self._hold(delivery, opening)
+            return []
+        delivery.opening = opening
+        wait_of = {one.ref: wait for one, wait in opening.window}
+        chosen = [one for one, _wait in opening.window]
+        delivery.waiting = [one for one in delivery.waiting if one.ref not in wait_of]
+        if not delivery.is_looked_at:
+            chosen, excluded = look(delivery.post.workspace_id, delivery.post.letters[0], chosen)
+            delivery.unsaid += excluded
+        delivery.is_looked_at = False
+        return [Entry(one, wait_of[one.ref]) for one in chosen]
 
-def outcome(one: Due, said: Said, now: datetime) -> Tried:
-    """What the provider's fact means for the message."""
-    detail = said.detail[:500] or None
-    if said.fact == Fact.ACCEPTED:
-        return Tried(one.ref, one.n, Outcome.ACCEPTED, said.code, provider_id=said.provider_id[:128] or None)
-    retry_at = now + FIRST_RETRY * 2 ** (one.n - 1)
-    if said.fact == Fact.UNCERTAIN:
-        return Tried(one.ref, one.n, Outcome.UNCERTAIN, said.code, detail, retry_at)
-    if said.fact == Fact.LATER and one.n < TRIES:
-        return Tried(one.ref, one.n, Outcome.DEFERRED, said.code, detail, retry_at)
-    return Tried(one.ref, one.n, Outcome.FAILED, said.code, detail)
+    def _hold(self, delivery: _Delivery, opening: Opening) -> None:
+        """The gate is closed: wait here when it is not for long, else give the batch back."""
+        if opening.trouble is None and delivery.post.gate.stays(opening):
+            delivery.asks_at = time.monotonic() + opening.until.total_seconds()
+        else:
+            delivery.is_held, delivery.until, delivery.trouble = True, opening.until, opening.trouble
+
+    def _rest(self) -> None:
+        if not self.open:
+            return
+        now, wait = time.monotonic(), claims.LEASE.total_seconds() / 4
+        for one in self.open:
+            if one.unsaid or one.handover.told:
+                wait = min(wait, one.recorded_at + SOON - now)
+            if one.asks_at > now and not one.in_flight:
+                wait = min(wait, one.asks_at - now)
+            if one.is_over:
+                wait = 0.0
+        self.news.wait(max(wait, 0.0))
+        self.news.clear()
 
 
 def _note_trouble(run_id: int, trouble: Said | None) -> None:

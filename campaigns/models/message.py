@@ -3,7 +3,9 @@
 A message is named by (run, action, ref). In an audience run `ref` is the profile's id, so the primary key
 itself refuses a second message to one person; in a standing run it is a number from a sequence.
 The state of a message is its last attempt's outcome; without an attempt it is queued.
-These tables have no database foreign keys: a million rows are written in one statement.
+These tables have no database foreign keys: a million rows are written in one statement. They are partitioned
+by run, and the partitions of old runs are dropped whole (`delivery/retention.py`). Their indexes stand in the
+migrations, because Django cannot write PARTITION BY.
 """
 
 from __future__ import annotations
@@ -33,10 +35,12 @@ class Message(models.Model):
     action = models.PositiveSmallIntegerField()
     ref = models.BigIntegerField()
     profile = models.ForeignKey(
-        Profile, null=True, db_constraint=False, on_delete=models.DO_NOTHING, related_name="+"
+        Profile, null=True, db_constraint=False, db_index=False, on_delete=models.DO_NOTHING, related_name="+"
     )
     address = models.CharField(max_length=2000, blank=True)
     variant = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # A wave and hour of the run: its batches hold messages of one slot. -1: excluded by the fan-out.
+    slot = models.SmallIntegerField(default=0, db_default=0)
 
     class Meta:
         default_permissions = ()
@@ -61,7 +65,6 @@ class Attempt(models.Model):
 
     class Meta:
         default_permissions = ()
-        indexes = [models.Index(fields=["run", "outcome", "code"])]
 
 
 class MessageContext(models.Model):

@@ -36,7 +36,11 @@ class Run(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.DUE)
     due_at = models.DateTimeField()
     cursor = models.BigIntegerField(default=0)  # the last profile written as a message
+    ceiling = models.BigIntegerField(null=True)  # the last profile there was when the fan-out began
     targeted = models.IntegerField(default=0)
+    left_out = models.JSONField(default=dict)  # {reason's code: messages} of those excluded by the fan-out
+    totals = models.JSONField(null=True)  # the ledger as it was when the run ended
+    dropped_at = models.DateTimeField(null=True)  # when its messages were dropped; the totals stay
     reason = models.CharField(max_length=200, blank=True)
     started_at = models.DateTimeField(null=True)
     expanded_at = models.DateTimeField(null=True)
@@ -53,13 +57,14 @@ class Run(models.Model):
 
 
 class Batch(models.Model):
-    """Messages `lo`…`hi` of one run and action, delivered as one piece of work.
+    """The messages `lo`…`hi` of one run, action and slot, delivered as one piece of work.
 
-    `horizon` is the highest ref whose hand-over may have begun under the present epoch: after a crash,
-    what lies at or below it without an attempt is uncertain, what lies above it was never touched.
+    `in_flight` holds the refs whose hand-over may have begun and has no attempt yet: after a crash these are
+    uncertain, and no others. `tally` counts the settled ones by outcome, or by outcome/code.
     """
 
     class State(models.TextChoices):
+        WAITING = "waiting"  # for the winner of an experiment
         READY = "ready"
         CLAIMED = "claimed"
         DONE = "done"
@@ -74,6 +79,7 @@ class Batch(models.Model):
     lo = models.BigIntegerField()
     hi = models.BigIntegerField()
     size = models.IntegerField()
+    slot = models.PositiveSmallIntegerField(default=0, db_default=0)
     wave = models.PositiveSmallIntegerField(default=0, db_default=0)
     lane = models.CharField(max_length=6, choices=Lane, default=Lane.BULK)
     state = models.CharField(max_length=9, choices=State, default=State.READY)
@@ -83,8 +89,8 @@ class Batch(models.Model):
     claims = models.IntegerField(default=0)
     claimed_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
-    horizon = models.BigIntegerField(null=True)
-    passed_over = ArrayField(models.BigIntegerField(), null=True)  # below the horizon, left for later
+    in_flight = ArrayField(models.BigIntegerField(), null=True)
+    tally = models.JSONField(default=dict, db_default={})
     rung_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 

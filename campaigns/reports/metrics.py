@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from audiences.reachability import REASON_LABELS as EXCLUSION_LABELS
@@ -66,6 +66,9 @@ class Ledger:
 
 
 def ledger(run: Run) -> Ledger:
+    """Counted from the rows; once these are dropped, what they said when the run ended."""
+    if run.dropped_at and run.totals:
+        return Ledger(**run.totals)
     with connection.cursor() as cursor:
         cursor.execute(COUNTS, [run.pk])
         counts = dict(cursor.fetchall())
@@ -145,7 +148,10 @@ def messages_with(run: Run, outcome: str) -> QuerySet[Message, Any]:
 
 def messages_to(profile_id: int, campaigns: QuerySet[Campaign]) -> QuerySet[Message, Any]:
     """What one person got of these campaigns, the latest run first."""
-    rows = Message.objects.filter(profile=profile_id, run__campaign__in=campaigns)
+    # In the run of an audience a message's ref is its profile: the primary key finds it.
+    of_audience = Q(ref=profile_id, profile=profile_id, run__in=Run.objects.filter(campaign__in=campaigns))
+    named = Q(profile=profile_id) & ~Q(ref=F("profile_id")) & Q(run__campaign__in=campaigns)
+    rows = Message.objects.filter(of_audience | named)
     return _told(rows).select_related("run__campaign").order_by("-run__due_at", "action", "-ref")
 
 

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from audiences.access import profile_for
 from campaigns import access, lifecycle
-from campaigns.delivery.send import WINDOW
+from campaigns.delivery import send
 from campaigns.models import Batch, Outcome, Run
 from campaigns.reports import metrics
 from campaigns.reports.waiting import waiting_for
@@ -48,7 +48,7 @@ def _progress(request: HttpRequest, run: Run) -> dict[str, Any]:
         "share": 100 * book.settled / book.targeted if book.targeted else 0,
         "is_over": run.finished_at is not None,
         "waiting": waiting_for(run, now=timezone.now()),
-        "bound": held * WINDOW,
+        "bound": send.bound(held),
         "failed": metrics.reasons(run, Outcome.FAILED),
         "excluded": metrics.reasons(run, Outcome.EXCLUDED),
         "actions": lifecycle.available(run.campaign, actor_of(request), now=timezone.now()),

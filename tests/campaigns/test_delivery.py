@@ -13,7 +13,7 @@ from django.utils import timezone
 from audiences import consent, suppression
 from audiences.models import Profile
 from campaigns import lifecycle
-from campaigns.delivery import claims, clock, completion, fanout, recovery, send
+from campaigns.delivery import claims, clock, completion, due, fanout, recovery, send
 from campaigns.delivery.claims import LeaseLost, Tried
 from campaigns.models import Attempt, Batch, Campaign, Message, Run, Status
 from campaigns.reports.metrics import ledger, reasons
@@ -142,7 +142,7 @@ def test_a_worker_that_slept_through_its_lease_can_record_nothing() -> None:
     Batch.objects.filter(pk=batch).update(lease_until=Now() - timedelta(seconds=1))
     claims.claim(batch, owner="other", now=timezone.now())
     with pytest.raises(LeaseLost):
-        claims.record(sleeper, [Tried(sleeper.lo, 1, "accepted")], horizon=None, now=timezone.now())
+        claims.record(sleeper, [Tried(sleeper.lo, 1, "accepted")], now=timezone.now())
     assert not Attempt.objects.filter(run=run).exists()
     claims.release(sleeper, now=timezone.now())
     assert Batch.objects.get(pk=batch).state == "claimed"
@@ -153,12 +153,12 @@ def test_what_a_dead_worker_may_have_sent_is_uncertain_and_nothing_else(policy: 
     run = sending(on_uncertain=policy)
     batch = batches(run)[0]
     dead = claims.claim(batch, owner="dead", now=timezone.now())
-    horizon = claims.fetch(dead)[1].ref
-    claims.record(dead, [], horizon=horizon, now=timezone.now())
+    in_flight = [one.ref for one in due.fetch(dead)[:2]]
+    claims.record(dead, [], in_flight=in_flight, now=timezone.now())
     Batch.objects.filter(pk=batch).update(lease_until=Now() - timedelta(seconds=1))
     heir = claims.claim(batch, owner="heir", now=timezone.now())
     assert Attempt.objects.filter(run=run, outcome="uncertain", code="worker_lost").count() == 2
-    assert len(claims.fetch(heir)) == to_send
+    assert len(due.fetch(heir)) == to_send
 
 
 def test_a_worker_that_died_before_the_first_hand_over_leaves_nothing_uncertain() -> None:
@@ -226,7 +226,7 @@ def test_stopping_waits_for_the_worker_that_holds_a_batch() -> None:
     held = claims.claim(batches(run)[0], owner="busy", now=timezone.now())
     lifecycle.apply(run.campaign, "stop", actor=approver, now=timezone.now())
     assert not completion.settle(run.pk, now=timezone.now())
-    assert claims.record(held, [], horizon=None, now=timezone.now()) is False
+    assert claims.record(held, [], now=timezone.now()) is False
     claims.release(held, now=timezone.now())
     assert completion.settle(run.pk, now=timezone.now())
     assert ledger(run).cancelled == 12
@@ -235,21 +235,21 @@ def test_stopping_waits_for_the_worker_that_holds_a_batch() -> None:
 def test_a_campaign_for_later_waits_for_its_time() -> None:
     where = builders.workspace()
     builders.profiles(where, 2)
-    due = builders.NOW + timedelta(hours=1)
-    campaign = builders.live(where, starts_at=due)
+    at = builders.NOW + timedelta(hours=1)
+    campaign = builders.live(where, starts_at=at)
     assert campaign.status == Status.SCHEDULED
-    assert clock.start_due_runs(now=due - timedelta(seconds=1)) == []
-    assert len(clock.start_due_runs(now=due)) == 1
-    assert clock.start_due_runs(now=due) == []
+    assert clock.start_due_runs(now=at - timedelta(seconds=1)) == []
+    assert len(clock.start_due_runs(now=at)) == 1
+    assert clock.start_due_runs(now=at) == []
     campaign.refresh_from_db()
     assert campaign.status == Status.LIVE
 
 
 def test_a_run_more_than_an_hour_late_is_missed_and_says_so() -> None:
     where = builders.workspace()
-    due = builders.NOW + timedelta(hours=1)
-    builders.live(where, starts_at=due)
-    clock.start_due_runs(now=due + timedelta(minutes=61))
+    at = builders.NOW + timedelta(hours=1)
+    builders.live(where, starts_at=at)
+    clock.start_due_runs(now=at + timedelta(minutes=61))
     run = Run.objects.get()
     assert (run.state, run.campaign.status) == ("missed", "failed")
     assert "more than an hour late" in run.reason

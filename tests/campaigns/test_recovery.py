@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from audiences.models import Profile
 from campaigns import lifecycle
-from campaigns.delivery import claims, completion, send
+from campaigns.delivery import claims, completion, due, send
 from campaigns.models import Attempt, Batch, Run
 from campaigns.reports.metrics import ledger
-from channels.models import ChannelConfiguration
+from channels.models import Breaker, ChannelConfiguration
 from tests import builders
 from tests.campaigns.test_delivery import batches, sending
 
@@ -35,7 +35,8 @@ def crashed(run: Run, *, handed_over: int) -> int:
     """A batch whose worker died when it may have handed over that many messages."""
     batch = batches(run)[0]
     dead = claims.claim(batch, owner="dead", now=timezone.now())
-    claims.record(dead, [], horizon=claims.fetch(dead)[handed_over - 1].ref, now=timezone.now())
+    in_flight = [one.ref for one in due.fetch(dead)[:handed_over]]
+    claims.record(dead, [], in_flight=in_flight, now=timezone.now())
     Batch.objects.filter(pk=batch).update(lease_until=Now() - timedelta(seconds=1))
     return batch
 
@@ -52,7 +53,10 @@ def test_a_provider_that_is_away_for_long_costs_nobody_their_message() -> None:
     assert (ledger(run).failed, ledger(run).to_go, run.state) == (0, 3, "sending")
     assert run.reason.startswith("unreachable")
     ChannelConfiguration.objects.update(provider="sandbox")
-    call_command("deliver")
+    for _ in range(2):  # one message finds out, then the others follow
+        Breaker.objects.update(probe_at=Now())
+        make_due()
+        call_command("deliver")
     run.refresh_from_db()
     assert (ledger(run).accepted, run.state, run.reason) == (3, "completed", "")
 
@@ -72,12 +76,12 @@ def test_nothing_leaves_through_a_configuration_that_was_deactivated() -> None:
     assert ledger(run).accepted == 12
 
 
-@pytest.mark.parametrize(("policy", "tries"), [("resend", send.TRIES), ("never", 1)])
+@pytest.mark.parametrize(("policy", "tries"), [("resend", claims.TRIES), ("never", 1)])
 def test_a_line_that_always_breaks_is_not_sent_for_ever(policy: str, tries: int) -> None:
     where = builders.workspace()
     Profile.objects.create(workspace=where, email="drop+1@example.com", attributes={"name": "x"})
     builders.live(where, now=timezone.now(), on_uncertain=policy)
-    for _ in range(send.TRIES + 3):
+    for _ in range(claims.TRIES + 3):
         call_command("deliver")
         make_due()
     run = Run.objects.get()
@@ -105,7 +109,8 @@ def test_giving_up_a_batch_leaves_uncertain_what_may_have_left() -> None:
 
 
 def test_a_batch_that_takes_too_long_is_put_back_and_finished_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(send, "WINDOW", 2)
+    monkeypatch.setattr(send, "FLUSH", 1)
+    monkeypatch.setattr(send, "LANES", 1)
     monkeypatch.setattr(send, "LONGEST", timedelta(0))
     run = sending()
     first = batches(run)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.utils import timezone
 from accounts.access import SYSTEM
 from audiences import consent, erasure, suppression
 from audiences.models import Profile
-from campaigns.delivery import clock, fanout, send
+from campaigns.delivery import clock, fanout, lanes, send
 from campaigns.models import Attempt, Batch, Run
 from campaigns.reports.metrics import ledger, reasons
 from channels.messages import Outcome, Rendered
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_who_leaves_during_a_batch_gets_nothing_from_the_next_window_on(settings, tmp_path) -> None:
     settings.VAR = tmp_path
     where = builders.workspace()
-    people = builders.profiles(where, 60)
+    people = builders.profiles(where, 200)
     builders.live(where, now=timezone.now())
     clock.start_due_runs(now=timezone.now())
     run = Run.objects.get()
@@ -34,23 +35,23 @@ def test_who_leaves_during_a_batch_gets_nothing_from_the_next_window_on(settings
     batch = Batch.objects.get()
 
     def leave() -> None:
-        consent.withdraw(profile_id=people[45].pk, channel="email", source="link", now=timezone.now())
+        consent.withdraw(profile_id=people[145].pk, channel="email", source="link", now=timezone.now())
         suppression.suppress(
             workspace_id=where.pk,
             channel="email",
-            address=people[46].email,
+            address=people[146].email,
             reason="complaint",
             now=timezone.now(),
         )
-        erasure.erase(people[47], actor=SYSTEM, now=timezone.now())
+        erasure.erase(people[147], actor=SYSTEM, now=timezone.now())
 
     _deliver_with(batch.pk, at_first_message=leave)
 
     run.refresh_from_db()
-    assert (ledger(run).accepted, ledger(run).excluded, ledger(run).balances) == (57, 3, True)
+    assert (ledger(run).accepted, ledger(run).excluded, ledger(run).balances) == (197, 3, True)
     assert {code for code, _label, _people in reasons(run, "excluded")} == {"050101", "050102", "050020"}
-    assert not Profile.objects.filter(pk=people[47].pk).exists()
-    assert people[47].email not in (tmp_path / "sandbox.log").read_text()
+    assert not Profile.objects.filter(pk=people[147].pk).exists()
+    assert people[147].email not in (tmp_path / "sandbox.log").read_text()
     assert not Attempt.objects.filter(outcome="uncertain").exists()
 
 
@@ -59,11 +60,14 @@ def _deliver_with(batch_id: int, *, at_first_message: Any) -> None:
 
     class Slow(SandboxLane):
         happened = False
+        is_over = threading.Event()
 
         async def send(self, message: Rendered) -> Outcome:
             if not Slow.happened:
                 Slow.happened = True
                 await asyncio.to_thread(_in_a_connection_of_its_own, at_first_message)
+                Slow.is_over.set()
+            await asyncio.to_thread(Slow.is_over.wait)
             return await super().send(message)
 
     class SlowSandbox(Sandbox):
@@ -72,7 +76,7 @@ def _deliver_with(batch_id: int, *, at_first_message: Any) -> None:
 
     patched = SlowSandbox()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(send.registry, "get", lambda key: patched)
+        patch.setattr(lanes.registry, "get", lambda key: patched)
         assert send.deliver(batch_id)
     assert Slow.happened
 

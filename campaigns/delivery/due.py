@@ -1,0 +1,79 @@
+"""A claimed batch made ready: who is due, what their templates may read, and the last look over all of them.
+
+Two queries a batch. Only what the templates name of a person is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from audiences import lastlook
+from audiences.context import Reader
+from campaigns.delivery.claims import DUE, LAST_ATTEMPT, RANGE, Claim, Tried, counts_as
+from campaigns.delivery.content import Letter
+from campaigns.models import Outcome
+
+FRESH = """
+SELECT m.ref, m.profile_id, m.address, m.variant, 1, '', '', NULL{columns}
+FROM campaigns_message m LEFT JOIN audiences_profile p ON p.id = m.profile_id
+WHERE {range} ORDER BY m.ref
+"""
+AGAIN = """
+SELECT m.ref, m.profile_id, m.address, m.variant, COALESCE(last.n, 0) + 1, COALESCE(last.outcome, ''),
+       COALESCE(last.code, ''), (SELECT min(a.at) FROM campaigns_attempt a
+        WHERE a.run_id = m.run_id AND a.action = m.action AND a.ref = m.ref){columns}
+FROM campaigns_message m {last} LEFT JOIN audiences_profile p ON p.id = m.profile_id
+WHERE {range} AND {due} ORDER BY m.ref
+"""
+
+
+@dataclass(slots=True)
+class Due:
+    """A message to be sent now; `n` is the number its next attempt will have."""
+
+    ref: int
+    profile_id: int | None
+    address: str
+    variant: int
+    n: int
+    before: str  # as the batch's tally counts it until now
+    first_at: datetime | None  # of its first attempt
+    profile: dict[str, Any] = field(default_factory=dict)
+
+
+def fetch(claimed: Claim, reader: Reader | None = None) -> list[Due]:
+    """Everybody who is due, in the order of their refs."""
+    columns = f", {reader.columns}" if reader and reader.columns else ""
+    template = FRESH if claimed.is_fresh else AGAIN
+    query = template.format(columns=columns, range=RANGE, last=LAST_ATTEMPT, due=DUE)
+    with connection.cursor() as cursor:
+        named = reader.values if reader else {}
+        cursor.execute(query, {**claimed.places(), **named, "at": claimed.claimed_at})
+        return [_due(row, reader) for row in cursor.fetchall()]
+
+
+def _due(row: tuple[Any, ...], reader: Reader | None) -> Due:
+    ref, profile_id, address, variant, n, outcome, code, first_at, *values = row
+    before = counts_as(outcome, code) if outcome else ""
+    profile = reader.read(values) if reader and profile_id is not None else {}
+    return Due(ref, profile_id, address, variant, n, before, first_at, profile)
+
+
+def look(workspace_id: int, letter: Letter, due: Sequence[Due]) -> tuple[list[Due], list[Tried]]:
+    """Who may still get it, and the exclusions of the others."""
+    blocked = lastlook.blocked(
+        workspace_id,
+        [(one.profile_id, one.address) for one in due],
+        channel=letter.channel,
+        category="marketing" if letter.is_marketing else "transactional",
+    )
+    excluded = [
+        Tried(due[at].ref, due[at].n, Outcome.EXCLUDED, code, before=due[at].before)
+        for at, code in blocked.items()
+    ]
+    return [one for at, one in enumerate(due) if at not in blocked], excluded

@@ -1,0 +1,96 @@
+"""What a claimed batch needs to be written: its letters, its configuration, and who is due."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from audiences.context import Reader
+from campaigns.delivery import due as people
+from campaigns.delivery import limits
+from campaigns.delivery.answers import retry_period
+from campaigns.delivery.claims import Claim, Tried
+from campaigns.delivery.content import Letter, action_of, letter
+from campaigns.delivery.due import Due
+from campaigns.delivery.gate import Gate
+from campaigns.models import MessageContext, Outcome, Run
+from campaigns.tracking.tokens import MessageKey
+from channels.messages import Rendered
+from channels.models import ChannelConfiguration
+from channels.sandbox import RenderError
+from common.errors import Invalid
+
+RENDERING_FAILED = "050302"  # RuntimeRenderingError in the catalogue
+
+
+@dataclass(frozen=True)
+class Post:
+    """One claimed batch, ready to be written person by person. `letters` are the action's contents; `excluded`
+    are those whom the last look took out.
+    """
+
+    claimed: Claim
+    workspace_id: int
+    letters: list[Letter]
+    configuration: ChannelConfiguration
+    gate: Gate
+    due: list[Due]
+    excluded: list[Tried]
+    retry_period: timedelta
+    contexts: dict[int, MessageContext] = field(default_factory=dict)
+
+    def write(self, one: Due) -> Rendered | Tried:
+        """The message for one person, or their exclusion when it cannot be written for them."""
+        beside = self.contexts.get(one.ref)
+        key = MessageKey(self.claimed.run_id, self.claimed.action, one.ref)
+        try:
+            return self.letters[one.variant].write(
+                key,
+                one.address,
+                profile_id=one.profile_id,
+                profile={**one.profile, **beside.profile_override} if beside else one.profile,
+                context=beside.context if beside else {},
+                configuration=self.configuration,
+            )
+        except (RenderError, Invalid) as error:
+            said = str(error.detail)[:500]
+            return Tried(one.ref, one.n, Outcome.EXCLUDED, RENDERING_FAILED, said, before=one.before)
+
+
+def open_post(claimed: Claim) -> Post:
+    """In a handful of queries, whatever the size of the batch."""
+    run = Run.objects.select_related("version", "campaign__workspace").get(pk=claimed.run_id)
+    action = action_of(run.version.definition, claimed.action)
+    letters = [letter(run.version_id, claimed.action, place) for place in range(len(action["contents"]))]
+    names = {name for one in letters for name in one.compiled.names}
+    found = people.fetch(claimed, Reader(names, run.campaign.workspace_id))
+    due, excluded = people.look(run.campaign.workspace_id, letters[0], found)
+    looked = limits.look(run, action, due, now=timezone.now())
+    configurations = ChannelConfiguration.objects.select_related("credential", "workspace")
+    configuration = configurations.get(pk=action["configuration"])
+    return Post(
+        claimed=claimed,
+        workspace_id=run.campaign.workspace_id,
+        letters=letters,
+        configuration=configuration,
+        gate=Gate(
+            configuration,
+            run_id=run.pk,
+            rate=run.version.definition.get("rate"),
+            is_urgent=run.kind == Run.Kind.STANDING,
+        ),
+        due=looked.due,
+        excluded=[*excluded, *looked.tried],
+        retry_period=retry_period(configuration),
+        contexts=_contexts(run, claimed, looked.due),
+    )
+
+
+def _contexts(run: Run, claimed: Claim, due: list[Due]) -> dict[int, Any]:
+    if run.kind != Run.Kind.STANDING:
+        return {}
+    rows = MessageContext.objects.filter(run=run, action=claimed.action, ref__in=[one.ref for one in due])
+    return {row.ref: row for row in rows}
