@@ -31,6 +31,10 @@ SELECT code, count(*) FROM (
 
 REASON_LABELS: dict[str, Any] = {
     **EXCLUSION_LABELS,
+    "050018": _("Held out of the experiment"),
+    "050019": _("In an audience that is left out"),
+    "050026": _("Nothing is written in this person's language"),
+    "050027": _("Nothing is written for this person's treatment"),
     "050302": _("The message could not be written for this person"),
     "050002": _("Over a frequency cap"),
     "050103": _("The address is not on the allowed list"),
