@@ -37,6 +37,9 @@ class Looked:
     due: list[Due]
     tried: list[Tried] = field(default_factory=list)
 
+    def put_off(self, one: Due, until: datetime) -> None:
+        self.tried.append(Tried(one.ref, one.n, Outcome.DEFERRED, QUIET, retry_at=until, before=one.before))
+
     def exclude(self, one: Due, code: str, outcome: str = Outcome.EXCLUDED) -> None:
         self.tried.append(Tried(one.ref, one.n, outcome, code, before=one.before))
 

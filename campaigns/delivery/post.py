@@ -28,8 +28,9 @@ RENDERING_FAILED = "050302"  # RuntimeRenderingError in the catalogue
 
 @dataclass(frozen=True)
 class Post:
-    """One claimed batch, ready to be written person by person. `letters` are the action's contents; `excluded`
-    are those whom the last look took out.
+    """One claimed batch, ready to be written person by person.
+
+    `letters` are the action's contents in order; `excluded` those whom the last look took out.
     """
 
     claimed: Claim

@@ -141,7 +141,7 @@ WHERE r.id = counted.run_id;
 class Migration(migrations.Migration):
     dependencies = [
         ("audiences", "0010_start_of_an_address"),
-        ("campaigns", "0006_rule_sets_and_caps"),
+        ("campaigns", "0007_calls"),
     ]
 
     operations = [
