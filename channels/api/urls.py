@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from channels.api import configurations, domains
+from channels.api import configurations, domains, limits, rulesets
 
 app_name = "channels_api"
 urlpatterns = [
@@ -25,4 +25,28 @@ urlpatterns = [
     path("sending-domains/", domains.Domains.as_view(), name="domains"),
     path("sending-domains/<int:pk>/", domains.OneDomain.as_view(), name="domain"),
     path("sending-domains/<int:pk>/check/", domains.Check.as_view(), name="domain_check"),
+    path(
+        "channel-configurations/<int:pk>/limits/",
+        limits.ConfigurationLimits.as_view(),
+        name="configuration_limits",
+    ),
+    path("allowed/", limits.Allowed.as_view(), name="allowed"),
+    path("allowed/state/", limits.AllowedState.as_view(), name="allowed_state"),
+    path("allowed/<int:pk>/", limits.OneAllowed.as_view(), name="allowed_entry"),
+    path("rule-sets/", rulesets.RuleSets.as_view(), name="rule_sets"),
+    path("rule-sets/<int:pk>/", rulesets.OneRuleSet.as_view(), name="rule_set"),
+    path("rule-sets/<int:pk>/rules/", rulesets.Rules.as_view(), name="rules"),
+    path("rule-sets/<int:pk>/rules/<int:rule>/", rulesets.OneRule.as_view(), name="rule"),
+    *(
+        path(f"rule-sets/<int:pk>/{verb}/", rulesets.switch_view(verb), name=f"rule_set_{verb}")
+        for verb in ("activate", "deactivate")
+    ),
+    *(
+        path(
+            f"rule-sets/<int:pk>/rules/<int:rule>/{verb}/",
+            rulesets.switch_rule_view(verb),
+            name=f"rule_{verb}",
+        )
+        for verb in ("activate", "deactivate")
+    ),
 ]

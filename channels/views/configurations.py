@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import may, require
-from channels import access, configurations, domains, lifecycle, uses, versions
+from channels import access, breaker, configurations, domains, lifecycle, limits, uses, versions
 from channels.forms import ConfigurationForm, settings_form, values_of
 from channels.models import ChannelConfiguration, ConfigurationVersion, Setup
 from channels.providers import registry
@@ -196,6 +196,8 @@ def _page(
         "may_manage": may(actor, access.MANAGE, configuration),
         "labels": configuration.labels.all(),
         "uses": uses.uses_of(configuration, actor),
+        "limits": limits.of(configuration),
+        "breaker": breaker.of(configuration),
         "domain": domains.of_sender(configuration) if configuration.channel == "email" else None,
     }
     return render(request, "channels/detail.html", page)
