@@ -258,6 +258,8 @@ SPECTACULAR_SETTINGS = {
         "ConfigurationStatus": "channels.models.ChannelConfiguration.Status",
         "AttributeIndex": "audiences.models.AttributeDefinition.Index",
         "ConsentState": "audiences.models.ConsentState",
+        "RuleKind": "channels.models.Rule.Kind",
+        "RuleState": "channels.models.RuleState",
         "SuppressionKind": "audiences.models.Suppression.Kind",
     },
 }

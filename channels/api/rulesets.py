@@ -45,7 +45,7 @@ class RuleWrite(StrictSerializer):
     name = serializers.CharField(max_length=100)
     kind = serializers.ChoiceField(Rule.Kind.choices)
     channels = serializers.ListField(
-        child=serializers.ChoiceField(list(KINDS)), min_length=1, max_length=len(KINDS)
+        child=serializers.CharField(max_length=20), min_length=1, max_length=len(KINDS)
     )
     count = serializers.IntegerField(required=False, min_value=1)
     every = serializers.IntegerField(required=False, min_value=1, max_value=30)
