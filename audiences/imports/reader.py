@@ -7,7 +7,8 @@ import csv
 import io
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import IO, Any
@@ -30,18 +31,35 @@ Rows = Iterator[list[str]]
 
 
 class Source:
-    """The file's pieces from the database, one at a time; `read` is how many bytes were taken."""
+    """The file's pieces from the database, one at a time; `read` is how many bytes were taken.
 
-    def __init__(self, job: Import) -> None:
-        self.job, self.read = job, 0
+    `before` is called before the database is asked; `fetch` asks ahead of need, so that reading goes on while
+    another thread has the connection.
+    """
+
+    def __init__(self, job: Import, before: Callable[[], None] = lambda: None) -> None:
+        self.job, self.before, self.read, self.asked = job, before, 0, 0
+        self.waiting: deque[bytes] = deque()
 
     def __iter__(self) -> Iterator[bytes]:
-        number = 0
-        while piece := ImportChunk.objects.filter(job=self.job, number=number).values_list("bytes").first():
-            raw = bytes(piece[0])
+        while True:
+            if not self.waiting:
+                self.before()
+                self.fetch(1)
+            if not self.waiting:
+                return
+            raw = self.waiting.popleft()
             self.read += len(raw)
-            number += 1
             yield raw
+
+    def fetch(self, count: int) -> None:
+        """Has `count` pieces waiting, as far as there are any."""
+        wanted = count - len(self.waiting)
+        if wanted > 0:
+            pieces = ImportChunk.objects.filter(job=self.job, number__gte=self.asked).order_by("number")
+            found = [bytes(piece) for piece in pieces.values_list("bytes", flat=True)[:wanted]]
+            self.asked += len(found)
+            self.waiting.extend(found)
 
 
 def rows_of(job: Import, source: Source) -> Rows:

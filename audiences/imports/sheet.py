@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from operator import itemgetter
 
 from audiences.imports import cells
 from audiences.imports.cells import Refused
-from audiences.imports.columns import Cleaned, Column, EmailColumn, phone_column, tidy
+from audiences.imports.columns import Cleaned, Column, EmailColumn, phone_column, quoted, tidy
 from audiences.imports.mapping import Plan, Target
 from audiences.imports.problems import shown
 from audiences.imports.reader import Batch
@@ -59,16 +59,18 @@ class Sheet:
         self.cleaners = {target.index: cleaner(target, plan) for target in plan.targets}
 
     def page(self, batch: Batch) -> Page:
+        if not batch.rows:
+            return Page()
         faults = _Faults()
         table = self._square(batch, faults)
-        parts = [list(map(str, batch.numbers))]
+        parts = [_encoded(list(map(str, batch.numbers)))]
         parts += [self._fixed(target, table, faults) for target in self.fixed]
         for targets, one in ((self.attributes, self._attribute), (self.identities, self._attribute)):
             if targets:
                 parts.append(_objects([one(target, table, faults) for target in targets]))
         if self.consents:
             said = [self._cleaned(target, table, faults).cells for target in self.consents]
-            parts.append(list(map("".join, zip(*said, strict=True))))
+            parts.append(_encoded(list(map("".join, zip(*said, strict=True)))))
         return self._written(batch, parts, faults)
 
     def _square(self, batch: Batch, faults: _Faults) -> list[tuple[str, ...]]:
@@ -79,17 +81,17 @@ class Sheet:
                 if len(row) > width and any(cell.strip() for cell in row[width:]):
                     faults.add(place, "", row[-1], Refused("row_too_many_cells"))
             rows = [(row + [""] * (width - len(row)))[:width] for row in rows]
-        return list(zip(*rows, strict=True)) if rows else [()] * width
+        return list(zip(*rows, strict=True))
 
     def _cleaned(self, target: Target, table: list[tuple[str, ...]], faults: _Faults) -> Cleaned:
         """The column in its stored form, its faults noted with what the file says there."""
-        tidied = tidy(list(table[target.index]))
-        cleaned = self.cleaners[target.index].clean(tidied.cells)
+        tidied = tidy(table[target.index])
+        cleaned = self.cleaners[target.index].clean(tidied)
         for place, refused in {**cleaned.faults, **tidied.faults}.items():
             faults.add(place, target.name, table[target.index][place], refused)
         return cleaned
 
-    def _fixed(self, target: Target, table: list[tuple[str, ...]], faults: _Faults) -> list[str]:
+    def _fixed(self, target: Target, table: list[tuple[str, ...]], faults: _Faults) -> list[bytes]:
         cleaned = self._cleaned(target, table, faults).cells
         if "" in cleaned:
             if target.to == self.plan.match:
@@ -97,19 +99,19 @@ class Sheet:
                     if not cell and place not in faults.found:
                         faults.add(place, target.name, "", Refused("row_no_identity"))
             cleaned = [cell or NULL for cell in cleaned]
-        return cleaned
+        return _encoded(cleaned)
 
-    def _attribute(self, target: Target, table: list[tuple[str, ...]], faults: _Faults) -> list[str]:
+    def _attribute(self, target: Target, table: list[tuple[str, ...]], faults: _Faults) -> list[bytes]:
         """Each cell as a member of a JSON object, with a comma before it; "" where it is empty."""
-        cleaned = self._cleaned(target, table, faults).cells
-        start = f',"{target.key}":'
-        distinct = set(cleaned)
-        if len(distinct) * 4 < len(cleaned):
-            members = {cell: start + cell if cell else "" for cell in distinct}
-            return list(map(members.__getitem__, cleaned))
-        return [start + cell if cell else "" for cell in cleaned]
+        cleaned = self._cleaned(target, table, faults)
+        start, joined = f',"{target.key}":', cleaned.joined
+        if joined and joined[0] != "\n" and "\n\n" not in joined:
+            members = start + joined[:-1].replace("\n", "\n" + start)
+        else:
+            members = "\n".join([start + cell if cell else "" for cell in cleaned.cells])
+        return members.replace("\\", "\\\\").encode().split(b"\n")
 
-    def _written(self, batch: Batch, parts: list[list[str]], faults: _Faults) -> Page:
+    def _written(self, batch: Batch, parts: list[list[bytes]], faults: _Faults) -> Page:
         page = Page(read=len(batch.rows), rejected=len(faults.found))
         if faults.found:
             good = [place not in faults.found for place in range(len(batch.rows))]
@@ -117,7 +119,7 @@ class Sheet:
             page.problems = self._problems(batch, faults)
         page.staged = len(parts[0])
         if page.staged:
-            page.lines = ("\n".join(map("\t".join, zip(*parts, strict=True))) + "\n").encode()
+            page.lines = b"\n".join(map(b"\t".join, zip(*parts, strict=True))) + b"\n"
         return page
 
     def _problems(self, batch: Batch, faults: _Faults) -> bytes:
@@ -129,11 +131,22 @@ class Sheet:
         return ("\n".join(lines) + "\n").encode()
 
 
-def _objects(members: list[list[str]]) -> list[str]:
-    joined = list(map("".join, zip(*members, strict=True)))
-    if "\\" in "".join(joined):
-        joined = [text.replace("\\", "\\\\") for text in joined]
-    return [f"{{{text[1:]}}}" for text in joined]
+# From here on columns are bytes: joining texts of different alphabets would widen every letter.
+
+
+def _encoded(column: Sequence[str]) -> list[bytes]:
+    """Nothing that goes to COPY holds a line end."""
+    return "\n".join(column).encode().split(b"\n")
+
+
+def _objects(members: list[list[bytes]]) -> list[bytes]:
+    """The JSON objects of these members; which member stands first is of no importance."""
+    full = next((place for place, column in enumerate(members) if b"" not in column), None)
+    if full is None:
+        return [b"{" + text[1:] + b"}" for text in map(b"".join, zip(*members, strict=True))]
+    first = [b"{" + member[1:] for member in members[full]]
+    others = [*members[:full], *members[full + 1 :], [b"}"] * len(first)]
+    return list(map(b"".join, zip(first, *others, strict=True)))
 
 
 # ---- which cleaner a column has ---------------------------------------------------------------
@@ -158,11 +171,11 @@ class Texts(Column):
     def __init__(self) -> None:
         super().__init__(cells.in_json)
 
-    def clean(self, cells_: list[str]) -> Cleaned:
-        joined = "".join(cells_)
-        if '"' in joined or "\\" in joined or "\n" in joined or "\t" in joined or "\r" in joined:
-            return Cleaned([cells.in_json(cell) if cell else "" for cell in cells_])
-        return Cleaned([f'"{cell}"' if cell else "" for cell in cells_])
+    def clean(self, tidied: Cleaned) -> Cleaned:
+        joined = tidied.joined
+        if joined and not any(letter in joined for letter in '"\\\t\r'):
+            return Cleaned(joined=quoted(joined))
+        return Cleaned([cells.in_json(cell) if cell else "" for cell in tidied.cells])
 
 
 def cleaner(target: Target, plan: Plan) -> Column:
@@ -188,11 +201,6 @@ class Consents(Column):
     def __init__(self) -> None:
         super().__init__(lambda cell: "y" if cells.truth(cell) else "n")
         self.known[""] = "-"
-
-    def clean(self, cells_: list[str]) -> Cleaned:
-        if len(self.known) > 1000:
-            self.known = {"": "-"}
-        return super().clean(cells_)
 
 
 def _of_type(target: Target, plan: Plan) -> Column:

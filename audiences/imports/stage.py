@@ -7,7 +7,7 @@ same, and a million rows take seconds.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,11 +21,13 @@ from audiences.imports.mapping import MATCHES, Plan, plan_of
 from audiences.imports.reader import Source, batches, header_of, rows_of
 from audiences.imports.sheet import PROBLEM_COLUMNS, Page, Sheet
 from audiences.imports.sniff import refusal
+from audiences.imports.writer import Writer
 from audiences.models import AttributeDefinition, Import, ImportProblem
 from common.errors import Invalid, Problem
 
 PAGE = 2000
 FLUSH = 3 * 1024 * 1024  # bytes kept before they go to the database
+AHEAD = 4  # pieces of the file at hand while that is written
 MOST_CHOICES = 500
 WORK_MEM = "SET LOCAL work_mem = '64MB'"
 
@@ -46,8 +48,11 @@ class _Buffer:
         self.read, self.staged = self.read + page.read, self.staged + page.staged
         self.rejected += page.rejected
 
-    def empty(self) -> None:
+    def take(self) -> tuple[list[bytes], list[bytes]]:
+        """The lines and the problems, which are then no longer kept here."""
+        taken = self.lines, self.problems
         self.lines, self.problems, self.size = [], [], 0
+        return taken
 
 
 def stage(claim: Claim) -> None:
@@ -58,16 +63,18 @@ def stage(claim: Claim) -> None:
         staging.create(job.pk)
         if not is_again:
             ImportProblem.objects.filter(job=job).delete()
-    source, buffer = Source(job), _Buffer()
-    rows = rows_of(job, source)
-    header = header_of(rows)
-    sheet = Sheet(job.pk, plan, len(header))
-    with _no_collecting():
+    with _no_collecting(), Writer() as writer:
+        source, buffer = Source(job, before=writer.wait), _Buffer()
+        rows = rows_of(job, source)
+        sheet = Sheet(job.pk, plan, len(header_of(rows)))
         for batch in batches(rows, PAGE):
             buffer.add(sheet.page(batch))
             if buffer.size > FLUSH:
-                _flush(claim, sheet, buffer, source, is_again)
-        _flush(claim, sheet, buffer, source, is_again)
+                writer.wait()
+                source.fetch(AHEAD)
+                writer.write(_flush(claim, sheet, buffer, source, is_again))
+        writer.wait()
+        _flush(claim, sheet, buffer, source, is_again)()
     _finish(claim, plan, buffer, is_again)
 
 
@@ -83,12 +90,18 @@ def _no_collecting() -> Iterator[None]:
             gc.enable()
 
 
-def _flush(claim: Claim, sheet: Sheet, buffer: _Buffer, source: Source, is_again: bool) -> None:
-    with claim.hold(read_bytes=source.read, row_count=buffer.read):
-        staging.copy(staging.name(claim.job.pk), sheet.columns, buffer.lines)
-        if any(buffer.problems) and not is_again:
-            staging.copy("audiences_importproblem", PROBLEM_COLUMNS, buffer.problems)
-    buffer.empty()
+def _flush(claim: Claim, sheet: Sheet, buffer: _Buffer, source: Source, is_again: bool) -> Callable[[], None]:
+    """What writes all that is buffered now; the buffer can be filled again at once."""
+    progress = {"read_bytes": source.read, "row_count": buffer.read}
+    lines, problems = buffer.take()
+
+    def write() -> None:
+        with claim.hold(**progress):
+            staging.copy(staging.name(claim.job.pk), sheet.columns, lines)
+            if any(problems) and not is_again:
+                staging.copy("audiences_importproblem", PROBLEM_COLUMNS, problems)
+
+    return write
 
 
 def _finish(claim: Claim, plan: Plan, buffer: _Buffer, is_again: bool) -> None:
