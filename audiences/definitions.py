@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.access import Actor, behind_labels, visible_to
+from accounts.access import Actor, visible_to
 from accounts.models import Workspace
 from audiences import composition, membership
 from audiences.access import VIEW
@@ -76,14 +76,15 @@ def _check_topic(audience: Audience) -> None:
 
 
 def is_hidden(audience: Audience, actor: Actor) -> bool:
-    """Whether it is built, however deep, upon an audience whose labels keep the actor out."""
+    """Whether it is built, however deep, upon an audience that the actor may not see."""
     return names_hidden(references.tree_of(references.one(audience)), audience.workspace, actor)
 
 
 def names_hidden(tree: Any, workspace: Workspace, actor: Actor) -> bool:
     """The same of a rule or a composition."""
-    below = references.load(tree, workspace.pk)
-    return bool(below and behind_labels(actor, Audience, [int(number) for number in below]))
+    below = {int(number) for number in references.load(tree, workspace.pk)}
+    rows = Audience.objects.filter(workspace=workspace, pk__in=below)
+    return bool(below) and visible_to(actor, rows, VIEW).count() < rows.count()
 
 
 def require_open(audience: Audience, actor: Actor) -> None:

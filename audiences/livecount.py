@@ -8,6 +8,7 @@ people are read within what is left of the time.
 from __future__ import annotations
 
 import hashlib
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,7 +96,13 @@ class _TimeOut(Exception):
 
 
 def count(
-    rule: Any, workspace: Workspace, *, token: str, limit: float = LIMIT, with_people: bool = False
+    rule: Any,
+    workspace: Workspace,
+    *,
+    token: str,
+    limit: float = LIMIT,
+    sizes: bool = True,
+    with_people: bool = False,
 ) -> Count:
     """Raises Invalid for a wrong rule, and Superseded when a newer count with the same token began."""
     condition = compile_rule(rule, workspace)
@@ -116,12 +123,17 @@ def count(
         except _TimeOut:
             found = _estimate(members, workspace, condition, everybody, limit)
         found.seconds = clock.elapsed
-        if not found.is_estimate:
+        if sizes and not found.is_estimate:
             _add_sizes(found, definition, workspace, clock, with_people)
         if found.is_slow:
             found.plan = _plan(Query("SELECT count(*) ") + members)
             found.unindexed = _unindexed(rule, workspace)
     return found
+
+
+def finds_everybody(rule: Any, workspace: Workspace) -> bool:
+    """Whether saving the rule needs a second confirmation. Raises Invalid for a wrong rule."""
+    return rule in (None, {}) or count(rule, workspace, token=secrets.token_hex(8), sizes=False).is_everybody
 
 
 def _add_sizes(

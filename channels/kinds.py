@@ -43,11 +43,14 @@ def _bad_email(value: str) -> Invalid:
     return Invalid(Problem("bad_email", detail % {"value": value[:80]}))
 
 
-def clean_phone(value: str) -> str:
-    """E.164, such as +886912345678; the number must name its country. Raises Invalid `bad_phone`."""
+def clean_phone(value: str, country: str | None = None) -> str:
+    """E.164, such as +886912345678. Raises Invalid `bad_phone`.
+
+    The number must name its country, unless `country` (ISO 3166, such as TW) says whose numbers are meant.
+    """
     text = unicodedata.normalize("NFKC", value).strip()
     try:
-        number = phonenumbers.parse(text, None)
+        number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:
         number = None
     if number is None or not phonenumbers.is_possible_number(number):

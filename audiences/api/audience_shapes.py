@@ -66,6 +66,9 @@ class AudienceChange(StrictSerializer):
     owner = serializers.EmailField(required=False, allow_null=True)
     labels = serializers.ListField(required=False, child=serializers.CharField(max_length=100), max_length=50)
     refresh = serializers.ChoiceField(Audience.Refresh.choices, required=False)
+    everybody = serializers.BooleanField(
+        required=False, help_text="Confirms a rule that finds every person of the workspace."
+    )
     changedAt = serializers.DateTimeField(
         source="changed_at", required=False, help_text="As last read: another change in between gives 409."
     )

@@ -18,9 +18,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access import labels_held
-from accounts.models import AccessLabel, ApiCredential, User
-from audiences import access, audiences, definitions, evaluate, evaluations, lifecycle, members, reachability
+from accounts.access import labels_held, require
+from accounts.models import AccessLabel, ApiCredential, User, Workspace
+from audiences import (
+    access,
+    audiences,
+    definitions,
+    evaluate,
+    evaluations,
+    lifecycle,
+    livecount,
+    members,
+    reachability,
+)
 from audiences.api.audience_shapes import (
     AudienceChange,
     AudienceShape,
@@ -33,7 +43,7 @@ from audiences.api.audience_shapes import (
 from audiences.api.bodies import credential_of
 from audiences.models import Audience, AudienceSize, Topic
 from common.api import PAGING, CursorPages, page_of
-from common.errors import Invalid, NotFound, Problem
+from common.errors import Conflict, Invalid, NotFound, Problem
 
 FILTERS = [
     OpenApiParameter("state", str, enum=Audience.State.values),
@@ -59,10 +69,16 @@ class Audiences(APIView):
 
     @extend_schema(operation_id="audiences_create", request=AudienceWrite, responses={201: AudienceShape})
     def post(self, request: Request) -> Response:
-        """Without a state it is published at once."""
+        """Without a state it is published at once. 409 `confirmation_needed` for a rule that finds everybody,
+        unless `everybody` is true.
+        """
         credential = credential_of(request)
         given = _body(AudienceWrite, request, credential)
+        is_sure = given.pop("everybody", False)
         with _pointing(given["kind"]):
+            if given["kind"] == Audience.Kind.RULE:
+                require(credential, access.MANAGE, credential.workspace)
+                _confirm(given.get("rule"), credential.workspace, is_sure=is_sure)
             made = audiences.create(credential.workspace, actor=credential, now=timezone.now(), **given)
         return _answer(made, credential, status=201)
 
@@ -79,8 +95,10 @@ class OneAudience(APIView):
         credential = credential_of(request)
         audience = access.audience_for(credential, pk, access.MANAGE)
         given = _body(AudienceChange, request, credential)
-        seen_at = given.pop("changed_at", None)
+        seen_at, is_sure = given.pop("changed_at", None), given.pop("everybody", False)
         with _pointing(audience.kind):
+            if "rule" in given and audience.kind == Audience.Kind.RULE and given["rule"] != audience.rule:
+                _confirm(given["rule"], audience.workspace, is_sure=is_sure)
             changed = audiences.change(
                 audience, seen_at=seen_at, actor=credential, now=timezone.now(), **given
             )
@@ -282,6 +300,13 @@ def _labels(names: Sequence[str], credential: ApiCredential) -> list[AccessLabel
         detail = _("Give only labels that one of your roles holds; else you would not see it any more.")
         raise Invalid(Problem("label_not_held", detail, f"/labels/{place}") for place in faults)
     return [held[name] for name in names]
+
+
+def _confirm(rule: Any, workspace: Workspace, *, is_sure: bool) -> None:
+    """The question the rule builder asks as well. Raises Conflict."""
+    if not is_sure and livecount.finds_everybody(rule, workspace):
+        detail = _("This rule finds every person of the workspace. Confirm it with “everybody”: true.")
+        raise Conflict(detail, code="confirmation_needed")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audiences.imports.jobs import Preview
-from audiences.imports.mapping import MATCHES, Known
+from audiences.imports.mapping import COUNTRIES, MATCHES, Known
 from audiences.imports.sniff import DELIMITERS, ENCODINGS, MAX_BYTES
 from audiences.models import AttributeDefinition, Audience, Import
 from audiences.reachability import CHANNELS
@@ -70,6 +70,11 @@ class ColumnsForm(forms.Form):
 
     match = forms.ChoiceField(label=gettext_lazy("People are the same when they have the same"))
     date_format = forms.ChoiceField(label=gettext_lazy("Dates look like"), choices=DATES)
+    country = forms.ChoiceField(
+        label=gettext_lazy("Phone numbers without a country are from"),
+        required=False,
+        choices=[("", "–"), *((region, f"{region} +{code}") for region, code in COUNTRIES.items())],
+    )
     audience = forms.ModelChoiceField(
         label=gettext_lazy("Add everybody to"),
         queryset=Audience.objects.none(),
@@ -122,6 +127,7 @@ class ColumnsForm(forms.Form):
     def _initial(preview: Preview) -> dict[str, Any]:
         mapping = preview.mapping
         initial = {"match": mapping.get("match"), "date_format": mapping.get("dateFormat")}
+        initial["country"] = mapping.get("country", "")
         for place, one in enumerate(mapping["columns"]):
             initial[f"to_{place}"] = _written(one, preview)
             initial[f"key_{place}"], initial[f"type_{place}"] = one.get("key", ""), one.get("type", "text")
@@ -146,6 +152,7 @@ class ColumnsForm(forms.Form):
         return {
             "match": given["match"],
             "dateFormat": given["date_format"],
+            "country": given["country"],
             "again": given["again"],
             "wording": given["wording"],
             "agreedAt": given["agreed_at"].isoformat() if given["agreed_at"] else "",

@@ -201,5 +201,5 @@ class EmailColumn(Column):
 PHONE = r"\+(?:8869[0-9]{8}|1[2-9][0-9]{9}|861[3-9][0-9]{9}|8190[0-9]{8}|447[1-9][0-9]{8}|65[89][0-9]{7})"
 
 
-def phone_column() -> Column:
-    return Column(clean_phone, PHONE)
+def phone_column(country: str = "") -> Column:
+    return Column(lambda cell: clean_phone(cell, country or None), PHONE)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
+from zoneinfo import TZPATH
 
 from audiences.attributes import KEY, RESERVED
 from audiences.imports import cells
 from audiences.imports.cells import Refused
-from audiences.imports.mapping import MATCHES, Known
+from audiences.imports.mapping import COUNTRIES, MATCHES, Known
 from audiences.models import AttributeDefinition
 from common.csvfiles import plain_cell
 
@@ -123,7 +126,25 @@ def guess(header: Sequence[str], rows: Sequence[Sequence[str]], known: Known) ->
         used.add(column.get("key") or column.get("namespace") or column["to"])
         columns.append(column)
     match = next((to for to in MATCHES if any(column["to"] == to for column in columns)), "")
-    return {"match": match, "dateFormat": style, "columns": columns}
+    found = {"match": match, "dateFormat": style, "columns": columns}
+    if any(_lacks_country(rows, place) for place, one in enumerate(columns) if one["to"] == "phone"):
+        found["country"] = country_of(known.workspace.time_zone)
+    return found
+
+
+def _lacks_country(rows: Sequence[Sequence[str]], place: int) -> bool:
+    return any(row[place].strip().startswith("0") for row in rows if place < len(row))
+
+
+@cache
+def country_of(zone: str) -> str:
+    """Where a time zone lies, as the time zone database tells it; "" where it does not."""
+    for root in map(Path, TZPATH):
+        if (root / "zone.tab").exists():
+            lines = (root / "zone.tab").read_text().splitlines()
+            told = (line.split("\t") for line in lines if not line.startswith("#"))
+            return next((parts[0] for parts in told if parts[2] == zone and parts[0] in COUNTRIES), "")
+    return ""
 
 
 def _column(

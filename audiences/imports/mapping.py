@@ -2,7 +2,8 @@
 kept for the next file with the same names.
 
 A mapping is JSON:
-{"match": "email", "dateFormat": "iso", "again": false, "wording": "", "agreedAt": "", "columns": [
+{"match": "email", "dateFormat": "iso", "country": "TW", "again": false, "wording": "", "agreedAt": "",
+ "columns": [
  {"name": "信箱", "to": "email"}, {"name": "城市", "to": "attribute", "key": "city", "type": "text"},
  {"name": "訂閱", "to": "consent", "channel": "email", "topic": "news"}, {"name": "x", "to": "ignore"}]}.
 """
@@ -16,6 +17,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
+from phonenumbers import SUPPORTED_REGIONS, country_code_for_region
 
 from accounts.models import Workspace
 from audiences.attributes import KEY, RESERVED, definitions_of
@@ -28,9 +30,11 @@ from common.errors import Invalid, Problem
 
 MATCHES = ("email", "phone", "external_id")
 PROFILE = ("locale", "time_zone", "is_test")
-KEYS = ("match", "dateFormat", "columns", "again", "wording", "agreedAt")
+KEYS = ("match", "dateFormat", "country", "columns", "again", "wording", "agreedAt")
 TARGETS = (*MATCHES, *PROFILE, "identity", "attribute", "consent", "ignore")
 Type = AttributeDefinition.Type
+# By their two letters, with the digits their numbers begin with.
+COUNTRIES = {region: country_code_for_region(region) for region in sorted(SUPPORTED_REGIONS)}
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Plan:
     match: str
     date_format: str
     zone: str
+    country: str = ""  # whose phone numbers are meant where one names no country
     again: bool = False
     wording: str = ""
     agreed_at: date | None = None
@@ -108,11 +113,15 @@ def parse(raw: Mapping[str, Any], header: Sequence[str], known: Known) -> Plan:
     if style not in DATE_FORMATS:
         detail = _("Give one of: %(choices)s.") % {"choices": ", ".join(DATE_FORMATS)}
         problems.append(Problem("bad_choice", detail, "/mapping/dateFormat"))
+    country = raw.get("country") or ""
+    if country and country not in COUNTRIES:
+        detail = _("Give a country by its two letters, such as TW.")
+        problems.append(Problem("bad_choice", detail, "/mapping/country"))
     again, wording, agreed_at = _evidence(raw, problems)
     if problems:
         raise Invalid(problems)
     zone = known.workspace.time_zone
-    return Plan(tuple(targets), str(match), str(style), zone, again, wording, agreed_at)
+    return Plan(tuple(targets), str(match), str(style), zone, str(country), again, wording, agreed_at)
 
 
 def _evidence(raw: Mapping[str, Any], problems: list[Problem]) -> tuple[bool, str, date | None]:

@@ -22,7 +22,8 @@ from audiences.imports.stage import differs, leave_out_taken
 from audiences.locks import lock_people
 from audiences.models import Audience, AudienceMember, Import
 
-PAGE = 20_000
+# Rows of a page: few at first, then as many as take about a second, so that the progress shown moves.
+FEWEST, PAGE, SECONDS = 2_000, 20_000, 1.0
 
 PEOPLE = """
 WITH written AS (
@@ -85,18 +86,27 @@ def merge(claim: Claim, *, until: float) -> bool:
     plan, last = plan_of(job), staging.last_row(job.pk)
     with claim.hold(phase_at=timezone.now(), phase_from=job.merged):
         pass
+    size, begun = min(FEWEST, PAGE), time.monotonic()
     while job.cursor < last:
-        if time.monotonic() > until:
+        if begun > until:
             return False
-        _page(claim, plan)
+        _page(claim, plan, size)
+        ended = time.monotonic()
+        size, begun = next_size(size, ended - begun), ended
     _complete(claim)
     return True
 
 
-def _page(claim: Claim, plan: Plan) -> None:
+def next_size(size: int, seconds: float) -> int:
+    """At most twice as many rows as the page that took so long."""
+    fitting = size * SECONDS / max(seconds, 0.001)
+    return min(PAGE, round(max(FEWEST, min(2 * size, fitting))))
+
+
+def _page(claim: Claim, plan: Plan, size: int) -> None:
     job = claim.job
     page = {"job": job.pk, "workspace": job.workspace_id, "audience": job.audience_id, "now": timezone.now()}
-    page |= {"after": job.cursor, "last": job.cursor + PAGE}
+    page |= {"after": job.cursor, "last": job.cursor + size}
     with claim.hold():
         lock_people(job.workspace_id)
         if plan.of("is_test"):  # an empty cell leaves a test person one

@@ -185,7 +185,7 @@ def cleaner(target: Target, plan: Plan) -> Column:
         return _identity(target.key)
     made: dict[str, Callable[[], Column]] = {
         "email": EmailColumn,
-        "phone": phone_column,
+        "phone": lambda: phone_column(plan.country),
         "external_id": lambda: Escaping(128),
         "locale": lambda: Column(_coded(clean_locale, "row_bad_locale")),
         "time_zone": lambda: Column(_coded(clean_time_zone, "row_bad_time_zone")),

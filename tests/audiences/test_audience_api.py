@@ -12,7 +12,7 @@ from django.test import Client
 from accounts import credentials
 from accounts.access import share
 from accounts.models import AccessLabel, AuditEntry, Role, Workspace
-from audiences import consent, lifecycle
+from audiences import consent, definitions, lifecycle
 from audiences.models import Audience, AudienceSize, Profile, Topic
 from campaigns.models import Campaign
 from tests import builders
@@ -200,7 +200,7 @@ WRONG: list[tuple[Any, str, str]] = [
     ({"name": "N", "tags": ["x" * 60]}, "max_length", "/tags/0"),
     ({"name": "N", "tags": [f"t{n}" for n in range(21)]}, "max_length", "/tags"),
     ({"name": "N", "refresh": "yearly"}, "invalid_choice", "/refresh"),
-    ({"name": "Taken"}, "name_taken", "/name"),
+    ({"name": "Taken", "everybody": True}, "name_taken", "/name"),
 ]
 
 
@@ -271,6 +271,33 @@ def test_each_role_may_do_what_it_may_and_nothing_else(where: Workspace, role: s
         status, told = caller(method, address, body)
         wanted = 204 if method == "delete" else expected.get(address.split("/")[-2], 200)
         assert status == wanted, (method, address, told)
+
+
+def test_a_rule_that_finds_everybody_is_confirmed_a_second_time(where: Workspace, manager: Caller) -> None:
+    for rule in ({}, {"all": []}, {"field": "email", "op": "contains", "value": "@"}):
+        status, told = manager("post", LIST, {"name": "All", "rule": rule})
+        assert (status, told["code"]) == (409, "confirmation_needed")
+    assert not Audience.objects.exists()
+    body = {"name": "All", "rule": {}, "everybody": True}
+    status, made = manager("post", LIST, body)
+    assert status == 201 and "everybody" not in made
+    few = {"field": "email", "op": "is", "value": "p1@example.com"}
+    assert manager("patch", f"{LIST}{made['id']}/", {"rule": few})[0] == 200
+    assert manager("patch", f"{LIST}{made['id']}/", {"rule": {"all": []}})[0] == 409
+    assert Audience.objects.get().rule == few
+    assert manager("patch", f"{LIST}{made['id']}/", {"rule": {"all": []}, "everybody": True})[0] == 200
+
+
+def test_who_was_given_a_composition_alone_does_not_learn_what_it_is_made_of(where: Workspace) -> None:
+    part = builders.audience(where, name="Secret plan")
+    whole = builders.audience(
+        where, name="Whole", kind="composition", composition={"union": [{"audience": part.pk}]}
+    )
+    reader = builders.person(where, "viewer")
+    share(whole, reader, ["view_audience"])
+    assert "Secret plan" not in definitions.words(whole, reader)
+    share(part, reader, ["view_audience"])
+    assert "Secret plan" in definitions.words(whole, reader)
 
 
 def test_who_may_only_see_it_is_told_the_missing_right(where: Workspace) -> None:

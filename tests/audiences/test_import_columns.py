@@ -23,8 +23,7 @@ from common.csvfiles import plain_cell, safe_cell
 from common.errors import Invalid
 
 ZONE = "Asia/Taipei"
-# The language of EmailColumn.LOCAL, one letter at a time.
-LOCALS = st.from_regex(r"[a-z0-9_+\-](?:\.?[a-z0-9_+\-])*", fullmatch=True)
+LOCALS = st.text("abz09_+-.", min_size=1, max_size=66)
 DOMAINS = st.sampled_from(
     ["x.tw", "example.com", "a-b.co", "-bad.tw", "xn--fiq228c.tw", "x..tw", "localhost"]
 )

@@ -372,6 +372,27 @@ def test_the_mapping_is_known_again_by_the_names_of_the_columns(where: Workspace
     assert job.mapping["match"] == "email"
 
 
+def test_a_phone_number_without_a_country_is_of_the_files_country(where: Workspace) -> None:
+    Workspace.objects.filter(pk=where.pk).update(time_zone="Asia/Taipei")
+    where.refresh_from_db()
+    text = "phone\n0912-345-678\n+81 90 1234 5678\n12\n"
+    job = put(text, where)
+    assert job.mapping["country"] == "TW"
+    assert set(Profile.objects.values_list("phone", flat=True)) == {"+886912345678", "+819012345678"}
+    assert problems(job) == [(4, "phone", "bad_phone")]
+    assert problems(put(text, where, country="")) == [(2, "phone", "bad_phone"), (4, "phone", "bad_phone")]
+    with pytest.raises(Invalid) as refused:
+        checked(text, where, country="Taiwan")
+    assert [problem.pointer for problem in refused.value.problems] == ["/mapping/country"]
+
+
+def test_pages_grow_to_what_takes_a_second() -> None:
+    assert [merge.next_size(2000, 0.01), merge.next_size(4000, 0.8), merge.next_size(16_000, 0.1)] == [
+        *(4000, 5000, 20_000),
+    ]
+    assert merge.next_size(2000, 60) == 2000
+
+
 # ---- states, leases, kills --------------------------------------------------------------------
 
 
@@ -382,7 +403,7 @@ def test_an_import_cut_in_the_middle_goes_on(where: Workspace, monkeypatch: pyte
     jobs.start(job, actor=SYSTEM, now=NOW)
     taken = claims.claim(job.pk)
     assert taken and claims.claim(job.pk) is None
-    merge._page(taken, merge.plan_of(taken.job))
+    merge._page(taken, merge.plan_of(taken.job), merge.PAGE)
     assert Profile.objects.count() == 6
     assert claims.unfinished() == []
     Import.objects.update(lease_until=NOW)  # the worker is dead
@@ -401,7 +422,7 @@ def test_who_lost_the_claim_writes_nothing_more(where: Workspace) -> None:
     Import.objects.update(lease_until=NOW)
     worked(job)
     with pytest.raises(claims.Lost):
-        merge._page(asleep, merge.plan_of(asleep.job))
+        merge._page(asleep, merge.plan_of(asleep.job), merge.PAGE)
     assert Profile.objects.count() == 3
 
 
@@ -413,7 +434,7 @@ def test_a_staging_table_emptied_by_a_crash_is_filled_again(
     jobs.start(job, actor=SYSTEM, now=NOW)
     taken = claims.claim(job.pk)
     assert taken
-    merge._page(taken, merge.plan_of(taken.job))
+    merge._page(taken, merge.plan_of(taken.job), merge.PAGE)
     taken.release()
     staging.run("TRUNCATE {table}", job.pk)
     worked(job)
@@ -427,17 +448,17 @@ def test_pause_resume_and_cancel(where: Workspace, monkeypatch: pytest.MonkeyPat
     jobs.start(job, actor=SYSTEM, now=NOW)
     taken = claims.claim(job.pk)
     assert taken
-    merge._page(taken, merge.plan_of(taken.job))
+    merge._page(taken, merge.plan_of(taken.job), merge.PAGE)
     jobs.pause(job, actor=SYSTEM, now=NOW)
     with pytest.raises(claims.Lost):
-        merge._page(taken, merge.plan_of(taken.job))
+        merge._page(taken, merge.plan_of(taken.job), merge.PAGE)
     assert not work.advance(job.pk)
     with pytest.raises(IllegalTransition):
         jobs.start(job, actor=SYSTEM, now=NOW)
     jobs.resume(job, actor=SYSTEM, now=NOW)
     taken = claims.claim(job.pk)
     assert taken
-    merge._page(taken, merge.plan_of(taken.job))
+    merge._page(taken, merge.plan_of(taken.job), merge.PAGE)
     jobs.cancel(job, actor=SYSTEM, now=NOW)
     job.refresh_from_db()
     assert (job.state, job.merged, Profile.objects.count()) == ("cancelled", 13, 13)
