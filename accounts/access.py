@@ -247,6 +247,25 @@ def _shared_with(actor: User | ApiCredential, model: type[Model], codename: str)
     return found
 
 
+def people_who_may(permission: str, obj: Model) -> QuerySet[User]:
+    """Everybody active who has the permission on the object, by role or share and with every label of it."""
+    workspace: Workspace = obj.workspace  # type: ignore[attr-defined]
+    roles = Role.objects.filter(workspace=workspace)
+    allowed = Q(groups__in=roles.filter(_holds(permission)).values("pk"))
+    if _is_of(permission, type(obj)):
+        share = {"content_object": obj, "permission__codename": permission.split(".")[1]}
+        to_groups = _shares(get_group_obj_perms_model(obj)).filter(group__role__workspace=workspace, **share)
+        to_users = _shares(get_user_obj_perms_model(obj)).filter(**share)
+        allowed |= Q(groups__in=to_groups.values("group")) | Q(pk__in=to_users.values("user"))
+    members = User.objects.filter(is_active=True, groups__in=roles.values("pk")).values("pk")
+    people = User.objects.filter(pk__in=User.objects.filter(allowed, pk__in=members).values("pk"))
+    if field := _label_field(type(obj)):
+        for label in getattr(obj, field.name).all():
+            holders = label.roles.filter(workspace=workspace)
+            people = people.filter(pk__in=User.objects.filter(groups__in=holders.values("pk")).values("pk"))
+    return people.order_by("name", "pk")
+
+
 @dataclass(frozen=True)
 class Share:
     """One object shared with one person or one role of its workspace; `rights` are codenames, sorted."""

@@ -235,6 +235,64 @@ class AuditEntry(models.Model):
         return f"{self.at:%Y-%m-%d %H:%M} {self.actor} {self.verb} {self.object_label}"
 
 
+class Notification(models.Model):
+    """One notice to one person: a kind and its values, put into words in the reader's language.
+
+    `object_type` and `object_key` name what it is about; who may not see that any more sees no notice.
+    """
+
+    class Mail(models.TextChoices):
+        NONE = "none"
+        DUE = "due"
+        SENT = "sent"
+        LOST = "lost"  # given up after many tries
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notifications")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=40)
+    values = models.JSONField(default=dict)
+    object_type = models.CharField(max_length=60)
+    object_key = models.CharField(max_length=60)
+    address = models.CharField(max_length=500)
+    once = models.CharField(max_length=100, blank=True)
+    in_bell = models.BooleanField(default=True)
+    mail = models.CharField(max_length=5, choices=Mail, default=Mail.NONE)
+    tries = models.PositiveSmallIntegerField(default=0)
+    try_at = models.DateTimeField(null=True)
+    at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "once"], name="told_once", condition=~models.Q(once=""))
+        ]
+        indexes = [
+            models.Index(fields=["user", "-id"]),
+            models.Index(fields=["try_at"], name="notice_mail_due", condition=models.Q(mail="due")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} → {self.user_id}"
+
+
+class NoticePreference(models.Model):
+    """How one person wants to hear of one kind of notice; without a row the kind's own default holds."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=40)
+    bell = models.BooleanField(default=True)
+    mail = models.BooleanField(default=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["user", "kind"], name="preference_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.kind}"
+
+
 class Heartbeat(models.Model):
     """When each running part was last seen alive: `bulk` and `urgent` workers, each rung by the clock."""
 

@@ -7,11 +7,15 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        """Hears of erased people, and lends audiences the conditions that only campaigns can answer."""
+        """Hears of erased people, lends audiences the conditions that only campaigns can answer, names its
+        notices.
+        """
+        from accounts import notices
         from audiences.erasure import profile_erased
         from audiences.rules import engagement
-        from campaigns import fields
+        from campaigns import alerts, fields
         from campaigns.erasure import forget
 
+        notices.register(*alerts.KINDS)
         profile_erased.connect(forget, dispatch_uid="campaigns.forget")
         engagement.lend(fields.ENGAGEMENTS, fields.campaign_name, fields.campaigns_for)

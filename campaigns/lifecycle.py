@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from accounts import audit
 from accounts.access import SYSTEM, Actor, explain, require, rights_on
 from accounts.models import User
-from campaigns import transitions
+from campaigns import alerts, transitions
 from campaigns.models import Action, Campaign, Status
 from campaigns.transitions import APPROVE, MANAGE, PUBLISH
 from common.errors import CarillonError, IllegalTransition, PermissionMissing
@@ -51,7 +51,7 @@ TRANSITIONS: dict[str, Transition] = {
             "request_approval",
             gettext_lazy("Request approval"),
             (Status.DRAFT,),
-            Status.IN_REVIEW,
+            None,
             MANAGE,
             (transitions.nothing_blocks,),
             transitions.submit,
@@ -64,7 +64,7 @@ TRANSITIONS: dict[str, Transition] = {
             Status.DRAFT,
             MANAGE,
             (transitions.is_requester_or_approver,),
-            transitions.lapse,
+            transitions.cancel,
             "arrow-left",
         ),
         Transition(
@@ -74,16 +74,16 @@ TRANSITIONS: dict[str, Transition] = {
             Status.DRAFT,
             APPROVE,
             (transitions.has_comment,),
-            transitions.lapse,
+            transitions.send_back,
             "pencil",
         ),
         Transition(
             "approve",
             gettext_lazy("Approve"),
             (Status.IN_REVIEW,),
-            Status.APPROVED,
+            None,
             APPROVE,
-            (transitions.is_not_own, transitions.is_what_was_frozen),
+            (transitions.is_asked_and_no_owner, transitions.is_what_was_frozen),
             transitions.approve,
             "rosette-discount-check",
         ),
@@ -117,7 +117,7 @@ TRANSITIONS: dict[str, Transition] = {
             (Status.PAUSED,),
             None,
             PUBLISH,
-            (),
+            (transitions.still_stands,),
             transitions.resume,
             "broadcast",
         ),
@@ -231,6 +231,7 @@ def apply(campaign: Campaign, verb: str, *, actor: Actor, now: datetime, **detai
         fingerprint=locked.version.fingerprint if locked.version else "",
         **details,
     )
+    alerts.tell_of_move(locked, verb, actor=actor, now=now, reason=str(details.get("reason", "")))
     return locked
 
 

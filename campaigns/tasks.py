@@ -9,6 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from accounts import heartbeat
+from campaigns import watch
 from campaigns.delivery import clock, fanout, recovery, send
 from campaigns.models import Batch
 
@@ -33,6 +34,11 @@ def sweep() -> None:
     now = timezone.now()
     heartbeat.beat("bulk", now=now)
     recovery.sweep(now=now)
+
+
+@shared_task
+def look_after() -> None:
+    watch.look_after(now=timezone.now())
 
 
 @shared_task

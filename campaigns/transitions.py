@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _
 
 from accounts.access import Actor, require
 from accounts.models import User
-from campaigns import schedule, validation, versions
+from campaigns import approvals, clearance, schedule, validation, versions
 from campaigns.delivery import ring
 from campaigns.models import Campaign, Run, Status
-from common.errors import IllegalTransition, Invalid, PermissionMissing, Problem
+from common.errors import IllegalTransition, Invalid, Problem
 
 MANAGE, PUBLISH, APPROVE = (
     "campaigns.manage_campaign",
@@ -55,13 +55,13 @@ def nothing_blocks(move: Move) -> None:
 
 
 def is_approved_where_required(move: Move) -> None:
-    campaign = move.campaign
-    if campaign.status == Status.DRAFT and campaign.workspace.approval_required:
+    if move.campaign.status == Status.APPROVED:
+        is_what_was_frozen(move)
+        clearance.require_approval(move.campaign)
+    elif approvals.asks(move.campaign.workspace):
         raise IllegalTransition(
             _("This workspace asks for an approval first. Request approval."), code="approval_required"
         )
-    if campaign.status == Status.APPROVED:
-        is_what_was_frozen(move)
 
 
 def is_what_was_frozen(move: Move) -> None:
@@ -74,13 +74,13 @@ def is_what_was_frozen(move: Move) -> None:
         )
 
 
-def is_not_own(move: Move) -> None:
-    campaign = move.campaign
-    own = {campaign.created_by_id, campaign.edited_by_id, campaign.submitted_by_id}
-    if move.person is None or move.person.pk in own:
-        raise PermissionMissing(
-            APPROVE, _("Nobody approves a campaign they created, edited last or submitted.")
-        )
+def is_asked_and_no_owner(move: Move) -> None:
+    approvals.may_decide(move.campaign, move.person, now=move.now)
+
+
+def still_stands(move: Move) -> None:
+    """What was approved is still what would be sent; who resumes it answers for it from here on."""
+    clearance.require_unchanged(move.campaign)
 
 
 def is_requester_or_approver(move: Move) -> None:
@@ -103,22 +103,49 @@ def was_never_active(move: Move) -> None:
 
 
 def submit(move: Move) -> None:
-    move.campaign.submitted_by = move.person
-    move.campaign.version = versions.freeze(move.campaign, actor=move.actor, now=move.now)
+    campaign, details = move.campaign, move.details
+    campaign.submitted_by = move.person
+    campaign.version = versions.freeze(campaign, actor=move.actor, now=move.now)
+    row = approvals.request(
+        campaign,
+        by=move.person,
+        message=str(details.get("comment", "")),
+        due_at=details.get("due_at"),
+        actor=move.actor,
+        now=move.now,
+    )
+    campaign.status = Status.IN_REVIEW if row.state == row.State.OPEN else Status.APPROVED
 
 
 def approve(move: Move) -> None:
-    move.campaign.approved_by = move.person
+    """It stays in review until all who are asked have agreed."""
+    assert move.person is not None  # the guard has looked
+    comment = str(move.details.get("comment", ""))
+    if approvals.agree(move.campaign, move.person, comment=comment, now=move.now):
+        move.campaign.status, move.campaign.approved_by = Status.APPROVED, move.person
+
+
+def cancel(move: Move) -> None:
+    approvals.cancel(move.campaign, actor=move.actor, now=move.now)
+    lapse(move)
+
+
+def send_back(move: Move) -> None:
+    comment = str(move.details.get("comment", ""))
+    approvals.send_back(move.campaign, move.person, comment=comment, actor=move.actor, now=move.now)
+    lapse(move)
 
 
 def lapse(move: Move) -> None:
+    approvals.lapse(move.campaign, now=move.now)
     move.campaign.submitted_by = move.campaign.approved_by = None
 
 
 def activate(move: Move) -> None:
     campaign = move.campaign
     campaign.version = versions.freeze(campaign, actor=move.actor, now=move.now)
-    campaign.activated_at = move.now
+    clearance.grant(campaign, campaign.version, now=move.now)
+    campaign.activated_at, campaign.activated_by = move.now, move.person
     run = schedule.plan_run(campaign, campaign.version, move.now)
     is_later = run.kind == Run.Kind.SCHEDULED and run.due_at > move.now
     campaign.status = Status.SCHEDULED if is_later else Status.LIVE
@@ -132,6 +159,7 @@ def pause(move: Move) -> None:
 
 
 def resume(move: Move) -> None:
+    move.campaign.activated_by = move.person
     move.campaign.status = move.campaign.paused_from or Status.LIVE
     move.campaign.paused_from = ""
     ring.due_runs()

@@ -15,6 +15,19 @@ from accounts.models import User
 from audiences import evaluate
 from campaigns.models import Action, Campaign, Link, Version
 from campaigns.tracking.links import links_of
+from channels.models import ChannelConfiguration
+
+# What of a configuration an approval binds to, beside the content.
+SETUP = (
+    "kind",
+    "channel",
+    "provider",
+    "settings",
+    "credential_id",
+    "sender_name",
+    "sender_email",
+    "reply_to",
+)
 
 
 def definition(campaign: Campaign) -> dict[str, Any]:
@@ -41,11 +54,28 @@ def definition(campaign: Campaign) -> dict[str, Any]:
                 "position": action.position,
                 "channel": action.channel,
                 "configuration": action.configuration_id,
+                "setup": setup_hash(action.configuration) if action.configuration else None,
                 "contents": contents_of(action),
             }
-            for action in campaign.actions.all()
+            for action in campaign.actions.select_related("configuration")
         ],
     }
+
+
+def setup_hash(configuration: ChannelConfiguration) -> str:
+    """SHA-256 over how the configuration sends and as whom; a secret that is renewed changes nothing."""
+    return fingerprint({name: getattr(configuration, name) for name in SETUP})
+
+
+def setups(frozen: dict[str, Any]) -> dict[int, str]:
+    """The configurations a version was frozen with, by their ids."""
+    return {one["configuration"]: one["setup"] for one in frozen["actions"] if one.get("setup")}
+
+
+def setups_now(frozen: dict[str, Any]) -> dict[int, str]:
+    """The same configurations as they are now."""
+    rows = ChannelConfiguration.objects.filter(pk__in=setups(frozen))
+    return {row.pk: setup_hash(row) for row in rows}
 
 
 def contents_of(action: Action) -> list[dict[str, Any]]:
@@ -54,9 +84,16 @@ def contents_of(action: Action) -> list[dict[str, Any]]:
 
 
 def fingerprint(frozen: dict[str, Any]) -> str:
-    """SHA-256 in hex of the canonical JSON."""
-    text = json.dumps(frozen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """SHA-256 in hex of the canonical JSON, the same before and after the database kept it."""
+    plain = json.loads(json.dumps(frozen), parse_float=_as_kept)
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _as_kept(text: str) -> float:
+    """jsonb writes 1e20 and 1.0 without a point, so a whole number is one however it was written."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def freeze(campaign: Campaign, *, actor: Actor, now: datetime) -> Version:

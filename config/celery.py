@@ -68,6 +68,8 @@ app.conf.update(
         "evaluate audiences": {"task": "audiences.tasks.evaluate_audiences", "schedule": 5.0},
         "indexes of attributes": {"task": "audiences.tasks.keep_indexes", "schedule": 30.0},
         "months of events": {"task": "audiences.tasks.keep_event_months", "schedule": 3600.0},
+        "send notices": {"task": "accounts.tasks.send_notices", "schedule": 5.0},
+        "look after campaigns": {"task": "campaigns.tasks.look_after", "schedule": 60.0},
         "check sending domains": {"task": "channels.tasks.check_domains", "schedule": 600.0},
         "sweep, urgent lane": {
             "task": "campaigns.tasks.sweep_urgent",

@@ -8,8 +8,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.access import SYSTEM
-from campaigns import lifecycle
-from campaigns.delivery import ring
+from campaigns import alerts, lifecycle
+from campaigns.delivery import holding, ring
 from campaigns.models import Campaign, Run, Status
 
 LATEST = timedelta(minutes=60)  # later than this, a run is missed rather than sent at an odd hour
@@ -35,6 +35,9 @@ def start(run_id: int, *, now: datetime) -> bool:
         run.reason = _("It was more than an hour late when the clock came by.")
         run.save()
         lifecycle.apply(campaign, "fail", actor=SYSTEM, now=now, reason=run.reason)
+        alerts.tell_followers("campaign_missed", campaign, now=now, comment=run.reason)
+        return False
+    if holding.is_held(run.pk, now=now):
         return False
     if campaign.status == Status.SCHEDULED:
         lifecycle.apply(campaign, "start", actor=SYSTEM, now=now)

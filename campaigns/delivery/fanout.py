@@ -18,7 +18,7 @@ from audiences import evaluate
 from audiences.models import Profile
 from audiences.query import Query, any_of
 from campaigns import variants
-from campaigns.delivery import ring
+from campaigns.delivery import holding, ring
 from campaigns.models import Batch, Campaign, Run
 from common import failpoints
 
@@ -60,6 +60,8 @@ class Page:
 
 def expand(run_id: int, *, now: datetime, page: int = PAGE, batch: int = BATCH) -> None:
     """Runs the fan-out to its end."""
+    if holding.is_held(run_id, now=now):
+        return
     while write_page(run_id, now=now, page=page, batch=batch):
         pass
 

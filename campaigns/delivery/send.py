@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.utils import timezone
 
-from campaigns.delivery import claims, completion, lanes
+from campaigns.delivery import claims, completion, holding, lanes
 from campaigns.delivery.answers import outcome
 from campaigns.delivery.claims import Claim, LeaseLost, Tried
 from campaigns.delivery.due import Due, look
@@ -140,12 +140,15 @@ class _Worker:
     # ---- batches ----------------------------------------------------------------------------------
     def _begin(self, claimed: Claim) -> None:
         failpoints.reached("claimed")
+        self.last_run = claimed.run_id
+        if holding.is_held(claimed.run_id, now=timezone.now()):
+            claims.release(claimed, now=timezone.now())
+            return
         post = open_post(claimed)
         borrowed = lanes.borrow(post.configuration, min(LANES, len(post.due)))
         handover = lanes.Handover(post.write, self.news, claimed.lease_until, max(self.flush // 2, 1))
         handover.start([one.lane for one in borrowed])
         delivery = _Delivery(claimed, post, post.due, handover, borrowed, unsaid=post.excluded)
-        self.last_run = claimed.run_id
         self.open.append(delivery)
 
     def _begin_next(self) -> bool:

@@ -1,5 +1,12 @@
 """The rows of the story: Campaign → Version → Run → Batch → Message → Attempt → Event."""
 
+from campaigns.models.approval import (
+    ApprovalDecision,
+    ApprovalPolicy,
+    ApprovalRequest,
+    Comment,
+    StandIn,
+)
 from campaigns.models.campaign import (
     Action,
     Campaign,
@@ -15,25 +22,36 @@ from campaigns.models.event import Event
 from campaigns.models.execution import Execution
 from campaigns.models.message import Attempt, Message, MessageContext, Outcome
 from campaigns.models.run import Batch, Run
+from campaigns.models.shelf import CalendarEntry, Columns, ExternalCalendar, Follow, SavedView
 
 __all__ = [
     "Action",
+    "ApprovalDecision",
+    "ApprovalPolicy",
+    "ApprovalRequest",
     "Attempt",
     "Batch",
+    "CalendarEntry",
     "Campaign",
     "CampaignGroupPermission",
     "CampaignUserPermission",
     "CapHold",
     "CapTally",
+    "Columns",
+    "Comment",
     "Event",
     "Execution",
+    "ExternalCalendar",
     "Folder",
+    "Follow",
     "Link",
     "Message",
     "MessageContext",
     "Outcome",
     "Run",
+    "SavedView",
     "SentCount",
+    "StandIn",
     "Status",
     "Version",
 ]

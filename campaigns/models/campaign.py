@@ -150,6 +150,7 @@ class Campaign(models.Model):
     edited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     submitted_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     approved_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    activated_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     changed_at = models.DateTimeField(_("changed"), default=timezone.now)
     activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
@@ -206,6 +207,7 @@ class Action(models.Model):
 
 class Version(models.Model):
     """A frozen campaign. `definition` is everything a run needs; `fingerprint` is its SHA-256 in hex.
+    `cleared_at` says that it was activated with every approval that was asked for then.
 
     Each of its actions has `contents`, the default first: a message's `variant` is a place in that list.
     """
@@ -216,6 +218,8 @@ class Version(models.Model):
     fingerprint = models.CharField(max_length=64)
     frozen_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     frozen_at = models.DateTimeField()
+    cleared_at = models.DateTimeField(null=True)
+    needs_approval = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         default_permissions = ()
