@@ -25,7 +25,7 @@ from channels.messages import Rendered
 from channels.models import ChannelConfiguration
 from channels.pacing import LATE
 from channels.providers import registry
-from channels.providers.base import BatchLane, Lane
+from channels.providers.base import BatchLane, Lane, StreamLane
 
 IDLE, OLDEST = 20.0, 300.0  # seconds a lane is kept without work, and at all
 T = TypeVar("T")
@@ -99,7 +99,9 @@ class Handover:
             await self._carry(lane)
 
     async def _carry(self, lane: Lane) -> None:
-        if isinstance(lane, BatchLane):
+        if isinstance(lane, StreamLane):
+            await lane.stream(self._take, self._tell)
+        elif isinstance(lane, BatchLane):
             messages = [one for one in (self._take() for _place in range(lane.batch_size)) if one]
             if messages:
                 for one, said in zip(messages, await lane.send_many(messages), strict=True):

@@ -102,9 +102,7 @@ def _quiet(run: Run, action: dict[str, Any], rules: list[Rule], found: Looked, n
         elif sleep.ends is None or sleep.ends - first.get(one.ref, now) > LONGEST_QUEUED:
             found.exclude(one, QUIET, Outcome.EXPIRED)
         else:
-            found.tried.append(
-                Tried(one.ref, one.n, Outcome.DEFERRED, QUIET, retry_at=sleep.ends, before=one.before)
-            )
+            found.put_off(one, sleep.ends)
     gone = {one.ref for one, _sleep in sleepers}
     found.due = [one for one in found.due if one.ref not in gone]
 
