@@ -16,7 +16,7 @@ PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillo
 	SEALING_KEY=check-only-q4Wn8Ke2Zr6Ty0Ui3Op5As7Df9Gh1Jk
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo reset test bench-rules bench-imports bench-smtp bench-rendering lint messages shell lock
+.PHONY: bench drill model help venv demo reset test bench-rules bench-imports bench-smtp bench-rendering lint messages shell lock
 
 help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
@@ -26,6 +26,9 @@ help:
 	@echo "make bench-imports  how fast a million people come in, against a COPY and a merge written by hand"
 	@echo "make bench-smtp  the SMTP sender against Postfix's smtp-source (SMTP_TOOLS names its directory)"
 	@echo "make bench-rendering  writing a message against a bare Jinja2 rendering"
+	@echo "make bench     how fast a run is from snapshot to outcome, against smtp-source"
+	@echo "make drill     kill workers, broker and database in the middle of runs, and count what arrived"
+	@echo "make model     check the delivery protocol with Spin"
 	@echo "make lint      run the linters, type checks and Django's checks"
 	@echo "make messages  collect the texts to translate, and compile the translations"
 	@echo "make shell     a Django shell on the demo's data"
@@ -65,6 +68,16 @@ bench-smtp: $(STAMP)
 
 bench-rendering: $(STAMP)
 	$(UNCONNECTED) CARILLON_MODE=local $(BIN)/python -m tests.benchmarks.rendering $(ARGS)
+
+bench: $(STAMP)
+	$(EMBEDDED) run --data var/bench -- $(BIN)/python -m tests.benchmarks.pipeline $(ARGS)
+
+# The broker is the one BROKER_URL names, RabbitMQ or Redis; without one an embedded Valkey.
+drill: $(STAMP)
+	$(EMBEDDED) run --data var/drill -- $(BIN)/python -m tests.drill $(ARGS)
+
+model:
+	docs/model/check.sh
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

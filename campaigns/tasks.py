@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import heartbeat
 from campaigns import watch
-from campaigns.delivery import clock, fanout, recovery, send
+from campaigns.delivery import clock, fanout, recovery, retention, send
 from campaigns.models import Batch
 
 
@@ -27,6 +27,11 @@ def expand_run(run_id: int) -> None:
 @shared_task
 def deliver_batch(batch_id: int, lane: str = Batch.Lane.BULK) -> None:
     send.work(batch_id, lane)
+
+
+@shared_task
+def drop_old_messages() -> None:
+    retention.drop_old_messages(now=timezone.now())
 
 
 @shared_task

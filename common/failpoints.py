@@ -1,6 +1,6 @@
 """Named places where a drill may kill the process: `FAILPOINT=recorded:3` kills it at the third passing.
 
-Nothing happens unless the environment names a place, and settings refuse the variable in production.
+Nothing happens unless the setting names a place, and it cannot be set in production (config/env.py).
 """
 
 from __future__ import annotations
@@ -8,22 +8,16 @@ from __future__ import annotations
 import os
 import signal
 
-VARIABLE = "FAILPOINT"
+from django.conf import settings
 
-
-def _wanted() -> tuple[str, int]:
-    name, _, nth = os.environ.get(VARIABLE, "").partition(":")
-    return name, int(nth or 1)
-
-
-_name, _left = _wanted()
+_passed: dict[str, int] = {}
 
 
 def reached(name: str) -> None:
-    """Dies here, without a goodbye, when this is the passing that the environment asks for."""
-    global _left
-    if name != _name:
+    """Dies here, without a goodbye, when this is the passing that the setting asks for."""
+    wanted, _, nth = settings.FAILPOINT.partition(":")
+    if name != wanted:
         return
-    _left -= 1
-    if _left == 0:
+    _passed[name] = _passed.get(name, 0) + 1
+    if _passed[name] == int(nth or 1):
         os.kill(os.getpid(), signal.SIGKILL)

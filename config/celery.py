@@ -70,6 +70,7 @@ app.conf.update(
         "months of events": {"task": "audiences.tasks.keep_event_months", "schedule": 3600.0},
         "send notices": {"task": "accounts.tasks.send_notices", "schedule": 5.0},
         "look after campaigns": {"task": "campaigns.tasks.look_after", "schedule": 60.0},
+        "old messages": {"task": "campaigns.tasks.drop_old_messages", "schedule": 3600.0},
         "check sending domains": {"task": "channels.tasks.check_domains", "schedule": 600.0},
         "sweep, urgent lane": {
             "task": "campaigns.tasks.sweep_urgent",

@@ -86,10 +86,27 @@ def var(mode: str) -> Path:
 
 def event_retention_months() -> int:
     """How long events about people are kept; 25 months let a whole year be compared with the last."""
-    value: int = env.int("EVENT_RETENTION_MONTHS", default=25)
+    return _months("EVENT_RETENTION_MONTHS")
+
+
+def message_retention_months() -> int:
+    """How long the messages of a run are kept after its end; its totals stay for ever."""
+    return _months("MESSAGE_RETENTION_MONTHS")
+
+
+def _months(name: str) -> int:
+    value: int = env.int(name, default=25)
     if not 1 <= value <= 1200:
-        raise ImproperlyConfigured(f"EVENT_RETENTION_MONTHS is {value}; give 1 to 1200 months.")
+        raise ImproperlyConfigured(f"{name} is {value}; give 1 to 1200 months.")
     return value
+
+
+def failpoint(mode: str) -> str:
+    """Where a drill kills the process (common/failpoints.py). Never in production."""
+    place: str = env.str("FAILPOINT", default="")
+    if place and mode == PRODUCTION:
+        raise ImproperlyConfigured("FAILPOINT kills processes; it is for drills and cannot be set here.")
+    return place
 
 
 def outbound_networks(mode: str) -> list[str]:

@@ -225,6 +225,9 @@ CELERY_BROKER_URL = env.required(
 LEASE_SECONDS = env.env.int("LEASE_SECONDS", default=60)
 # How many months events about people are kept, beside the present one.
 EVENT_RETENTION_MONTHS = env.event_retention_months()
+# How many months the messages of a run are kept after its end. Its totals stay.
+MESSAGE_RETENTION_MONTHS = env.message_retention_months()
+FAILPOINT = env.failpoint(MODE)
 QUEUE_PREFIX = env.env.str("QUEUE_PREFIX", default="carillon")
 
 # ---- API --------------------------------------------------------------------------------------

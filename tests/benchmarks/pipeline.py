@@ -116,8 +116,8 @@ class Bench:
         with connection.cursor() as cursor:
             values = ", ".join(f"'v{one}', '林 {one} ' || n" for one in range(VALUES))
             cursor.execute(
-                f"""INSERT INTO audiences_profile (workspace_id, email, locale, time_zone, attributes, is_test,
-                                                  created_at, changed_at)
+                f"""INSERT INTO audiences_profile (workspace_id, email, locale, time_zone, attributes,
+                                                  is_test, created_at, changed_at)
                 SELECT %s, 'p' || n || '@example.com', '', '', jsonb_build_object({values}),
                        false, now(), now() FROM generate_series(1, %s) n""",
                 [self.where.pk, count],

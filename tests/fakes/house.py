@@ -56,7 +56,7 @@ class House:
             for lane in ("bulk", "urgent"):
                 broker.default_channel.queue_delete(f"{self.prefix}.{lane}")
 
-    def worker(self, name: str, lane: str = "bulk") -> None:
+    def worker(self, name: str, lane: str = "bulk", **environment: str) -> None:
         self._start(
             name,
             "worker",
@@ -68,16 +68,17 @@ class House:
             "1",
             "-l",
             "INFO",
+            **environment,
         )
 
     def clock(self) -> None:
         self._start("clock", "beat", "-l", "INFO", "--pidfile=")
 
-    def _start(self, name: str, *arguments: str) -> None:
+    def _start(self, name: str, *arguments: str, **environment: str) -> None:
         command = [sys.executable, "-m", "celery", "-A", "config.celery", *arguments]
         with (self.logs / f"{name}.log").open("ab") as log:
             self.parts[name] = subprocess.Popen(
-                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+                command, env=self.environment | environment, stdout=log, stderr=log, start_new_session=True
             )
 
     def kill(self, name: str) -> None:

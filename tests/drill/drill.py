@@ -1,0 +1,234 @@
+"""One fault on one run, and the proof from what the provider kept: nobody lost, no stranger, and no more
+copies than the bound.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import psutil
+from django.db import connection
+from django.db.utils import DatabaseError
+from django.utils import timezone
+from kombu import Connection
+
+from campaigns.delivery.send import WINDOW
+from campaigns.models import Run
+from campaigns.reports.metrics import ledger
+from tests import builders
+from tests.fakes.house import House
+from tests.settings import REAL_BROKER_URL
+
+# Named in campaigns/delivery; at which passing a worker dies there, at random.
+PLACES = {"page": (1, 2), "claimed": (1, 2), "before_record": (2, 9), "recorded": (1, 9), "released": (1, 1)}
+LEASE = 4  # seconds, as House gives it
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one fault brought. `bound` is the copies that the design allows for it."""
+
+    fault: str
+    lost: int
+    strangers: int
+    duplicates: int
+    bound: int
+    balanced: bool
+    seconds: float
+
+    @property
+    def is_good(self) -> bool:
+        return not self.lost and not self.strangers and self.duplicates <= self.bound and self.balanced
+
+
+class Drill:
+    """A house with a clock and two workers, and an oracle for a mail server."""
+
+    def __init__(self, house: House, folder: Path, people: int, seed: int = 1) -> None:
+        self.house, self.folder, self.people, self.random = house, folder, people, Random(seed)
+        self.where = builders.workspace("drill")
+        self.manager = builders.person(self.where, "manager")
+        self.approver = builders.person(self.where, "approver")
+        builders.profiles(self.where, people)
+        self.names = 0
+
+    def start(self) -> None:
+        self.house.clock()
+        self.workers = [self._worker(), self._worker()]
+
+    def _worker(self, **environment: str) -> str:
+        self.names += 1
+        name = f"worker{self.names}"
+        self.house.worker(name, **environment)
+        return name
+
+    # ---- one fault --------------------------------------------------------------------------------
+    def inject(self, fault: str) -> Row:
+        log = self.folder / f"{self.names}-{fault.replace(':', '-')}.log"
+        command = [sys.executable, "-m", "tests.drill.oracle", str(log), "0.002"]
+        began = time.monotonic()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as oracle:
+            assert oracle.stdout
+            port = int(oracle.stdout.readline())
+            kind, _, place = fault.partition(":")
+            if kind == "failpoint":
+                self._only(FAILPOINT=f"{place}:{self.random.randint(*PLACES[place])}")
+            run = self._begin(port)
+            kills = self._failpoint() if kind == "failpoint" else self._do(kind, log)
+            self._finish(run)
+            oracle.kill()
+        return self._judge(fault, run, log, kills, time.monotonic() - began)
+
+    def _begin(self, port: int) -> Run:
+        configuration = builders.smtp(self.where, port, name=f"Oracle {port} {self.names}")
+        made = builders.draft(self.where, self.manager, configuration=configuration)
+        builders.lifecycle.apply(made, "activate", actor=self.approver, now=timezone.now())
+        return Run.objects.get(campaign=made)
+
+    def _do(self, kind: str, log: Path) -> int:
+        """Waits for a random moment of the run, does it, and says how many workers died or slept."""
+        share = self.random.uniform(0.1, 0.7)
+        self._wait(lambda: _size(log) >= share * self.people)
+        return int(getattr(self, f"_{kind}")() or 0)
+
+    def _finish(self, run: Run) -> None:
+        self._mend()
+        self._wait(lambda: Run.objects.filter(pk=run.pk, finished_at__isnull=False).exists(), mends=True)
+        self._mend()
+
+    def _judge(self, fault: str, run: Run, log: Path, kills: int, seconds: float) -> Row:
+        kept = Counter(line.split()[0] for line in log.read_text().splitlines())
+        wanted = {f"p{number}@example.com" for number in range(self.people)}
+        run.refresh_from_db()
+        book = ledger(run)
+        return Row(
+            fault,
+            lost=len(wanted - set(kept)),
+            strangers=len(set(kept) - wanted),
+            duplicates=sum(kept.values()) - len(kept),
+            bound=kills * WINDOW,
+            balanced=run.state == "completed" and book.balances and book.accepted == self.people,
+            seconds=round(seconds, 1),
+        )
+
+    # ---- faults -----------------------------------------------------------------------------------
+    def _group(self) -> int:
+        """A worker's main process and its child."""
+        self.house.kill(self.workers.pop())
+        return 1
+
+    def _child(self) -> int:
+        children = psutil.Process(self._pid()).children()
+        for child in children:
+            child.send_signal(signal.SIGKILL)
+        return len(children)
+
+    def _main(self) -> int:
+        os.kill(self._pid(), signal.SIGKILL)
+        return 1
+
+    def _everything(self) -> int:
+        count = len(self.workers)
+        for name in [*self.workers, "clock"]:
+            self.house.kill(name)
+        self.workers = []
+        self.house.clock()
+        return count
+
+    def _zombie(self) -> int:
+        """Stopped for two leases, and woken."""
+        processes = [psutil.Process(self._pid()), *psutil.Process(self._pid()).children()]
+        for one in processes:
+            one.suspend()
+        time.sleep(2 * LEASE)
+        for one in processes:
+            one.resume()
+        return 1
+
+    def _broker(self) -> int:
+        with Connection(REAL_BROKER_URL) as broker:
+            channel: Any = broker.default_channel
+            if hasattr(channel, "client"):
+                channel.client.flushdb()
+            else:
+                channel.queue_purge(f"{self.house.prefix}.bulk")
+        return 0
+
+    def _backends(self) -> int:
+        """Every connection of the workers is cut by the server."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        return len(self.workers)
+
+    def _postgres(self) -> int:
+        """kill -9 of one server process: PostgreSQL ends all of them and recovers from its log."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            pid = cursor.fetchone()[0]
+        connection.close()
+        os.kill(pid, signal.SIGKILL)
+        return len(self.workers)
+
+    # ---- the house --------------------------------------------------------------------------------
+    def _pid(self) -> int:
+        return self.house.parts[self.workers[-1]].pid
+
+    def _only(self, **environment: str) -> None:
+        """One worker, that dies at a place of its own choosing."""
+        while self.workers:
+            self.house.kill(self.workers.pop())
+        self.workers.append(self._worker(**environment))
+        self._wait(lambda: bool(psutil.Process(self._pid()).children()))
+
+    def _failpoint(self) -> int:
+        """Celery starts a child anew with the same place to die at; a supervisor ends that worker."""
+        children = psutil.Process(self._pid()).children()
+        self._wait(lambda: not any(child.is_running() and child.status() != "zombie" for child in children))
+        self.house.kill(self.workers.pop())
+        return 2
+
+    def _mend(self) -> None:
+        """A supervisor: whoever died is started again, whole."""
+        for name in [*self.workers]:
+            if self.house.parts[name].poll() is not None:
+                self.house.kill(name)
+                self.workers.remove(name)
+        while len(self.workers) < 2:
+            self.workers.append(self._worker())
+        if "clock" not in self.house.parts or self.house.parts["clock"].poll() is not None:
+            self.house.parts.pop("clock", None)
+            self.house.clock()
+
+    def _wait(self, until: Callable[[], bool], seconds: float = 180, *, mends: bool = False) -> None:
+        ends = time.monotonic() + seconds
+        while True:
+            try:
+                if until():
+                    return
+            except DatabaseError:
+                connection.close()
+            assert time.monotonic() < ends, "it took too long"
+            if mends:
+                self._mend()
+            time.sleep(0.1)
+
+
+def _size(log: Path) -> int:
+    return log.read_bytes().count(b"\n") if log.exists() else 0
+
+
+def as_json(row: Row) -> dict[str, Any]:
+    return asdict(row)
