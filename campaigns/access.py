@@ -18,7 +18,7 @@ VIEW = "campaigns.view_campaign"
 
 def list_for(actor: Actor, workspace: Workspace) -> QuerySet[Campaign]:
     """What the actor may see in the workspace."""
-    return visible_to(actor, Campaign.objects.filter(workspace=workspace), VIEW)
+    return visible_to(actor, Campaign.objects.filter(workspace=workspace, purged_at=None), VIEW)
 
 
 def hidden_audiences(actor: Actor, campaigns: Iterable[Campaign]) -> set[int]:
@@ -28,7 +28,7 @@ def hidden_audiences(actor: Actor, campaigns: Iterable[Campaign]) -> set[int]:
 
 def campaign_for(actor: Actor, pk: int, permission: str = VIEW) -> Campaign:
     """Raises NotFound for what the actor may not see, PermissionMissing for what they may only see."""
-    rows = visible_to(actor, Campaign.objects.filter(pk=pk), VIEW)
+    rows = visible_to(actor, Campaign.objects.filter(pk=pk, purged_at=None), VIEW)
     campaign = rows.select_related("workspace", "audience", "version").first()
     if campaign is None:
         raise NotFound(_("There is no such campaign, or you may not see it."))

@@ -55,7 +55,8 @@ def fault_of(run: Run) -> str:
 
 def require_unchanged(campaign: Campaign) -> None:
     """Raises IllegalTransition where what would be sent is not what was cleared."""
-    if campaign.version and (fault := _fault_of_version(campaign.version, campaign)):
+    version = campaign.live_version or campaign.version
+    if version and (fault := _fault_of_version(version, campaign)):
         raise IllegalTransition(fault, code="not_cleared")
 
 

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.access import Actor, require
 from accounts.models import User, Workspace
-from campaigns.models import Action, Campaign, Status
+from campaigns import schedule, waves
+from campaigns.models import Action, Campaign
 from common.errors import Conflict, IllegalTransition, Invalid, Problem
 
 MANAGE = "campaigns.manage_campaign"
@@ -23,6 +24,9 @@ FIELDS = (
     "audience",
     "starts_at",
     "ends_at",
+    "schedule",
+    "waves",
+    "rate",
     "create_profiles",
     "high_throughput",
     "on_uncertain",
@@ -66,7 +70,7 @@ def save(campaign: Campaign, *, revision: int, actor: Actor, now: datetime, **ch
         .get(pk=campaign.pk)
     )
     require(actor, MANAGE, locked)
-    if locked.status != Status.DRAFT:
+    if not locked.is_editable:
         detail = _("It is “%(state)s” and cannot be edited now.") % {"state": locked.get_status_display()}
         raise IllegalTransition(detail, state=locked.status)
     if locked.revision != revision:
@@ -76,6 +80,9 @@ def save(campaign: Campaign, *, revision: int, actor: Actor, now: datetime, **ch
     for related in ("audience", "configuration", "rule_set"):
         if (chosen := changes.get(related)) and chosen.workspace_id != locked.workspace_id:
             raise Invalid(Problem("unknown", _("This is not known here. Choose from the list."), related))
+    for name, clean in (("schedule", schedule.clean), ("waves", waves.clean)):
+        if name in changes:
+            changes[name] = clean(changes[name])
     for name in FIELDS:
         if name in changes:
             setattr(locked, name, changes[name])

@@ -3,6 +3,9 @@
     draft → in review → approved → scheduled or live → completed
                                    ⇅ paused   ↘ stopped, failed → archived
 
+A campaign that is scheduled or live can get a new version: a second state, of the draft that is being written
+over it, moved by the same verbs; the live version runs on until the draft is activated.
+
 Buttons, the API's `actions`, and the state × verb and role × verb tests all come from TRANSITIONS.
 """
 
@@ -14,24 +17,30 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import audit
 from accounts.access import SYSTEM, Actor, explain, require, rights_on
-from accounts.models import User
+from accounts.models import AuditEntry, User
 from campaigns import alerts, transitions
-from campaigns.models import Action, Campaign, Status
+from campaigns.models import WRITTEN, Action, Campaign, Status
 from campaigns.transitions import APPROVE, MANAGE, PUBLISH
 from common.errors import CarillonError, IllegalTransition, PermissionMissing
 
+NO_MOVES = ("create", "save", "duplicate", "miss")
 CLOCK = ""  # no person may: only the product itself
 OVER = (Status.COMPLETED, Status.STOPPED, Status.FAILED)
 
 
 @dataclass(frozen=True)
 class Transition:
-    """`target` None leaves the state to the effect. Guards raise; effects change the campaign in memory."""
+    """`target` None leaves the state to the effect. Guards raise; effects change the campaign in memory.
+
+    `of` names the state it starts from: the campaign's own, that of what is being written (the campaign
+    itself before its first activation, or its new version), or that of a new version only.
+    """
 
     verb: str
     label: Any
@@ -41,8 +50,13 @@ class Transition:
     guards: tuple[transitions.Guard, ...] = ()
     effect: transitions.Effect | None = None
     icon: str = "check"
+    of: str = "status"
+
+    def state_of(self, campaign: Campaign) -> str:
+        return str(getattr(campaign, self.of))
 
 
+DRAFT_STATE, NEW_VERSION = "draft_state", "draft_status"
 RUNNING = (Status.SCHEDULED, Status.LIVE)
 TRANSITIONS: dict[str, Transition] = {
     row.verb: row
@@ -56,6 +70,7 @@ TRANSITIONS: dict[str, Transition] = {
             (transitions.nothing_blocks,),
             transitions.submit,
             "eye",
+            DRAFT_STATE,
         ),
         Transition(
             "cancel_request",
@@ -66,6 +81,7 @@ TRANSITIONS: dict[str, Transition] = {
             (transitions.is_requester_or_approver,),
             transitions.cancel,
             "arrow-left",
+            DRAFT_STATE,
         ),
         Transition(
             "request_changes",
@@ -76,6 +92,7 @@ TRANSITIONS: dict[str, Transition] = {
             (transitions.has_comment,),
             transitions.send_back,
             "pencil",
+            DRAFT_STATE,
         ),
         Transition(
             "approve",
@@ -86,6 +103,7 @@ TRANSITIONS: dict[str, Transition] = {
             (transitions.is_asked_and_no_owner, transitions.is_what_was_frozen),
             transitions.approve,
             "rosette-discount-check",
+            DRAFT_STATE,
         ),
         Transition(
             "edit",
@@ -96,6 +114,7 @@ TRANSITIONS: dict[str, Transition] = {
             (),
             transitions.lapse,
             "pencil",
+            DRAFT_STATE,
         ),
         Transition(
             "activate",
@@ -103,9 +122,31 @@ TRANSITIONS: dict[str, Transition] = {
             (Status.DRAFT, Status.APPROVED),
             None,
             PUBLISH,
-            (transitions.is_approved_where_required, transitions.nothing_blocks),
+            (transitions.is_still_going, transitions.is_approved_where_required, transitions.nothing_blocks),
             transitions.activate,
             "broadcast",
+            DRAFT_STATE,
+        ),
+        Transition(
+            "modify",
+            gettext_lazy("Modify"),
+            RUNNING,
+            None,
+            MANAGE,
+            (transitions.can_have_a_new_version,),
+            transitions.modify,
+            "pencil",
+        ),
+        Transition(
+            "discard",
+            gettext_lazy("Discard the new version"),
+            WRITTEN,
+            "",
+            MANAGE,
+            (),
+            transitions.discard,
+            "circle-x",
+            NEW_VERSION,
         ),
         Transition("start", gettext_lazy("Start"), (Status.SCHEDULED,), Status.LIVE, CLOCK),
         Transition(
@@ -127,7 +168,7 @@ TRANSITIONS: dict[str, Transition] = {
             (*RUNNING, Status.PAUSED),
             Status.STOPPED,
             PUBLISH,
-            (),
+            (transitions.has_a_run_to_finish,),
             transitions.stop,
             "player-stop",
         ),
@@ -147,7 +188,7 @@ TRANSITIONS: dict[str, Transition] = {
             Status.FAILED,
             CLOCK,
             (),
-            transitions.complete,
+            transitions.fail,
         ),
         Transition(
             "archive",
@@ -155,7 +196,7 @@ TRANSITIONS: dict[str, Transition] = {
             OVER,
             Status.ARCHIVED,
             MANAGE,
-            (),
+            (transitions.nothing_is_sending,),
             transitions.archive,
             "archive",
         ),
@@ -213,11 +254,11 @@ def apply(campaign: Campaign, verb: str, *, actor: Actor, now: datetime, **detai
     move = transitions.Move(locked, actor, now, details)
     for guard in transition.guards:
         guard(move)
-    before = locked.status
+    before = transition.state_of(locked)
     if transition.effect:
         transition.effect(move)
-    if transition.target:
-        locked.status = transition.target
+    if transition.target is not None:
+        setattr(locked, transition.of, transition.target)
     locked.changed_at = now
     locked.save()
     audit.record(
@@ -226,8 +267,8 @@ def apply(campaign: Campaign, verb: str, *, actor: Actor, now: datetime, **detai
         obj=locked,
         workspace=locked.workspace,
         now=now,
-        before=str(before),
-        after=str(locked.status),
+        before=before,
+        after=transition.state_of(locked) or locked.status,
         fingerprint=locked.version.fingerprint if locked.version else "",
         **details,
     )
@@ -242,22 +283,40 @@ def _allow(transition: Transition, campaign: Campaign, actor: Actor) -> None:
             raise PermissionMissing("clock", _("Only the clock does this."))
     else:
         require(actor, transition.permission, campaign)
-    if campaign.status not in transition.sources:
-        raise IllegalTransition(
-            _("“%(verb)s” is not possible: the campaign is now “%(state)s”. Possible: %(possible)s.")
-            % {
-                "verb": transition.label,
-                "state": campaign.get_status_display(),
-                "possible": ", ".join(possible(campaign)) or _("nothing"),
-            },
-            state=campaign.status,
-            possible=possible(campaign),
-        )
+    if transition.state_of(campaign) not in transition.sources:
+        raise _too_late(transition, campaign)
+
+
+def _too_late(transition: Transition, campaign: Campaign) -> IllegalTransition:
+    """Names the state, who brought it about and when, and what is possible now."""
+    can = possible(campaign)
+    detail = _("“%(verb)s” is not possible: the campaign is now “%(state)s”. Possible: %(possible)s.") % {
+        "verb": transition.label,
+        "state": campaign.get_status_display(),
+        "possible": ", ".join(str(PRESSABLE[verb].label) for verb in can) or _("nothing"),
+    }
+    moved = last_move(campaign)
+    if moved is None:
+        return IllegalTransition(detail, state=campaign.status, possible=can)
+    row = TRANSITIONS.get(moved.verb) or PRESSABLE.get(moved.verb)
+    detail += " " + _("Last: “%(verb)s” by %(who)s at %(at)s.") % {
+        "verb": row.label if row else moved.verb,
+        "who": moved.actor,
+        "at": f"{timezone.localtime(moved.at):%Y-%m-%d %H:%M:%S}",
+    }
+    last = {"verb": moved.verb, "by": moved.actor, "at": moved.at.isoformat()}
+    return IllegalTransition(detail, state=campaign.status, possible=can, last=last)
+
+
+def last_move(campaign: Campaign) -> AuditEntry | None:
+    """The last change of state, whoever made it."""
+    entries = AuditEntry.objects.filter(object_type="campaigns.campaign", object_key=str(campaign.pk))
+    return entries.exclude(verb__in=NO_MOVES).order_by("-sequence").first()
 
 
 def possible(campaign: Campaign) -> list[str]:
     """The verbs a person could press in the campaign's present state, whoever they are."""
-    return [verb for verb, row in PRESSABLE.items() if campaign.status in row.sources]
+    return [verb for verb, row in PRESSABLE.items() if row.state_of(campaign) in row.sources]
 
 
 def available(campaign: Campaign, actor: Actor, *, now: datetime) -> list[ActionState]:
@@ -311,7 +370,7 @@ def delete(campaign: Campaign, *, actor: Actor, now: datetime) -> None:
 
 @transaction.atomic
 def duplicate(campaign: Campaign, *, actor: Actor, now: datetime) -> Campaign:
-    """A new draft with the same content, audience and tags; its schedule is left open."""
+    """A new draft with the same content, audience, rules and tags; its start and end are left open."""
     require(actor, MANAGE, campaign)
     author = actor if isinstance(actor, User) else None
     copy = Campaign.objects.create(
@@ -325,6 +384,7 @@ def duplicate(campaign: Campaign, *, actor: Actor, now: datetime) -> Campaign:
         folder=campaign.folder,
         owner=author,
         reach=campaign.reach,
+        schedule=campaign.schedule,
         waves=campaign.waves,
         rate=campaign.rate,
         rule_set=campaign.rule_set,

@@ -9,7 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from accounts import heartbeat
-from campaigns import watch
+from campaigns import archive, watch
 from campaigns.delivery import clock, fanout, recovery, retention, send
 from campaigns.models import Batch
 
@@ -17,6 +17,12 @@ from campaigns.models import Batch
 @shared_task
 def start_due_runs() -> None:
     clock.start_due_runs(now=timezone.now())
+    clock.complete_ended(now=timezone.now())
+
+
+@shared_task
+def purge_archived() -> None:
+    archive.purge_archived(now=timezone.now())
 
 
 @shared_task

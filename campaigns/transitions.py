@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 
 from accounts.access import Actor, require
 from accounts.models import User
-from campaigns import approvals, clearance, schedule, validation, versions
-from campaigns.delivery import ring
-from campaigns.models import Campaign, Run, Status
+from campaigns import approvals, clearance, planning, revision, validation, versions
+from campaigns.delivery import bound, ring
+from campaigns.models import WRITTEN, Campaign, Run, Status, Version
 from common.errors import IllegalTransition, Invalid, Problem
 
 MANAGE, PUBLISH, APPROVE = (
@@ -49,13 +49,13 @@ Effect = Callable[[Move], None]
 
 
 def nothing_blocks(move: Move) -> None:
-    errors = [finding for finding in validation.validate(move.campaign, now=move.now) if finding.is_error]
-    if errors:
+    findings = validation.validate(move.campaign, now=move.now, actor=move.actor)
+    if errors := [finding for finding in findings if finding.is_error]:
         raise Invalid([Problem(one.code, one.message, one.field) for one in errors])
 
 
 def is_approved_where_required(move: Move) -> None:
-    if move.campaign.status == Status.APPROVED:
+    if move.campaign.draft_state == Status.APPROVED:
         is_what_was_frozen(move)
         clearance.require_approval(move.campaign)
     elif approvals.asks(move.campaign.workspace):
@@ -99,6 +99,35 @@ def was_never_active(move: Move) -> None:
         raise IllegalTransition(_("It has been active, so its history is kept. Archive it instead."))
 
 
+def can_have_a_new_version(move: Move) -> None:
+    campaign = move.campaign
+    if campaign.is_being_modified:
+        raise IllegalTransition(_("A new version of it is being written already."), code="draft_exists")
+    is_recurring = bool(campaign.schedule.get("rules"))
+    if campaign.type == Campaign.Type.SCHEDULED and not is_recurring:
+        detail = _("It sends once, so there is no later run for a new version. Stop it and duplicate it.")
+        raise IllegalTransition(detail, code="sends_once")
+
+
+def is_still_going(move: Move) -> None:
+    """What is over takes no new version."""
+    campaign = move.campaign
+    if campaign.status not in (Status.SCHEDULED, Status.LIVE, Status.PAUSED, *WRITTEN):
+        raise IllegalTransition(_("The campaign is over."), state=campaign.status)
+
+
+def nothing_is_sending(move: Move) -> None:
+    if Run.objects.filter(campaign=move.campaign, state__in=planning.UNFINISHED).exists():
+        raise IllegalTransition(_("Its last run is still sending. Wait until it has finished."))
+
+
+def has_a_run_to_finish(move: Move) -> None:
+    """Only a campaign that is sending now can be let finish."""
+    if move.details.get("recall", True) or move.campaign.status == Status.LIVE:
+        return
+    raise IllegalTransition(_("It is not sending now, so there is nothing to let finish."))
+
+
 # ---- effects ----------------------------------------------------------------------------------
 
 
@@ -114,7 +143,7 @@ def submit(move: Move) -> None:
         actor=move.actor,
         now=move.now,
     )
-    campaign.status = Status.IN_REVIEW if row.state == row.State.OPEN else Status.APPROVED
+    campaign.draft_state = Status.IN_REVIEW if row.state == row.State.OPEN else Status.APPROVED
 
 
 def approve(move: Move) -> None:
@@ -122,7 +151,7 @@ def approve(move: Move) -> None:
     assert move.person is not None  # the guard has looked
     comment = str(move.details.get("comment", ""))
     if approvals.agree(move.campaign, move.person, comment=comment, now=move.now):
-        move.campaign.status, move.campaign.approved_by = Status.APPROVED, move.person
+        move.campaign.draft_state, move.campaign.approved_by = Status.APPROVED, move.person
 
 
 def cancel(move: Move) -> None:
@@ -145,12 +174,45 @@ def activate(move: Move) -> None:
     campaign = move.campaign
     campaign.version = versions.freeze(campaign, actor=move.actor, now=move.now)
     clearance.grant(campaign, campaign.version, now=move.now)
-    campaign.activated_at, campaign.activated_by = move.now, move.person
-    run = schedule.plan_run(campaign, campaign.version, move.now)
+    campaign.activated_by = move.person
+    if campaign.is_being_modified:
+        _replace(move, campaign.version)
+        return
+    campaign.activated_at, campaign.live_version = move.now, campaign.version
+    run = planning.plan_first(campaign, campaign.version, move.now)
     is_later = run.kind == Run.Kind.SCHEDULED and run.due_at > move.now
     campaign.status = Status.SCHEDULED if is_later else Status.LIVE
     if not is_later:
         ring.due_runs()
+
+
+def _replace(move: Move, version: Version) -> None:
+    """The new version takes over: runs under way end as they began, calls and times to come are its own."""
+    campaign = move.campaign
+    is_other, campaign.live_version = campaign.live_version_id != version.pk, version
+    campaign.draft_status, campaign.before_draft = "", {}
+    if campaign.type == Campaign.Type.SCHEDULED:
+        planning.replan(campaign, version, move.now)
+        ring.due_runs()
+    elif is_other:
+        planning.open_standing(campaign, version, move.now)
+
+
+def modify(move: Move) -> None:
+    campaign = move.campaign
+    campaign.before_draft, campaign.draft_status = revision.remember(campaign), Status.DRAFT
+    campaign.submitted_by = campaign.approved_by = None
+    campaign.revision += 1
+
+
+def discard(move: Move) -> None:
+    campaign = move.campaign
+    if campaign.is_being_modified:
+        approvals.lapse(campaign, now=move.now)
+        revision.bring_back(campaign)
+        campaign.draft_status, campaign.before_draft = "", {}
+        campaign.version = campaign.live_version
+        campaign.revision += 1
 
 
 def pause(move: Move) -> None:
@@ -162,17 +224,36 @@ def resume(move: Move) -> None:
     move.campaign.activated_by = move.person
     move.campaign.status = move.campaign.paused_from or Status.LIVE
     move.campaign.paused_from = ""
+    planning.pass_over(move.campaign, move.now)
     ring.due_runs()
 
 
 def stop(move: Move) -> None:
-    """What is queued is recalled: runs under way are settled by the sweep, later ones never begin."""
-    runs = Run.objects.filter(campaign=move.campaign)
-    runs.filter(state=Run.State.DUE).update(state=Run.State.STOPPED, finished_at=move.now)
-    runs.filter(state__in=[Run.State.EXPANDING, Run.State.SENDING]).update(state=Run.State.STOPPING)
+    """Later runs never begin. What is queued of a run under way is recalled, unless it may finish.
+
+    The sweep settles what is recalled, and the run keeps how many could still leave.
+    """
+    planning.drop(move.campaign, move.now)
+    if move.details.setdefault("recall", True):
+        recall(move)
+    discard(move)
+
+
+def recall(move: Move) -> None:
+    under_way = [Run.State.EXPANDING, Run.State.SENDING]
+    for run in Run.objects.select_for_update().filter(campaign=move.campaign, state__in=under_way):
+        run.state, run.stopped_at, run.stop_bound = Run.State.STOPPING, move.now, bound.may_leave(run)
+        run.save(update_fields=["state", "stopped_at", "stop_bound"])
 
 
 def complete(move: Move) -> None:
+    move.campaign.completed_at = move.now
+
+
+def fail(move: Move) -> None:
+    planning.drop(move.campaign, move.now)
+    recall(move)
+    discard(move)
     move.campaign.completed_at = move.now
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from accounts.access import Actor
 from accounts.models import User
 from audiences import evaluate
+from campaigns import schedule
 from campaigns.models import Action, Campaign, Link, Version
 from campaigns.tracking.links import links_of
 from channels.models import ChannelConfiguration
@@ -38,7 +39,7 @@ def definition(campaign: Campaign) -> dict[str, Any]:
         "audience": evaluate.definition(campaign.audience) if campaign.audience else None,
         "exclusions": [evaluate.definition(one) for one in campaign.exclusions.order_by("pk")],
         "reach": campaign.reach,
-        "schedule": campaign.schedule,
+        "schedule": schedule.frozen(campaign),
         "waves": campaign.waves,
         "rate": campaign.rate,
         "rule_set": campaign.rule_set_id,

@@ -222,6 +222,8 @@ CELERY_BROKER_URL = env.required(
     "`python -m config.embedded run --`, which starts a private Valkey for it.",
 )
 # How long a worker may be silent before another takes over its batch; it renews four times as often.
+# Days after its last change at which an archived campaign is purged.
+ARCHIVE_DAYS = env.env.int("ARCHIVE_DAYS", default=30)
 LEASE_SECONDS = env.env.int("LEASE_SECONDS", default=60)
 # How many months events about people are kept, beside the present one.
 EVENT_RETENTION_MONTHS = env.event_retention_months()

@@ -28,8 +28,9 @@ LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 MOST_CLAIMS = 8  # by workers that died over it, one after the other
 TRIES = 5  # of a message that is uncertain again and again
 
-# A batch may be worked on while its run and its campaign say so.
-MAY_SEND = "r.state = 'sending' AND c.status = 'live'"
+# A batch may be worked on while its run and its campaign say so. A stopped campaign whose present run may
+# finish is the one that is stopped with its run still sending.
+MAY_SEND = "r.state = 'sending' AND c.status IN ('live', 'stopped')"
 OF_RUN = """JOIN campaigns_run r ON r.id = b.run_id JOIN campaigns_campaign c ON c.id = r.campaign_id"""
 IS_DUE = """((b.state = 'ready' AND b.send_after <= %(now)s)
     OR (b.state = 'claimed' AND b.lease_until < clock_timestamp()))"""
@@ -39,7 +40,8 @@ NEXT = "b.lane = %(lane)s"
 IN_TURN = "ORDER BY r.id <= %(after)s, r.id, b.send_after, b.id LIMIT 1"
 CLAIM = f"""
 WITH old AS (
-    SELECT b.id, b.state, b.in_flight, c.on_uncertain
+    SELECT b.id, b.state, b.in_flight,
+           COALESCE(c.before_draft->>'on_uncertain', c.on_uncertain) AS on_uncertain
     FROM campaigns_batch b {OF_RUN}
     WHERE {{which}} AND {MAY_SEND} AND {IS_DUE}
     {{order}} FOR UPDATE OF b SKIP LOCKED

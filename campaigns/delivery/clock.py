@@ -1,18 +1,22 @@
-"""Starts the runs whose time has come. Two clocks, a redelivered task or a late one start each run once."""
+"""Starts the runs whose time has come, and completes campaigns whose time is over.
+
+Two clocks, a redelivered task or a late one start each run once: its row moves on in the transaction that
+writes the row of the next one.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from accounts.access import SYSTEM
-from campaigns import alerts, lifecycle
+from campaigns import lifecycle, planning
 from campaigns.delivery import holding, ring
 from campaigns.models import Campaign, Run, Status
-
-LATEST = timedelta(minutes=60)  # later than this, a run is missed rather than sent at an odd hour
+from campaigns.schedule import LATEST
 
 
 def start_due_runs(*, now: datetime) -> list[int]:
@@ -30,12 +34,9 @@ def start(run_id: int, *, now: datetime) -> bool:
         return False
     if campaign.status not in (Status.SCHEDULED, Status.LIVE):
         return False  # paused: the run starts when the campaign is resumed
-    if now - run.due_at > LATEST:
-        run.state, run.finished_at = Run.State.MISSED, now
-        run.reason = _("It was more than an hour late when the clock came by.")
-        run.save()
-        lifecycle.apply(campaign, "fail", actor=SYSTEM, now=now, reason=run.reason)
-        alerts.tell_followers("campaign_missed", campaign, now=now, comment=run.reason)
+    if now - run.due_at > LATEST:  # rather not at all than at an odd hour
+        planning.miss(campaign, run, now, _("It was more than an hour late when the clock came by."))
+        _end_when_over(campaign, now)
         return False
     if holding.is_held(run.pk, now=now):
         return False
@@ -43,5 +44,32 @@ def start(run_id: int, *, now: datetime) -> bool:
         lifecycle.apply(campaign, "start", actor=SYSTEM, now=now)
     run.state, run.started_at = Run.State.EXPANDING, now
     run.save()
+    planning.plan_next(campaign, run, now)
     ring.expand(run.pk)
     return True
+
+
+def complete_ended(*, now: datetime) -> list[int]:
+    """Completes the live campaigns that have nothing more to send, and returns their ids."""
+    ended = Q(ends_at__lte=now) | Q(ends_at=None, type=Campaign.Type.SCHEDULED)
+    live = Campaign.objects.filter(ended, status=Status.LIVE, draft_status="")
+    over = live.exclude(runs__in=Run.objects.filter(state__in=planning.UNFINISHED, kind=Run.Kind.SCHEDULED))
+    return [pk for pk in over.values_list("pk", flat=True) if _complete(pk, now)]
+
+
+@transaction.atomic
+def _complete(pk: int, now: datetime) -> bool:
+    campaign = Campaign.objects.select_for_update(of=("self",)).get(pk=pk)
+    if campaign.status != Status.LIVE or not planning.is_over(campaign, now):
+        return False
+    lifecycle.apply(campaign, "complete", actor=SYSTEM, now=now)
+    return True
+
+
+def _end_when_over(campaign: Campaign, now: datetime) -> None:
+    """After a missed run: a campaign that never ran has failed, one that did is completed."""
+    campaign.refresh_from_db()
+    if not planning.is_over(campaign, now):
+        return
+    has_run = campaign.status == Status.LIVE and campaign.runs.exclude(started_at=None).exists()
+    lifecycle.apply(campaign, "complete" if has_run else "fail", actor=SYSTEM, now=now)

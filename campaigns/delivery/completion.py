@@ -12,7 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from accounts.access import SYSTEM
-from campaigns import lifecycle
+from campaigns import lifecycle, planning
 from campaigns.delivery.claims import mark_uncertain, recount, settle_rest
 from campaigns.models import Batch, Campaign, Outcome, Run, Status
 from campaigns.reports.metrics import ledger
@@ -25,21 +25,30 @@ UNFINISHED = (Batch.State.WAITING, Batch.State.READY, Batch.State.CLAIMED)
 def settle(run_id: int, *, now: datetime) -> bool:
     """Ends the run if it can be ended. Run twice, or by eight workers at once, it ends once."""
     # Most calls find work left. They must not queue for the campaign's row: buttons and API calls need it.
-    return _can_end(Run.objects.get(pk=run_id)) and _end(run_id, now)
+    return _can_end(Run.objects.select_related("campaign").get(pk=run_id)) and _end(run_id, now)
 
 
 def _can_end(run: Run) -> bool:
     if run.state == Run.State.STOPPING:
         return True
-    if run.state != Run.State.SENDING or run.kind == Run.Kind.STANDING:
+    if run.state != Run.State.SENDING or takes_calls(run):
         return False
     return not Batch.objects.filter(run=run, state__in=UNFINISHED).exists()
+
+
+def takes_calls(run: Run) -> bool:
+    """A standing run is open until its campaign is over, or a new version has a standing run of its own."""
+    if run.kind != Run.Kind.STANDING:
+        return False
+    is_over = run.campaign.status in (*lifecycle.OVER, Status.ARCHIVED)
+    return not is_over and run.version_id == run.campaign.live_version_id
 
 
 @transaction.atomic
 def _end(run_id: int, now: datetime) -> bool:
     campaign = Campaign.objects.select_for_update(of=("self",)).get(runs=run_id)
     run = Run.objects.select_for_update().get(pk=run_id)
+    run.campaign = campaign
     if not _can_end(run):
         return False
     if run.state == Run.State.STOPPING:
@@ -52,7 +61,7 @@ def _end(run_id: int, now: datetime) -> bool:
     run.totals = asdict(book)  # for when the messages are dropped
     run.state, run.finished_at, run.reason = Run.State.COMPLETED, now, ""
     run.save()
-    if campaign.status == Status.LIVE:
+    if campaign.status == Status.LIVE and planning.is_over(campaign, now):
         lifecycle.apply(campaign, "complete", actor=SYSTEM, now=now)
     return True
 

@@ -112,6 +112,14 @@ def _write(run: Run, now: datetime, page: int, batch: int) -> Page:
     return Page(last, int(messages), json.loads(left_out))
 
 
+def statement(run: Run, now: datetime) -> tuple[Query, Query]:
+    """`page`, everybody in the audience, and over it `sent`, one row per message or exclusion.
+
+    A forecast counts what it gives; the run need not be saved.
+    """
+    return _people(run) + Query(" "), _sent(run, now)
+
+
 def _people(run: Run) -> Query:
     """One row per person, with address, reason and variant for each action."""
     definition, workspace_id = run.version.definition, run.campaign.workspace_id

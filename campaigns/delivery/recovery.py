@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import F, Q
 
 from campaigns.delivery import completion, ring
 from campaigns.delivery.claims import IS_DUE, MAY_SEND, OF_RUN
-from campaigns.models import Batch, Run
+from campaigns.models import Batch, Run, Status
 
 RING_AGAIN = timedelta(seconds=15)
 
@@ -38,7 +39,6 @@ def sweep(*, now: datetime) -> None:
     for run_id in Run.objects.filter(state=Run.State.EXPANDING).values_list("pk", flat=True):
         ring.expand(run_id)
     ending = Run.objects.filter(state__in=[Run.State.SENDING, Run.State.STOPPING])
-    for run_id in ending.exclude(kind=Run.Kind.STANDING, state=Run.State.SENDING).values_list(
-        "pk", flat=True
-    ):
+    open_to_calls = Q(kind=Run.Kind.STANDING, state=Run.State.SENDING, version=F("campaign__live_version"))
+    for run_id in ending.exclude(open_to_calls, campaign__status=Status.LIVE).values_list("pk", flat=True):
         completion.settle(run_id, now=now)

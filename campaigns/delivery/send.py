@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from campaigns.delivery import claims, completion, holding, lanes
 from campaigns.delivery.answers import outcome
+from campaigns.delivery.bound import FLUSH, LANES, URGENT_FLUSH
 from campaigns.delivery.claims import Claim, LeaseLost, Tried
 from campaigns.delivery.due import Due, look
 from campaigns.delivery.gate import Opening
@@ -31,16 +32,9 @@ from common import failpoints
 
 log = structlog.get_logger(__name__)
 
-FLUSH, URGENT_FLUSH, LANES = 50, 10, 8
-WINDOW = FLUSH + LANES  # messages without a recorded answer, for each worker
 SOON = 0.1  # seconds an answer waits for its record
 LONGEST = timedelta(seconds=40)  # of one task; a worker that is asked to end does so within a minute
 PAUSES = {Fact.UNREACHABLE: timedelta(seconds=30), Fact.MISCONFIGURED: timedelta(seconds=60)}
-
-
-def bound(working: int) -> int:
-    """How many messages may still leave after a pause or a stop while so many batches are worked on."""
-    return working * WINDOW
 
 
 def deliver(batch_id: int) -> bool:

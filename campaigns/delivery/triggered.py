@@ -171,7 +171,7 @@ def _write(campaign: Campaign, recipients: Sequence[Recipient], call: Call) -> E
     if held.high_throughput != (call.kind == Execution.Kind.HIGH_THROUGHPUT):
         raise _wrong_door(held)
     standing = Run.objects.select_related("version")
-    run = standing.get(campaign=held, kind=Run.Kind.STANDING, state=Run.State.SENDING)
+    run = standing.get(campaign=held, kind=Run.Kind.STANDING, version=held.live_version_id)
     wanted = calls.needs(run.version_id)
     problems = [
         problem
@@ -286,7 +286,7 @@ def _known(
         [(one.namespace, one.user_id) for one in recipients],
         channels,
         now=now,
-        create=held.create_profiles,
+        create=held.before_draft.get("create_profiles", held.create_profiles),
     )
     known: list[people.Known | None] = []
     for place, one in enumerate(found):

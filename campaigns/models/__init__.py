@@ -8,6 +8,7 @@ from campaigns.models.approval import (
     StandIn,
 )
 from campaigns.models.campaign import (
+    WRITTEN,
     Action,
     Campaign,
     CampaignGroupPermission,
@@ -25,6 +26,7 @@ from campaigns.models.run import Batch, Run
 from campaigns.models.shelf import CalendarEntry, Columns, ExternalCalendar, Follow, SavedView
 
 __all__ = [
+    "WRITTEN",
     "Action",
     "ApprovalDecision",
     "ApprovalPolicy",

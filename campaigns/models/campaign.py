@@ -30,6 +30,9 @@ class Status(models.TextChoices):
     ARCHIVED = "archived", _("Archived")
 
 
+WRITTEN = (Status.DRAFT, Status.IN_REVIEW, Status.APPROVED)
+
+
 class Folder(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="campaign_folders")
     parent = models.ForeignKey(
@@ -55,6 +58,10 @@ class Folder(models.Model):
 class Campaign(models.Model):
     """The plain JSON of a draft: `schedule` and `waves` as `schedule.py` reads them, `languages` and
     `experiment` as `variants.py` does; each is empty where the author chose nothing.
+
+    `version` is what was frozen last, for review or to be sent; `live_version` is what runs. While a new
+    version of a live campaign is being written, `draft_status` says how far it is: these rows are then that
+    draft, and `before_draft` is what discarding it brings back.
     """
 
     class Type(models.TextChoices):
@@ -79,6 +86,10 @@ class Campaign(models.Model):
     type = models.CharField(_("type"), max_length=20, choices=Type, default=Type.SCHEDULED)
     category = models.CharField(_("category"), max_length=20, choices=Category, default=Category.MARKETING)
     status = models.CharField(_("status"), max_length=20, choices=Status, default=Status.DRAFT)
+    draft_status = models.CharField(
+        _("new version"), max_length=20, blank=True, choices=[(one.value, one.label) for one in WRITTEN]
+    )
+    before_draft = models.JSONField(default=dict, blank=True, editable=False)
     paused_from = models.CharField(max_length=20, blank=True, editable=False)
     archived_from = models.CharField(max_length=20, blank=True, editable=False)
     tags = ArrayField(models.CharField(max_length=50), default=list, blank=True, verbose_name=_("tags"))
@@ -146,6 +157,14 @@ class Campaign(models.Model):
         related_name="+",
         verbose_name=_("frozen version"),
     )
+    live_version = models.ForeignKey(
+        "Version",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("live version"),
+    )
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     edited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     submitted_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -155,6 +174,7 @@ class Campaign(models.Model):
     changed_at = models.DateTimeField(_("changed"), default=timezone.now)
     activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
     completed_at = models.DateTimeField(_("completed"), null=True, blank=True)
+    purged_at = models.DateTimeField(null=True, blank=True, editable=False)  # nobody sees it any more
 
     class Meta:
         verbose_name = _("campaign")
@@ -174,6 +194,26 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def draft_state(self) -> str:
+        """How far what is being written is: the campaign itself, or its new version; empty when neither."""
+        return self.status if self.status in WRITTEN else self.draft_status
+
+    @draft_state.setter
+    def draft_state(self, state: str) -> None:
+        if self.status in WRITTEN:
+            self.status = state
+        else:
+            self.draft_status = state
+
+    @property
+    def is_editable(self) -> bool:
+        return self.draft_state == Status.DRAFT
+
+    @property
+    def is_being_modified(self) -> bool:
+        return bool(self.draft_status)
 
 
 class Action(models.Model):

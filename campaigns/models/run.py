@@ -35,6 +35,7 @@ class Run(models.Model):
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.SCHEDULED)
     state = models.CharField(max_length=10, choices=State, default=State.DUE)
     due_at = models.DateTimeField()
+    wall_clock = models.CharField(max_length=19, blank=True)  # the schedule's hour, for each person's zone
     cursor = models.BigIntegerField(default=0)  # the last profile written as a message
     ceiling = models.BigIntegerField(null=True)  # the last profile there was when the fan-out began
     targeted = models.IntegerField(default=0)
@@ -44,6 +45,8 @@ class Run(models.Model):
     reason = models.CharField(max_length=200, blank=True)
     started_at = models.DateTimeField(null=True)
     expanded_at = models.DateTimeField(null=True)
+    stopped_at = models.DateTimeField(null=True)
+    stop_bound = models.IntegerField(null=True)  # how many could still leave after that
     finished_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from kombu import Connection
 
 from campaigns import lifecycle
-from campaigns.delivery.send import WINDOW
+from campaigns.delivery.bound import WINDOW
 from campaigns.models import Attempt, Campaign, Run
 from campaigns.reports.metrics import ledger
 from tests import builders

@@ -28,6 +28,7 @@ class Command(BaseCommand):
             "pk", flat=True
         ):
             completion.settle(run_id, now=timezone.now())
+        clock.complete_ended(now=timezone.now())
         self.stdout.write(f"{delivered} batches delivered")
 
     def due(self) -> Any:

@@ -1,0 +1,126 @@
+"""Two people and the clock at once, over connections of their own: one legal outcome, the other is told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import AuditEntry
+from campaigns import drafts, lifecycle, versions
+from campaigns.delivery import clock
+from campaigns.models import Campaign, Run, Status
+from common.errors import CarillonError, Conflict, IllegalTransition
+from tests import builders
+from tests.races.test_activation import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+DAILY = {"zone": "Asia/Taipei", "rules": [{"every": "day", "at": "09:00"}]}
+
+
+def one_by_one(*works: Any) -> Any:
+    """Each call takes the next of the works, whichever thread comes first."""
+    left = list(works)
+    return lambda: left.pop()()
+
+
+def test_an_approval_and_an_edit_at_once_have_one_legal_outcome() -> None:
+    where = builders.workspace()
+    manager, approver = builders.person(where, "manager"), builders.person(where, "approver")
+    campaign = builders.draft(where, manager)
+    campaign = lifecycle.apply(campaign, "request_approval", actor=manager, now=timezone.now())
+
+    def edit() -> Any:
+        taken = lifecycle.apply(campaign, "cancel_request", actor=manager, now=timezone.now())
+        changes = {"subject": "Changed"}
+        return drafts.save(taken, revision=taken.revision, actor=manager, now=timezone.now(), **changes)
+
+    def approve() -> Any:
+        return lifecycle.apply(campaign, "approve", actor=approver, now=timezone.now())
+
+    results = at_once(one_by_one(edit, approve), times=2)
+    assert sum(isinstance(result, IllegalTransition) for result in results) == 1
+    campaign.refresh_from_db()
+    if campaign.status == Status.APPROVED:
+        assert campaign.version is not None
+        assert campaign.version.fingerprint == versions.fingerprint(versions.definition(campaign))
+    else:
+        assert (campaign.status, campaign.approved_by) == (Status.DRAFT, None)
+
+
+def test_an_approval_races_with_the_approvers_right() -> None:
+    where = builders.workspace()
+    manager, approver = builders.person(where, "manager"), builders.person(where, "approver")
+    campaign = builders.draft(where, manager)
+    campaign = lifecycle.apply(campaign, "request_approval", actor=manager, now=timezone.now())
+    results = at_once(
+        one_by_one(
+            lambda: approver.groups.clear(),
+            lambda: lifecycle.apply(campaign, "approve", actor=approver, now=timezone.now()),
+        ),
+        times=2,
+    )
+    campaign.refresh_from_db()
+    refused = any(isinstance(result, CarillonError) for result in results)
+    assert campaign.status == (Status.IN_REVIEW if refused else Status.APPROVED)
+    assert AuditEntry.objects.filter(verb="approve").count() == (0 if refused else 1)
+    with pytest.raises(CarillonError):
+        lifecycle.apply(campaign, "activate", actor=approver, now=timezone.now())
+
+
+def test_a_new_version_and_the_clock_at_the_due_second_make_one_run_of_that_day() -> None:
+    where = builders.workspace()
+    builders.profiles(where, 1)
+    campaign = builders.live(where, now=timezone.now(), schedule=DAILY)
+    approver = builders.User.objects.get(name="Approver")
+    due = campaign.runs.get().due_at
+    campaign = lifecycle.apply(campaign, "modify", actor=approver, now=timezone.now())
+    later = {"schedule": {**DAILY, "rules": [{"every": "day", "at": "10:00"}]}}
+    campaign = drafts.save(campaign, revision=campaign.revision, actor=approver, now=timezone.now(), **later)
+    results = at_once(
+        one_by_one(
+            lambda: lifecycle.apply(campaign, "activate", actor=approver, now=due),
+            lambda: clock.start_due_runs(now=due),
+            lambda: clock.start_due_runs(now=due),
+        ),
+        times=3,
+    )
+    assert not [result for result in results if isinstance(result, Exception)]
+    clock.start_due_runs(now=due + timedelta(hours=1))
+    assert Run.objects.filter(state=Run.State.EXPANDING).count() == 1
+    assert Run.objects.get(state=Run.State.DUE).due_at == due + timedelta(hours=25)
+
+
+def test_stop_pause_and_a_second_activation_at_once_leave_one_entry_each() -> None:
+    where = builders.workspace()
+    campaign = builders.live(where, now=timezone.now(), schedule=DAILY)
+    approver = builders.User.objects.get(name="Approver")
+    results = at_once(
+        one_by_one(
+            *(
+                lambda verb=verb: lifecycle.apply(campaign, verb, actor=approver, now=timezone.now())
+                for verb in ("stop", "stop", "stop", "activate")
+            )
+        ),
+        times=4,
+    )
+    assert sum(isinstance(result, Campaign) for result in results) == 1
+    told = [result for result in results if isinstance(result, IllegalTransition)]
+    assert len(told) == 3
+    assert all("Approver" in error.detail for error in told)
+    assert AuditEntry.objects.filter(verb="stop").count() == 1
+
+
+def test_two_editors_of_a_new_version_lose_nothing() -> None:
+    where = builders.workspace()
+    campaign = builders.live(where, now=timezone.now(), schedule=DAILY)
+    approver = builders.User.objects.get(name="Approver")
+    campaign = lifecycle.apply(campaign, "modify", actor=approver, now=timezone.now())
+    results = at_once(
+        lambda: drafts.save(campaign, revision=campaign.revision, actor=approver, now=timezone.now(), rate=5),
+        times=4,
+    )
+    assert sum(isinstance(result, Campaign) for result in results) == 1
+    assert sum(isinstance(result, Conflict) for result in results) == 3
