@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from campaigns.views import editor, home, lists, review, runs, triggers
+from campaigns.views import editor, home, lists, review, runs, schedule, triggers, versions
 
 pages = [
     path("", lists.show_list, name="list"),
@@ -11,6 +11,9 @@ pages = [
     path("<int:pk>/edit/<slug:tab>/", editor.edit, name="edit"),
     path("<int:pk>/preview/", editor.preview, name="preview"),
     path("<int:pk>/review/", review.review, name="review"),
+    path("<int:pk>/upcoming/", schedule.upcoming, name="upcoming"),
+    path("<int:pk>/versions/", versions.versions, name="versions"),
+    path("<int:pk>/stop/", review.stop, name="stop"),
     path("<int:pk>/api/", triggers.api, name="api"),
     path("<int:pk>/act/<slug:verb>/", review.act, name="act"),
     path("people/<int:pk>/messages/", runs.history, name="history"),

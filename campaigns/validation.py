@@ -12,9 +12,11 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from accounts.access import SYSTEM, Actor, lacking_labels
 from audiences import context, evaluate
 from audiences.models import Audience
-from campaigns.models import Action, Campaign, Status
+from campaigns import schedule_findings
+from campaigns.models import Action, Campaign
 from channels import rendering
 from channels.messages import Content
 from channels.models import ChannelConfiguration, RuleState
@@ -40,9 +42,10 @@ class Finding:
         return self.level == ERROR
 
 
-def validate(campaign: Campaign, *, now: datetime) -> list[Finding]:
-    """Every finding, errors first."""
-    found = [*_audience(campaign), *_schedule(campaign, now), *_rule_set(campaign), *_actions(campaign)]
+def validate(campaign: Campaign, *, now: datetime, actor: Actor = SYSTEM) -> list[Finding]:
+    """Every finding, errors first. Labels are judged for the actor; the product itself lacks none."""
+    found = [*_audience(campaign), *_labels(campaign, actor), *_schedule(campaign, now)]
+    found += [*_rule_set(campaign), *_actions(campaign)]
     return sorted(found, key=lambda finding: not finding.is_error)
 
 
@@ -59,6 +62,10 @@ def _audience(campaign: Campaign) -> Iterator[Finding]:
     if campaign.audience.state != Audience.State.PUBLISHED:
         message = _("The audience is not published. Publish it, or choose another one.")
         yield _error("audience_not_published", "audience", "audience", message)
+    elif campaign.audience.counted_at is None:
+        message = _("The audience was never counted. Look at its size before you send.")
+        yield Finding("audience_not_counted", WARNING, "audience", "audience", message)
+    yield from _left_out(campaign)
     try:
         evaluate.targets(
             evaluate.definition(campaign.audience),
@@ -70,14 +77,27 @@ def _audience(campaign: Campaign) -> Iterator[Finding]:
         yield _error("audience_broken", "audience", "audience", error.detail)
 
 
+def _left_out(campaign: Campaign) -> Iterator[Finding]:
+    for audience in campaign.exclusions.all():
+        if audience.state != Audience.State.PUBLISHED:
+            message = _("An audience that is left out is not published.")
+            yield _error("exclusion_not_published", "audience", "exclusions", message)
+
+
+def _labels(campaign: Campaign, actor: Actor) -> Iterator[Finding]:
+    """2.52 and 2.53 of the catalogue; which label it is, is not for everybody to know."""
+    if lacking_labels(actor, campaign):
+        message = _("It carries an access label that you do not hold.")
+        yield _error("label_of_campaign", "properties", "labels", message)
+    if campaign.audience and lacking_labels(actor, campaign.audience):
+        message = _("The audience carries an access label that you do not hold.")
+        yield _error("label_of_audience", "audience", "audience", message)
+
+
 def _schedule(campaign: Campaign, now: datetime) -> Iterator[Finding]:
-    starts, ends = campaign.starts_at, campaign.ends_at
-    is_waiting = campaign.status in (Status.DRAFT, Status.IN_REVIEW, Status.APPROVED)
-    if starts and is_waiting and starts < now and campaign.type == Campaign.Type.SCHEDULED:
-        yield _error("start_past", "schedule", "starts_at", _("The start lies in the past."))
-    if ends and (ends <= now or (starts and ends <= starts)):
-        message = _("The end must lie after the start and in the future.")
-        yield _error("end_too_early", "schedule", "ends_at", message)
+    actions = list(campaign.actions.all())
+    for code, is_error, field, message in schedule_findings.findings(campaign, actions, now):
+        yield Finding(code, ERROR if is_error else WARNING, "schedule", field, message)
 
 
 def _rule_set(campaign: Campaign) -> Iterator[Finding]:

@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User, Workspace
+from accounts.models import Workspace
 from audiences.access import choosable
 from audiences.models import Audience
 from campaigns.access import hidden_audiences
-from campaigns.models import Action, Campaign
+from campaigns.forms.schedule import ScheduleForm
+from campaigns.forms.tab import TabForm
+from campaigns.models import Campaign
 from channels.models import ChannelConfiguration, RuleSet, RuleState
 from channels.rendering import CONTROLS
 
@@ -24,32 +25,11 @@ if TYPE_CHECKING:
 else:  # cannot be subscripted while running
     AudienceChoiceBase = forms.ModelChoiceField
 
-NEAREST, FARTHEST = 2000, 2199  # years a database and every time zone can hold without overflowing
-
 
 class NewCampaignForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=150)
     type = forms.ChoiceField(label=_("Type"), choices=Campaign.Type, widget=forms.RadioSelect)
     category = forms.ChoiceField(label=_("Category"), choices=Campaign.Category, widget=forms.RadioSelect)
-
-
-class TabForm(forms.Form):
-    """One tab. `revision` is what the page showed; a save on an older one is refused."""
-
-    revision = forms.IntegerField(widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, campaign: Campaign, actor: User, **kwargs: Any) -> None:
-        self.campaign, self.actor = campaign, actor
-        self.action: Action = campaign.actions.all()[0]
-        kwargs.setdefault("initial", {"revision": campaign.revision, **self.present()})
-        super().__init__(*args, **kwargs)
-
-    def present(self) -> dict[str, Any]:
-        """What the draft holds now."""
-        raise NotImplementedError
-
-    def cleaned(self) -> dict[str, Any]:
-        return {name: value for name, value in self.cleaned_data.items() if name != "revision"}
 
 
 class PropertiesForm(TabForm):
@@ -174,38 +154,6 @@ class ContentForm(TabForm):
 
     def clean_preheader(self) -> str:
         return self._one_line("preheader")
-
-
-class ScheduleForm(TabForm):
-    when = {"type": "datetime-local"}
-    starts_at = forms.DateTimeField(
-        label=_("Start"),
-        required=False,
-        widget=forms.DateTimeInput(attrs=when, format="%Y-%m-%dT%H:%M"),
-        help_text=_("Empty: at once, when it is activated."),
-    )
-    ends_at = forms.DateTimeField(
-        label=_("End"),
-        required=False,
-        widget=forms.DateTimeInput(attrs=when, format="%Y-%m-%dT%H:%M"),
-        help_text=_("API-triggered campaigns refuse calls after it."),
-    )
-
-    def _near(self, name: str) -> datetime | None:
-        value: datetime | None = self.cleaned_data[name]
-        if value and not NEAREST <= value.year <= FARTHEST:
-            years = {"first": NEAREST, "last": FARTHEST}
-            raise forms.ValidationError(_("Choose a year from %(first)s to %(last)s.") % years)
-        return value
-
-    def clean_starts_at(self) -> datetime | None:
-        return self._near("starts_at")
-
-    def clean_ends_at(self) -> datetime | None:
-        return self._near("ends_at")
-
-    def present(self) -> dict[str, Any]:
-        return {"starts_at": self.campaign.starts_at, "ends_at": self.campaign.ends_at}
 
 
 TABS: dict[str, tuple[Any, type[TabForm]]] = {

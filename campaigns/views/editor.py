@@ -18,10 +18,13 @@ from accounts.models import User
 from audiences import context, evaluate
 from audiences.models import Profile
 from campaigns import access, drafts, transitions, validation
-from campaigns.forms.draft import TabForm, sample_fields, tabs_of
+from campaigns.forms.draft import sample_fields, tabs_of
+from campaigns.forms.schedule import ScheduleForm
+from campaigns.forms.tab import TabForm
 from campaigns.models import Campaign, Status
 from campaigns.reports.metrics import REASON_LABELS
 from campaigns.views.common import actor_of, campaign_of
+from campaigns.views.schedule import coming
 from channels import rendering
 from channels.messages import Content
 from channels.models import ChannelConfiguration
@@ -38,7 +41,7 @@ PREVIEW_POLICY = (
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Leads to where the campaign's story is: editor, review, or its latest run."""
     campaign = campaign_of(request, pk)
-    if campaign.status == Status.DRAFT and may(actor_of(request), transitions.MANAGE, campaign):
+    if campaign.is_editable and may(actor_of(request), transitions.MANAGE, campaign):
         return redirect("campaigns:edit", pk, "properties")
     run = campaign.runs.order_by("-due_at").first()
     if run and campaign.status not in (Status.DRAFT, Status.IN_REVIEW, Status.APPROVED, Status.SCHEDULED):
@@ -53,7 +56,7 @@ def edit(request: HttpRequest, pk: int, tab: str) -> HttpResponse:
     tabs = tabs_of(campaign)
     if tab not in tabs:
         raise NotFound(_("This campaign has no such tab."))
-    if campaign.status != Status.DRAFT and request.method != "POST":
+    if not campaign.is_editable and request.method != "POST":
         return redirect("campaigns:review", pk)
     form_class = tabs[tab][1]
     form = form_class(request.POST or None, campaign=campaign, actor=actor_of(request))
@@ -70,6 +73,8 @@ def edit(request: HttpRequest, pk: int, tab: str) -> HttpResponse:
             "fields": sample_fields(campaign.workspace),
             "people": sample_people(campaign, actor_of(request)),
         }
+    if isinstance(form, ScheduleForm):
+        page["coming"] = coming(campaign)
     status = 200 if request.method != "POST" else 409 if form.non_field_errors() else 400
     return render(request, "campaigns/edit.html", page, status=status)
 
@@ -96,7 +101,7 @@ def _save(request: HttpRequest, form: TabForm) -> bool:
 
 def summary(campaign: Campaign, actor: User) -> dict[str, Any]:
     """What stands beside every page of a campaign: findings, and whom it reaches."""
-    findings = validation.validate(campaign, now=timezone.now())
+    findings = validation.validate(campaign, now=timezone.now(), actor=actor)
     return {
         "campaign": campaign,
         "hides_audience": bool(access.hidden_audiences(actor, [campaign])),

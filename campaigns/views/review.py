@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
@@ -11,32 +15,104 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.access import behind_labels
 from accounts.models import AuditEntry, User
 from audiences import definitions
-from campaigns import lifecycle, versions
-from campaigns.models import Campaign, Status
+from audiences.models import Audience
+from campaigns import drawing, forecast, lifecycle, schedule, versions
+from campaigns.delivery import bound
+from campaigns.models import Campaign, Run, Status
+from campaigns.reports.metrics import ledger
 from campaigns.views.common import actor_of, campaign_of
 from campaigns.views.editor import sample_people, summary
+from campaigns.views.schedule import coming
+from campaigns.views.versions import before_this, side_by_side
 from common.errors import Invalid, NotFound
 
 
 @login_required
 @require_safe
 def review(request: HttpRequest, pk: int) -> HttpResponse:
-    campaign = campaign_of(request, pk)
+    """The whole campaign on one page, as an approver sees it."""
+    campaign, actor, now = campaign_of(request, pk), actor_of(request), timezone.now()
     history = AuditEntry.objects.filter(object_type="campaigns.campaign", object_key=str(pk))
     page = {
-        **summary(campaign, actor_of(request)),
-        "actions": lifecycle.available(campaign, actor_of(request), now=timezone.now()),
-        "people": sample_people(campaign, actor_of(request)),
-        "rule": _rule(campaign, actor_of(request)),
+        **summary(campaign, actor),
+        "actions": lifecycle.available(campaign, actor, now=now),
+        "people": sample_people(campaign, actor),
+        "rule": _rule(campaign, actor),
+        "left_out": _left_out(campaign, actor),
         "history": history.exclude(verb="save")[:10],
         "verb_label": verb_label,
-        "fingerprint": versions.fingerprint(versions.definition(campaign)),
-        "content": campaign.actions.all()[0].content,
-        "configuration": campaign.actions.select_related("configuration")[0].configuration,
+        "fingerprint": _fingerprint(campaign),
+        "letters": _letters(campaign),
+        "person": request.GET.get("person", "")[:20],
+        "coming": _coming(campaign),
+        **_forecast(campaign, now),
+        **_changes(campaign, actor),
     }
     return render(request, "campaigns/review.html", page)
+
+
+def _fingerprint(campaign: Campaign) -> str:
+    try:
+        return versions.fingerprint(versions.definition(campaign))
+    except Invalid:
+        return ""
+
+
+def _letters(campaign: Campaign) -> list[dict[str, Any]]:
+    """Every content of every action, each with where its preview is."""
+    found = []
+    for action in campaign.actions.select_related("configuration"):
+        for at, content in enumerate(versions.contents_of(action)):
+            place = {"action": action.position, **{key: content[key] for key in ("treatment", "language")}}
+            found.append(
+                {
+                    "action": action,
+                    "is_first": at == 0,
+                    "treatment": content["treatment"],
+                    "language": content["language"],
+                    "content": content["content"],
+                    "query": urlencode({key: value for key, value in place.items() if value}),
+                }
+            )
+    return found
+
+
+def _coming(campaign: Campaign) -> dict[str, Any] | None:
+    try:
+        return coming(campaign)
+    except Invalid:
+        return None
+
+
+def _forecast(campaign: Campaign, now: datetime) -> dict[str, Any]:
+    """The numbers of the next run, its curve as points of a drawing, and what they warn of."""
+    found = forecast.forecast(campaign, now=now) if campaign.draft_state or campaign.live_version_id else None
+    if found is None:
+        return {"forecast": None}
+    return {
+        "forecast": found,
+        "shade": drawing.shade,
+        "drawing": drawing.curve(found, schedule.of_draft(campaign).zone),
+        "forecast_warnings": forecast.warnings(found, campaign),
+    }
+
+
+def _changes(campaign: Campaign, actor: User) -> dict[str, Any]:
+    old = before_this(campaign)
+    if old is None:
+        return {"differences": None}
+    new = None if campaign.is_editable or campaign.version is None else campaign.version
+    return {**side_by_side(campaign, old, new, actor), "shows_all": False}
+
+
+def _left_out(campaign: Campaign, actor: User) -> list[str]:
+    """The names of the exclusion audiences; one the reader may not see is not named."""
+    rows = list(campaign.exclusions.order_by("name"))
+    hidden = behind_labels(actor, Audience, {one.pk for one in rows})
+    return [_("An audience you may not see") if one.pk in hidden else one.name for one in rows]
 
 
 def verb_label(verb: str) -> str:
@@ -69,13 +145,37 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     try:
         with transaction.atomic():
             for one in verbs:
-                details = {"comment": comment} if comment else {}
+                details: dict[str, Any] = {"comment": comment} if comment else {}
+                if one == "stop":
+                    details["recall"] = request.POST.get("queued") != "finish"
                 campaign = lifecycle.apply(campaign, one, actor=actor, now=now, **details)
     except Invalid as error:
         messages.error(request, " ".join(str(problem.detail) for problem in error.problems))
         return redirect("campaigns:review", pk)
     messages.success(request, told(campaign))
+    if verb == "modify":
+        return redirect("campaigns:edit", pk, "properties")
     return redirect("campaigns:detail", pk)
+
+
+@login_required
+@require_safe
+def stop(request: HttpRequest, pk: int) -> HttpResponse:
+    """Asks once, and says what stopping does in numbers."""
+    campaign, actor = campaign_of(request, pk), actor_of(request)
+    states = {one.verb: one for one in lifecycle.available(campaign, actor, now=timezone.now())}
+    if "stop" not in states:
+        return redirect("campaigns:detail", pk)
+    under_way = [Run.State.EXPANDING, Run.State.SENDING]
+    runs = campaign.runs.filter(state__in=under_way).order_by("due_at")
+    page = {
+        "campaign": campaign,
+        "runs": [(run, ledger(run).to_go, bound.may_leave(run)) for run in runs],
+        "can_finish": campaign.status == Status.LIVE and runs.exists(),
+        "allowed": states["stop"].allowed,
+        "reason": states["stop"].reason,
+    }
+    return render(request, "campaigns/stop.html", page)
 
 
 def told(campaign: Campaign) -> str:
@@ -83,7 +183,14 @@ def told(campaign: Campaign) -> str:
     if campaign.status == Status.PAUSED:
         return _("Paused. At most the messages on their way still leave; the rest wait until you resume.")
     if campaign.status == Status.STOPPED:
-        return _("Stopped. At most the messages on their way still leave; the rest is cancelled.")
+        going = campaign.runs.filter(state__in=[Run.State.EXPANDING, Run.State.SENDING])
+        if going.exists():
+            return _("Stopped. The current run still finishes; later runs are cancelled.")
+        stopping = campaign.runs.filter(state=Run.State.STOPPING).values_list("stop_bound", flat=True)
+        most = {"bound": sum(filter(None, stopping))}
+        return _("Stopped. At most %(bound)s messages still leave; the rest is cancelled.") % most
+    if campaign.is_being_modified:
+        return _("You are writing a new version. The live one keeps running until yours is activated.")
     return _("“%(name)s” is now “%(state)s”.") % {
         "name": campaign.name,
         "state": campaign.get_status_display(),

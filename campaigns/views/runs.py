@@ -16,8 +16,8 @@ from django.views.decorators.http import require_safe
 
 from audiences.access import profile_for
 from campaigns import access, lifecycle
-from campaigns.delivery import send
-from campaigns.models import Batch, Outcome, Run
+from campaigns.delivery import bound
+from campaigns.models import Outcome, Run
 from campaigns.reports import metrics
 from campaigns.reports.waiting import waiting_for
 from campaigns.views.common import actor_of, run_of
@@ -40,7 +40,6 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _progress(request: HttpRequest, run: Run) -> dict[str, Any]:
     book = metrics.ledger(run)
-    held = Batch.objects.filter(run=run, state=Batch.State.CLAIMED).count()
     return {
         "run": run,
         "campaign": run.campaign,
@@ -48,7 +47,8 @@ def _progress(request: HttpRequest, run: Run) -> dict[str, Any]:
         "share": 100 * book.settled / book.targeted if book.targeted else 0,
         "is_over": run.finished_at is not None,
         "waiting": waiting_for(run, now=timezone.now()),
-        "bound": send.bound(held),
+        "bound": bound.may_leave(run),
+        "left_after_stop": bound.did_leave(run),
         "failed": metrics.reasons(run, Outcome.FAILED),
         "excluded": metrics.reasons(run, Outcome.EXCLUDED),
         "actions": lifecycle.available(run.campaign, actor_of(request), now=timezone.now()),

@@ -1,0 +1,31 @@
+"""What every tab of the editor is: a form of one draft at one revision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from accounts.models import User
+from campaigns.models import Action, Campaign
+
+NEAREST, FARTHEST = 2000, 2199  # years a database and every time zone can hold without overflowing
+
+
+class TabForm(forms.Form):
+    """One tab. `revision` is what the page showed; a save on an older one is refused."""
+
+    revision = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, campaign: Campaign, actor: User, **kwargs: Any) -> None:
+        self.campaign, self.actor = campaign, actor
+        self.action: Action = campaign.actions.all()[0]
+        kwargs.setdefault("initial", {"revision": campaign.revision, **self.present()})
+        super().__init__(*args, **kwargs)
+
+    def present(self) -> dict[str, Any]:
+        """What the draft holds now."""
+        raise NotImplementedError
+
+    def cleaned(self) -> dict[str, Any]:
+        return {name: value for name, value in self.cleaned_data.items() if name != "revision"}
