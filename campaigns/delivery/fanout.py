@@ -18,7 +18,8 @@ from audiences import evaluate
 from audiences.models import Profile
 from audiences.query import Query, any_of
 from campaigns import variants
-from campaigns.delivery import holding, ring
+from campaigns.delivery import holding, placing, ring
+from campaigns.delivery.placing import Places
 from campaigns.models import Batch, Campaign, Message, Run
 from common import failpoints
 
@@ -99,7 +100,8 @@ def write_page(run_id: int, *, now: datetime, page: int = PAGE, batch: int = BAT
 def _write(run: Run, now: datetime, page: int, batch: int) -> Page:
     people = _people(run) + Query(" AND p.id > %s AND p.id <= %s", (run.cursor, run.ceiling))
     people += Query(" ORDER BY p.id LIMIT %s", (page,))
-    sent = _sent(run, now)
+    places = placing.of(run)
+    people, sent = _placed(run, people, places), _sent(run, places, now)
     # Only who begins anew from zero meets messages; looking out for them costs time and log otherwise.
     meets = Message.objects.filter(run=run, ref__gt=run.cursor).exists()
     again = "ON CONFLICT DO NOTHING" if meets else ""
@@ -117,13 +119,25 @@ def statement(run: Run, now: datetime) -> tuple[Query, Query]:
 
     A forecast counts what it gives; the run need not be saved.
     """
-    return _people(run) + Query(" "), _sent(run, now)
+    places = placing.of(run)
+    return _placed(run, _people(run) + Query(" "), places), _sent(run, places, now)
+
+
+def _placed(run: Run, people: Query, places: Places) -> Query:
+    if len(places.planned) == 1:
+        return people
+    reached = [f"{_reason(int(one['position']))} IS NULL" for one in run.version.definition["actions"]]
+    return places.numbered(people, " OR ".join(reached))
+
+
+def _reason(at: int) -> str:
+    return f"COALESCE(left_out, reason_{at}, exclusion_{at})"
 
 
 def _people(run: Run) -> Query:
-    """One row per person, with address, reason and variant for each action."""
+    """One row per person, with time zone, and address, reason and variant for each action."""
     definition, workspace_id = run.version.definition, run.campaign.workspace_id
-    columns = Query("p.id AS profile_id, ") + _left_out(definition, workspace_id)
+    columns = Query("p.id AS profile_id, p.time_zone AS zone, ") + _left_out(definition, workspace_id)
     for action in definition["actions"]:
         mark = f"_{int(action['position'])}"
         columns += Query(", ") + evaluate.way(str(action["channel"]), definition["category"], mark)
@@ -140,22 +154,35 @@ def _left_out(definition: dict[str, Any], workspace_id: int) -> Query:
     return Query(f"CASE WHEN {condition.sql} THEN '{LEFT_OUT}' END AS left_out", condition.params)
 
 
-def _sent(run: Run, now: datetime) -> Query:
+def _sent(run: Run, places: Places, now: datetime) -> Query:
     """One row per message: with `first`, only over the first action that reaches the person."""
     definition = run.version.definition
-    parts, earlier = [], list[str]()
+    placed, send_after = _with_place(places), places.send_after(run, now)
+    found, earlier = Query(""), list[str]()
     for action in definition["actions"]:
         at = int(action["position"])
-        reason = f"COALESCE(left_out, reason_{at}, exclusion_{at})"
+        reason = f"COALESCE({_reason(at)}, CASE WHEN wave IS NULL THEN '{placing.NO_WAVE}' END)"
         only = f" WHERE {' AND '.join(earlier)}" if earlier and _takes_first(definition) else ""
-        parts.append(
+        if found.sql:
+            found += Query(" UNION ALL ")
+        found += Query(
             f"""SELECT profile_id, {at} AS action, address_{at} AS address, {reason} AS reason,
-            variant_{at} AS variant, CASE WHEN variant_{at} IS NULL THEN 1 ELSE 0 END AS slot, 0 AS wave,
+            variant_{at} AS variant,
+            {places.slot()} + CASE WHEN variant_{at} IS NULL THEN 1 ELSE 0 END AS slot,
+            COALESCE(wave, 0) AS wave,
             CASE WHEN variant_{at} IS NULL THEN 'waiting' ELSE 'ready' END AS state,
-            %s::timestamptz AS send_after FROM page{only}"""
+            """
         )
+        found += send_after + Query(" AS send_after FROM ") + placed + Query(only)
         earlier.append(f"{reason} IS NOT NULL")
-    return Query(" UNION ALL ".join(parts), (now,) * len(parts))
+    return found
+
+
+def _with_place(places: Places) -> Query:
+    """The page with each person's `wave` and `hour`."""
+    return (
+        Query(f"(SELECT *, {places.wave()} AS wave, ") + places.hour() + Query(" AS hour FROM page) placed")
+    )
 
 
 def _takes_first(definition: dict[str, Any]) -> bool:

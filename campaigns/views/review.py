@@ -19,7 +19,7 @@ from accounts.access import behind_labels
 from accounts.models import AuditEntry, User
 from audiences import definitions
 from audiences.models import Audience
-from campaigns import drawing, forecast, lifecycle, schedule, versions
+from campaigns import drawing, forecast, lifecycle, schedule, sentences, versions
 from campaigns.delivery import bound
 from campaigns.models import Campaign, Run, Status
 from campaigns.reports.metrics import ledger
@@ -95,9 +95,14 @@ def _forecast(campaign: Campaign, now: datetime) -> dict[str, Any]:
     return {
         "forecast": found,
         "shade": drawing.shade,
+        "done_at": _on_the_campaigns_clock(campaign, found.ends_at),
         "drawing": drawing.curve(found, schedule.of_draft(campaign).zone),
         "forecast_warnings": forecast.warnings(found, campaign),
     }
+
+
+def _on_the_campaigns_clock(campaign: Campaign, moment: datetime | None) -> str:
+    return sentences.told(moment.astimezone(schedule.of_draft(campaign).zone)) if moment else ""
 
 
 def _changes(campaign: Campaign, actor: User) -> dict[str, Any]:

@@ -8,11 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
+from django.db.models import Sum
 
 from accounts.models import AuditEntry
+from audiences.models import Profile
 from campaigns import drafts, lifecycle, schedule, versions, waves
 from campaigns.delivery import clock, completion, fanout
-from campaigns.models import Campaign, Run
+from campaigns.models import Attempt, Campaign, Message, Run
 from common.errors import Invalid
 from tests import builders
 
@@ -301,3 +303,33 @@ def test_faulty_waves_are_refused_at_their_place(given: Any, pointer: str) -> No
     with pytest.raises(Invalid) as caught:
         waves.clean(given)
     assert pointer in [problem.pointer for problem in caught.value.problems]
+
+
+def test_waves_and_zones_place_everybody_once_and_batches_never_mix_them() -> None:
+    waved = {"sizes": [40, 60], "mode": "percent", "interval_minutes": 30}
+    campaign = active(schedule=daily(per_person=True), waves=waved)
+    builders.profiles(campaign.workspace, 8, domain="example.org")
+    Profile.objects.filter(email__endswith="org").update(time_zone="America/New_York")
+    run = campaign.runs.get()
+    tick(run.due_at)
+    nine = (datetime(2027, 3, 2, 1, tzinfo=UTC), datetime(2027, 3, 2, 14, tzinfo=UTC))  # Taipei, New York
+    half = timedelta(minutes=30)
+    found = {(batch.wave, batch.send_after): batch.size for batch in run.batches.all()}
+    assert set(found) <= {(wave, at + wave * half) for wave in (0, 1) for at in nine}
+    by_wave = [sum(size for (wave, _at), size in found.items() if wave == number) for number in (0, 1)]
+    assert by_wave == [4, 6]
+    for batch in run.batches.all():
+        own = Message.objects.filter(run=run, slot=batch.slot, ref__range=(batch.lo, batch.hi))
+        assert own.count() == batch.size
+
+
+def test_who_is_left_over_by_waves_of_numbers_gets_nothing_and_is_told_why() -> None:
+    waved = {"sizes": [1, 2], "mode": "number", "interval_minutes": 30}
+    campaign = active(waves=waved)
+    builders.profiles(campaign.workspace, 3, domain="example.org")
+    run = campaign.runs.get()
+    clock.start_due_runs(now=run.due_at)
+    fanout.expand(run.pk, now=run.due_at, page=2, batch=5)
+    sizes = {wave: run.batches.filter(wave=wave).aggregate(all=Sum("size"))["all"] for wave in (0, 1)}
+    assert sizes == {0: 1, 1: 2}
+    assert Attempt.objects.filter(run=run, code="no_wave").count() == 2
