@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from campaigns.views import editor, home, lists, review, runs, schedule, triggers, versions
+from campaigns.views import editor, home, lists, messages, review, runs, schedule, triggers, versions
 
 pages = [
     path("", lists.show_list, name="list"),
@@ -21,6 +21,8 @@ pages = [
     path("runs/<int:pk>/", runs.run, name="run"),
     path("runs/<int:pk>/report/", runs.report, name="report"),
     path("runs/<int:pk>/messages/", runs.messages, name="messages"),
+    path("messages/<int:run_id>.<int:action>.<int:ref>/", messages.message, name="message"),
+    path("messages/<int:run_id>.<int:action>.<int:ref>/body/", messages.message_body, name="message_body"),
     path("runs/<int:pk>/export.csv", runs.export, name="export"),
 ]
 urlpatterns = [

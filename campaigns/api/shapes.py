@@ -55,3 +55,38 @@ class ExecutionShape(StrictSerializer):
     modifiedAt = serializers.DateTimeField()
     modifiedBy = serializers.CharField(allow_null=True)
     deduplicated = serializers.BooleanField(required=False, help_text="True when the call was known.")
+
+
+class AttemptShape(StrictSerializer):
+    at = serializers.DateTimeField()
+    outcome = serializers.CharField()
+    code = serializers.CharField(help_text="The provider's, or an exclusion reason's.")
+    reason = serializers.CharField()
+    detail = serializers.CharField(allow_null=True)
+    retryAt = serializers.DateTimeField(allow_null=True)
+    providerId = serializers.CharField(allow_null=True)
+
+
+class MessageEventShape(StrictSerializer):
+    at = serializers.DateTimeField()
+    kind = serializers.CharField()
+    url = serializers.CharField(allow_null=True)
+
+
+class MessageShape(StrictSerializer):
+    messageId = serializers.CharField()
+    campaignId = serializers.CharField()
+    channel = serializers.CharField()
+    address = serializers.CharField(allow_blank=True)
+    treatment = serializers.CharField(allow_blank=True)
+    language = serializers.CharField(allow_blank=True)
+    state = serializers.CharField(help_text="queued, or the last outcome.")
+    subject = serializers.CharField(allow_blank=True, help_text="As it would be written now.")
+    attempts = AttemptShape(many=True)
+    events = MessageEventShape(many=True)
+
+
+class ExecutionStatusShape(ExecutionShape):
+    campaignId = serializers.CharField()
+    kind = serializers.CharField()
+    messages = MessageShape(many=True)

@@ -1,10 +1,12 @@
 from django.urls import path
 
-from campaigns.api import executions
+from campaigns.api import executions, status
 
 app_name = "api"
 urlpatterns = [
     path("im/executions/unitary", executions.Unitary.as_view(), name="unitary"),
     path("im/executions/highthroughput", executions.HighThroughput.as_view(), name="high_throughput"),
+    path("im/executions/<uuid:pk>", status.OneExecution.as_view(), name="execution"),
+    path("im/messages/<str:key>", status.OneMessage.as_view(), name="message"),
     path("im/health", executions.Health.as_view(), name="health"),
 ]

@@ -1,0 +1,61 @@
+"""One message: what became of it, every attempt and every event; and the message itself, locked away."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.http import require_safe
+
+from campaigns.models import Event, Message, Outcome
+from campaigns.reports import story
+from campaigns.views.common import run_of
+from campaigns.views.editor import PREVIEW_POLICY
+from channels.sandbox import RenderError
+from common.errors import Invalid, NotFound
+
+REPORT = "campaigns.view_report"
+
+
+def message_of(request: HttpRequest, run_id: int, action: int, ref: int) -> Message:
+    """Through the gate of its run."""
+    run = run_of(request, run_id, REPORT)
+    message = Message.objects.filter(run=run, action=action, ref=ref).first()
+    if message is None:
+        raise NotFound(_("There is no such message, or it was dropped after its time."))
+    message.run = run
+    return message
+
+
+@login_required
+@require_safe
+def message(request: HttpRequest, run_id: int, action: int, ref: int) -> HttpResponse:
+    told = story.tell(message_of(request, run_id, action, ref))
+    page = {
+        "story": told,
+        "run": told.message.run,
+        "campaign": told.message.run.campaign,
+        "attempts": [(one, story.reason(one)) for one in told.attempts],
+        "kinds": dict(Event.Kind.choices),
+        "outcomes": dict(Outcome.choices),
+        "states": {**dict(Outcome.choices), "queued": _("Queued"), "bounced": _("Bounced")},
+    }
+    return render(request, "campaigns/message.html", page)
+
+
+@login_required
+@require_safe
+@xframe_options_sameorigin
+def message_body(request: HttpRequest, run_id: int, action: int, ref: int) -> HttpResponse:
+    """The message as it would be written now, under the policy of previews."""
+    found = message_of(request, run_id, action, ref)
+    page: dict[str, object] = {}
+    try:
+        page["message"] = story.written(found)
+    except (Invalid, RenderError) as error:
+        page["error"] = error.detail
+    response = render(request, "campaigns/preview.html", page)
+    response["Content-Security-Policy"] = PREVIEW_POLICY
+    return response
