@@ -125,16 +125,21 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def _tls(*, is_http2: bool = False) -> ssl.SSLContext:
+    """One for each protocol: httpcore writes into it which of them the greeting offers."""
     return ssl.create_default_context()
 
 
 # ---- the exchange -------------------------------------------------------------------------------
 class Client:
-    """Keeps connections alive between requests. Belongs to one event loop; close it there."""
+    """Keeps connections alive between requests. Belongs to one event loop; close it there.
 
-    def __init__(self) -> None:
+    With `is_http2` nothing but HTTP/2 is spoken, on plain connections too.
+    """
+
+    def __init__(self, *, is_http2: bool = False) -> None:
         self.pools: dict[str, httpcore.AsyncConnectionPool] = {}
+        self.is_http2 = is_http2
 
     async def close(self) -> None:
         while self.pools:
@@ -207,7 +212,9 @@ class Client:
         pool = self.pools.get(scheme)
         if pool is None:
             pool = self.pools[scheme] = httpcore.AsyncConnectionPool(
-                ssl_context=_tls(),
+                ssl_context=_tls(is_http2=self.is_http2),
+                http1=not self.is_http2,
+                http2=self.is_http2,
                 max_connections=10,
                 keepalive_expiry=5.0,
                 network_backend=CheckedNetwork(is_plain=scheme == "http"),
@@ -234,7 +241,7 @@ class _Exchange:
         self.body = b""
 
     async def follow(self, event: str, details: Mapping[str, Any]) -> None:
-        if event == "http11.send_request_body.started":
+        if event in ("http11.send_request_body.started", "http2.send_request_body.started"):
             self.is_handed_over = True
 
     def answer(self, *, is_whole: bool) -> Answer:

@@ -144,10 +144,13 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a person wrote back."""
+    """What a person wrote back, or did: `asks` is `stop` or `start` where it says so without words, as by
+    leaving a LINE account or following it.
+    """
 
     event_id: str
     sender: str  # the person's address
     recipient: str  # ours
     text: str
     at: datetime | None = None
+    asks: str = ""

@@ -21,7 +21,8 @@ from channels.http import Answer, Request
 from channels.kinds import clean_sms_sender
 from channels.messages import Arrival, Fact, Fault, Happened, Outcome, Receipt, Rendered, Reply
 from channels.models import ChannelConfiguration
-from channels.providers.base import ProviderForm, Reading, Step, secrets_of
+from channels.providers.base import Reading, Step, secrets_of
+from channels.providers.keywords_form import KeywordsForm
 from channels.providers.over_http import (
     AddressField,
     ClosedLane,
@@ -82,7 +83,7 @@ GROUPS = {
 }
 
 
-class InfobipForm(ProviderForm):
+class InfobipForm(KeywordsForm):
     secret_fields = ("api_key", "webhook_password")
     secret_goes_to = ("api_url",)
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from channels.providers import infobip, sandbox, sms_http, smtp, twilio, vonage, webhook
+from channels.providers import (
+    apns,
+    fcm,
+    infobip,
+    line,
+    sandbox,
+    sms_http,
+    smtp,
+    twilio,
+    vonage,
+    webhook,
+    webpush,
+    whatsapp,
+)
 from channels.providers.base import Provider
 from common.errors import Invalid, Problem
 
@@ -14,6 +27,11 @@ KNOWN: tuple[Provider, ...] = (
     vonage.Vonage(),
     infobip.Infobip(),
     sms_http.SmsHttp(),
+    line.Line(),
+    whatsapp.WhatsApp(),
+    fcm.Fcm(),
+    apns.Apns(),
+    webpush.WebPush(),
     webhook.Webhook(),
     sandbox.Sandbox(),
 )

@@ -1,8 +1,10 @@
-"""Sends nothing: answers by what stands before the + of the recipient's address, and keeps a log.
+"""Sends nothing, on any channel: answers by the recipient's address, and keeps a log.
 
 `refuse+ana@…` is refused, `later+…` is put off until the third try, `drop+…` breaks the line after the body,
-`delay+…` takes two seconds, `twice+…` is accepted and carried out twice; anybody else is accepted. Every
-accepted message becomes one JSON line in var/<mode>/sandbox.log.
+`delay+…` takes two seconds, `twice+…` is accepted and carried out twice, `gone+…` is an address that is no
+more; anybody else is accepted. Numbers, LINE ids and tokens say the same by their last four digits: 0001
+refuse, 0002 later, 0003 drop, 0004 delay, 0005 twice, 0006 gone. Every accepted message becomes one JSON
+line in var/<mode>/sandbox.log.
 """
 
 from __future__ import annotations
@@ -18,16 +20,26 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from channels.messages import Fact, Outcome, Rendered
+from channels.kinds import KINDS
+from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers.base import ProviderForm, Step
 
 DELAY = 2.0  # seconds
+LAST = {"0001": "refuse", "0002": "later", "0003": "drop", "0004": "delay", "0005": "twice", "0006": "gone"}
+
+
+def manner_of(recipient: str) -> str:
+    """What stands before the + of an email address or a receiver's name; of another, its last four digits."""
+    before, plus, _rest = recipient.partition("@")[0].partition("+")
+    if plus and before in LAST.values():
+        return before
+    return "" if "@" in recipient else LAST.get(recipient.rstrip('"}')[-4:], "")
 
 
 class Sandbox:
     key = "sandbox"
-    channels = ("email", "sms")
+    channels = tuple(KINDS)
     label = gettext_lazy("Sandbox")
     about = gettext_lazy("Sends nothing. For trying things out: the recipient’s address decides the answer.")
     Form = ProviderForm
@@ -50,9 +62,11 @@ class SandboxLane:
             return Outcome(Fact.UNREACHABLE, "", f"The log cannot be written: {error}"[:500])
 
     async def _answer(self, message: Rendered) -> Outcome:
-        manner = message.recipient.partition("@")[0].partition("+")[0]
+        manner = manner_of(message.recipient)
         if manner == "refuse":
             return Outcome(Fact.REFUSED, "550 5.1.1", "The sandbox knows no such mailbox")
+        if manner == "gone":
+            return Outcome(Fact.REFUSED, "410", "The sandbox saw this address go", fault=Fault.ADDRESS)
         if manner == "drop":
             return Outcome(Fact.UNCERTAIN, "", "The sandbox broke the line after the message")
         if manner == "later" and self._count_try(message.key) < 3:
@@ -87,6 +101,7 @@ class SandboxLane:
             "headers": message.headers,
             "text": message.text,
             "html": message.html,
+            **{name: value for name in ("url", "image", "extra") if (value := getattr(message, name))},
         }
         self.log.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

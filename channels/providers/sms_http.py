@@ -23,7 +23,8 @@ from channels.kinds import clean_sms_sender
 from channels.messages import Arrival, Fact, Fault, Happened, Outcome, Receipt, Rendered, Reply
 from channels.models import ChannelConfiguration
 from channels.payload import Payload
-from channels.providers.base import ProviderForm, Reading, Step, secrets_of
+from channels.providers.base import Reading, Step, secrets_of
+from channels.providers.keywords_form import KeywordsForm
 from channels.providers.over_http import (
     AddressField,
     ClosedLane,
@@ -95,7 +96,7 @@ class PayloadField(forms.CharField):
         return text
 
 
-class SmsHttpForm(ProviderForm):
+class SmsHttpForm(KeywordsForm):
     secret_fields = ("auth_secret", "receipts_secret")
     secret_goes_to = ("url", "auth", "auth_name")
 

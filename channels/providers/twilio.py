@@ -19,7 +19,8 @@ from channels.http import Answer, Request
 from channels.kinds import clean_sms_sender
 from channels.messages import Arrival, Fact, Fault, Happened, Outcome, Receipt, Rendered, Reply
 from channels.models import ChannelConfiguration
-from channels.providers.base import ProviderForm, Reading, Step, secrets_of
+from channels.providers.base import Reading, Step, secrets_of
+from channels.providers.keywords_form import KeywordsForm
 from channels.providers.over_http import (
     AddressField,
     ClosedLane,
@@ -89,7 +90,7 @@ STATUSES = {
 }
 
 
-class TwilioForm(ProviderForm):
+class TwilioForm(KeywordsForm):
     secret_fields = ("auth_token", "api_key_secret")
     secret_goes_to = ("account_sid", "api_key", "api_url")
 

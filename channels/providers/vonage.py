@@ -21,7 +21,8 @@ from channels.http import Answer, Request
 from channels.kinds import clean_sms_sender
 from channels.messages import Arrival, Fact, Fault, Happened, Outcome, Receipt, Rendered, Reply
 from channels.models import ChannelConfiguration
-from channels.providers.base import ProviderForm, Reading, Step, secrets_of
+from channels.providers.base import Reading, Step, secrets_of
+from channels.providers.keywords_form import KeywordsForm
 from channels.providers.over_http import (
     AddressField,
     ClosedLane,
@@ -90,7 +91,7 @@ STATUSES = {
 }
 
 
-class VonageForm(ProviderForm):
+class VonageForm(KeywordsForm):
     secret_fields = ("api_secret", "signature_secret")
     secret_goes_to = ("api_key", "api_url")
 

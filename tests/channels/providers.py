@@ -14,7 +14,17 @@ from channels.models import ChannelConfiguration, Credential
 from channels.providers import registry
 from channels.providers.base import Provider, Step
 from channels.sealing import seal
+from tests.fakes.apps import (
+    BROWSER,
+    VAPID_PRIVATE,
+    VAPID_PUBLIC,
+    FakeFcm,
+    FakeLine,
+    FakePushService,
+    FakeWhatsApp,
+)
 from tests.fakes.http import FakeHttp
+from tests.fakes.http2 import FakeApns
 from tests.fakes.smtp import FakeSmtp
 from tests.fakes.vendors import (
     GOOD_SENDER,
@@ -39,6 +49,8 @@ class Bench:
     recipients: dict[str, str] = field(default_factory=dict)
     text: str = "早一天 Early"
     where: str = "api_url"
+    extra: dict[str, Any] = field(default_factory=dict)
+    empty: dict[str, Any] = field(default_factory=lambda: {"text": ""})  # what makes it say nothing
 
     @property
     def provider(self) -> Provider:
@@ -56,16 +68,23 @@ class Bench:
             pk=5,
             provider=self.key,
             channel=self.provider.channels[0],
-            settings={**self.settings(server), **changes},
+            settings={**self.set_for(server), **changes},
             credential=Credential(pk=7, sealed=sealed) if secrets else None,
             sender_email="hello@fernhill.example",
             sender_name="Fernhill",
         )
 
+    def set_for(self, server: Any) -> dict[str, Any]:
+        """The settings, and from now on recipients that are reached through this server."""
+        _served["url"] = server.url if isinstance(getattr(server, "url", None), str) else ""
+        return self.settings(server)
+
     def message(self, kind: str = "good", key: str = "1-1", **changes: Any) -> Rendered:
         values = {
-            "recipient": self.recipients[kind], "sender_name": "Fernhill", "subject": "Early",
+            "recipient": self.recipients[kind].replace("{server}", _served["url"]),
+            "sender_name": "Fernhill", "subject": "Early",
             "sender_email": "hello@fernhill.example", "reply_to": "", "html": "<p>x</p>", "text": self.text,
+            "extra": self.extra,
         }  # fmt: skip
         return Rendered(key=key, **{**values, **changes})
 
@@ -83,6 +102,13 @@ class Bench:
         return asyncio.run(self.provider.rehearse(configuration))
 
 
+_served = {"url": ""}  # the last server that was set up: a browser's subscription names it
+LINE_IDS = {
+    name: "U" + "0" * 30 + end
+    for name, end in {"good": "10", "next": "11", "wrong": "01", "busy": "03"}.items()
+}
+TOKENS = {name: f"fcm:dQw4w9WgXcQ:APA91b{'x' * 100}{user[-2:]}" for name, user in LINE_IDS.items()}
+SUBSCRIPTIONS = {name: BROWSER.subscription("{server}/push/" + user[-2:]) for name, user in LINE_IDS.items()}
 NUMBERS = {
     "good": "+886912345678",
     "next": "+886912345679",
@@ -136,6 +162,55 @@ BENCHES = {
             {"auth_secret": FakeGateway.key, "receipts_secret": "gateway-receipts-secret"},
             NUMBERS,
             where="url",
+        ),
+        Bench(
+            "line",
+            FakeLine,
+            lambda server: {"channel_id": FakeLine.channel_id, "api_url": server.url},
+            {"channel_secret": FakeLine.channel_secret},
+            LINE_IDS,
+        ),
+        Bench(
+            "whatsapp",
+            FakeWhatsApp,
+            lambda server: {
+                "phone_number_id": FakeWhatsApp.number_id, "verify_token": "our-word",
+                "api_url": f"{server.url}/v21.0",
+            },
+            {"access_token": FakeWhatsApp.token, "app_secret": FakeWhatsApp.app_secret},
+            NUMBERS,
+            extra={"template": "early_bird", "language": "zh_TW", "body": ["Ana"]},
+            empty={"extra": {}},
+        ),
+        Bench(
+            "fcm",
+            FakeFcm,
+            lambda server: {
+                "project_id": FakeFcm.project, "api_url": server.url, "token_url": f"{server.url}/token",
+            },
+            {"service_account": FakeFcm.account},
+            TOKENS,
+            empty={"subject": " ", "text": ""},
+        ),
+        Bench(
+            "apns",
+            FakeApns,
+            lambda server: {
+                "key_id": FakeApns.key_id, "team_id": FakeApns.team_id, "topic": FakeApns.topic,
+                "environment": "apns", "api_url": server.url,
+            },
+            {"private_key": FakeApns.private_key},
+            {name: "apns:" + "ab" * 31 + user[-2:] for name, user in LINE_IDS.items()},
+            empty={"subject": " ", "text": ""},
+        ),
+        Bench(
+            "webpush",
+            FakePushService,
+            lambda server: {"contact": "mailto:push@fernhill.example", "public_key": VAPID_PUBLIC},
+            {"private_key": VAPID_PRIVATE},
+            SUBSCRIPTIONS,
+            where="contact",
+            empty={"subject": " "},
         ),
         Bench(
             "webhook",

@@ -102,6 +102,10 @@ class FakeHttp:
     def answer(self, request: Received) -> Response:
         return Response(200, {"ok": True})
 
+    def aside(self, request: Received) -> Response | None:
+        """What is neither kept nor subject to the manner, such as signing in."""
+        return None
+
     def misbehave(self, request: Received, handler: _Handler) -> bool:
         """Whether the manner is one that every server can have, and was carried out."""
         simple = {**ANSWERS, "redirect": Response(302, b"", {"Location": f"{self.url}/elsewhere"})}
@@ -166,6 +170,9 @@ class _Handler(BaseHTTPRequestHandler):
             body,
             id(self.connection),
         )
+        if (aside := self.owner.aside(request)) is not None:
+            self.write(aside)
+            return
         self.owner.requests.append(request)
         if not self.owner.misbehave(request, self):
             self.write(self.owner.answer(request))
