@@ -148,6 +148,12 @@ def withdraw(*, profile_id: int, channel: str, source: str, now: datetime) -> bo
     return record(_source([said], now), actor=None)[0] == Verdict.WRITTEN
 
 
+def withdraw_all(statements: Sequence[Said], *, now: datetime) -> None:
+    """The same for any number of people, in one statement."""
+    if statements:
+        record(_source(statements, now), actor=None)
+
+
 def evidence_missing(pointer: str) -> Problem:
     detail = _(
         "This person has opted out or has not confirmed. To record that they agree again, "

@@ -12,6 +12,7 @@ from accounts import heartbeat
 from campaigns import archive, watch
 from campaigns.delivery import clock, fanout, recovery, retention, send
 from campaigns.models import Batch
+from campaigns.tracking import receipts, replies
 
 
 @shared_task
@@ -38,6 +39,12 @@ def deliver_batch(batch_id: int, lane: str = Batch.Lane.BULK) -> None:
 @shared_task
 def drop_old_messages() -> None:
     retention.drop_old_messages(now=timezone.now())
+
+
+@shared_task
+def apply_receipts() -> None:
+    receipts.apply(now=timezone.now())
+    replies.apply(now=timezone.now())
 
 
 @shared_task

@@ -5,9 +5,15 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from channels import domains
+from channels import domains, inbox, received
 
 
 @shared_task
 def check_domains() -> None:
     domains.check_again(timezone.now())
+
+
+@shared_task
+def prune_received() -> None:
+    received.prune(timezone.now())
+    inbox.prune(timezone.now())

@@ -72,6 +72,8 @@ app.conf.update(
         "send notices": {"task": "accounts.tasks.send_notices", "schedule": 5.0},
         "look after campaigns": {"task": "campaigns.tasks.look_after", "schedule": 60.0},
         "old messages": {"task": "campaigns.tasks.drop_old_messages", "schedule": 3600.0},
+        "receipts": {"task": "campaigns.tasks.apply_receipts", "schedule": 5.0},
+        "forget old receipts": {"task": "channels.tasks.prune_received", "schedule": 3600.0},
         "check sending domains": {"task": "channels.tasks.check_domains", "schedule": 600.0},
         "sweep, urgent lane": {
             "task": "campaigns.tasks.sweep_urgent",

@@ -173,7 +173,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
 SECURE_SSL_REDIRECT = IS_HTTPS
 # One-click unsubscribe and the open pixel must never be redirected (RFC 8058 section 3.1).
-SECURE_REDIRECT_EXEMPT = [r"^[tu]/"]
+SECURE_REDIRECT_EXEMPT = [r"^[tu]/", r"^hooks/"]
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if env.env.bool("BEHIND_TLS_PROXY", default=False) else None
 )

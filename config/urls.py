@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("campaigns.urls")),
     path("", include("campaigns.public_urls")),
     path("", include("audiences.public_urls")),
+    path("", include("channels.public_urls")),
     path("audiences/", include("audiences.urls")),
     path("channels/", include("channels.urls")),
     path("accounts/", include("accounts.urls")),

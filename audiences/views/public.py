@@ -29,7 +29,7 @@ from common.languages import language_of
 @never_cache
 def preferences(request: HttpRequest, token: str) -> HttpResponse:
     person = choices.person_of(token)
-    with translation.override(_language(request, person.locale if person else "")):
+    with translation.override(language_for(request, person.locale if person else "")):
         if person is None:
             return unknown_link(request)
         page = _act(request, person) if request.method == "POST" else {}
@@ -61,7 +61,7 @@ def _act(request: HttpRequest, person: Profile) -> dict[str, Any]:
 def subscribe(request: HttpRequest, workspace: str, key: str) -> HttpResponse:
     """One topic, for anybody. The answer never tells whether an address is known."""
     topic = subscription.topic_at(workspace, key)
-    with translation.override(_language(request, "")):
+    with translation.override(language_for(request, "")):
         if topic is None:
             return unknown_link(request)
         wording = choices.topic_wording(topic, topic.workspace.name, subscription.CHANNEL)
@@ -79,12 +79,12 @@ def subscribe(request: HttpRequest, workspace: str, key: str) -> HttpResponse:
 
 def _ask(request: HttpRequest, topic: Topic, address: str, wording: str) -> None:
     now = timezone.now()
-    subscription.count_network(_network(request), now=now)
+    subscription.count_network(network_of(request), now=now)
     language = translation.get_language() or "en"
     subscription.ask(topic, address=address, wording=wording, language=language, now=now)
 
 
-def _network(request: HttpRequest) -> str:
+def network_of(request: HttpRequest) -> str:
     """The sender's address; of IPv6 the network of one house. Behind our proxy, what the proxy says."""
     address = request.META.get("REMOTE_ADDR", "")
     forwarded = request.headers.get("X-Forwarded-For", "")
@@ -103,7 +103,7 @@ def _network(request: HttpRequest) -> str:
 def confirm(request: HttpRequest, token: str) -> HttpResponse:
     """Opening the link shows a button; only the button confirms, since scanners open every link."""
     question = subscription.question_of(token, now=timezone.now())
-    with translation.override(_language(request, question.row.language if question else "")):
+    with translation.override(language_for(request, question.row.language if question else "")):
         if question is None:
             return unknown_link(request)
         page: dict[str, Any] = {"question": question, "is_done": question.row.confirmed_at is not None}
@@ -129,7 +129,7 @@ def unknown_link(request: HttpRequest) -> HttpResponse:
     return render(request, "public/unknown_link.html", status=404)
 
 
-def _language(request: HttpRequest, locale: str) -> str:
+def language_for(request: HttpRequest, locale: str) -> str:
     """What was chosen on the page, else the person's own, else the browser's."""
     chosen = language_of(request.GET.get("lang", ""))
     return chosen or language_of(locale) or translation.get_language_from_request(request)

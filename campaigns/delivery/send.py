@@ -26,6 +26,7 @@ from campaigns.delivery.gate import Opening
 from campaigns.delivery.lanes import Entry
 from campaigns.delivery.post import Post, open_post
 from campaigns.models import Batch, Run
+from campaigns.tracking import receipts
 from channels.messages import Fact
 from channels.messages import Outcome as Said
 from common import failpoints
@@ -66,6 +67,7 @@ class _Delivery:
     in_flight: dict[int, Due] = field(default_factory=dict)
     unsaid: list[Tried] = field(default_factory=list)  # to be recorded with the next window
     said: list[Said] = field(default_factory=list)  # of which the gate is to be told
+    refused: list[receipts.Refusal] = field(default_factory=list)  # whose addresses or wishes say so
     opening: Opening = field(default_factory=Opening)  # the last one somebody left by
     is_looked_at: bool = True  # the whole batch was, a moment ago
     asks_at: float = 0.0  # when the gate is asked again
@@ -85,6 +87,8 @@ class _Delivery:
             self.in_flight.pop(due.ref)
             if isinstance(said, Said):
                 self.said.append(said)
+                if said.fault in receipts.ABOUT_A_PERSON:
+                    self.refused.append((said.fault, due.address, due.profile_id))
                 self.unsaid.append(outcome(due, said, self.post.retry_period, timezone.now()))
             else:
                 self.unsaid.append(said)
@@ -96,7 +100,9 @@ class _Delivery:
     def tell_gate(self, now: datetime) -> None:
         if self.said:
             self.post.gate.tell(self.said, self.opening, now=now)
-        self.said = []
+        if self.refused:
+            receipts.refused(self.post.workspace_id, self.post.configuration.channel, self.refused, now)
+        self.said, self.refused = [], []
 
     @property
     def is_over(self) -> bool:

@@ -15,6 +15,7 @@ class Event(models.Model):
         UNSUBSCRIBE = "unsubscribe", _("Unsubscribe")
         BOUNCE = "bounce", _("Bounce")
         COMPLAINT = "complaint", _("Complaint")
+        DELIVERED = "delivered", _("Delivered")
 
     run = models.ForeignKey(
         Run, db_constraint=False, db_index=False, on_delete=models.DO_NOTHING, related_name="events"

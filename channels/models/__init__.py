@@ -12,7 +12,9 @@ from channels.models.configuration import (
     Setup,
 )
 from channels.models.domain import DkimKey, SendingDomain
+from channels.models.inbox import InboxItem
 from channels.models.pace import Breaker, Pace, PaceLimit
+from channels.models.received import ReceivedReceipt, ReceivedReply
 from channels.models.ruleset import Rule, RuleSet, RuleState
 
 __all__ = [
@@ -25,8 +27,11 @@ __all__ = [
     "ConfigurationVersion",
     "Credential",
     "DkimKey",
+    "InboxItem",
     "Pace",
     "PaceLimit",
+    "ReceivedReceipt",
+    "ReceivedReply",
     "Rule",
     "RuleSet",
     "RuleState",

@@ -126,6 +126,16 @@ class ReceiptReader(Protocol):
         ...
 
 
+@runtime_checkable
+class ReceiptVerifier(Protocol):
+    def verify(self, configuration: ChannelConfiguration, query: dict[str, str]) -> str:
+        """What the provider wants to hear back when the address for receipts is entered at its own page.
+
+        Raises NotGenuine.
+        """
+        ...
+
+
 class Provider(Protocol):
     @property
     def key(self) -> str: ...

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -259,11 +259,8 @@ def sms_of(message: Rendered) -> tuple[str, str]:
 
 
 def receipts_url(configuration: ChannelConfiguration) -> str:
-    """Where the provider may send receipts for this configuration; empty while there is no such place."""
-    try:
-        return str(settings.PUBLIC_URL) + reverse("channels:receipts", args=[configuration.pk])
-    except NoReverseMatch:
-        return ""
+    """Where the provider may send receipts for this configuration."""
+    return str(settings.PUBLIC_URL) + reverse("hooks:receipts", args=[configuration.pk])
 
 
 async def asked(name: str, lane: HttpLane, request: Request, read: Callable[[Answer], Outcome]) -> Step:

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from channels.providers import (
     apns,
     fcm,
+    inapp,
     infobip,
     line,
     sandbox,
@@ -32,6 +33,7 @@ KNOWN: tuple[Provider, ...] = (
     fcm.Fcm(),
     apns.Apns(),
     webpush.WebPush(),
+    inapp.InApp(),
     webhook.Webhook(),
     sandbox.Sandbox(),
 )

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import may, require
-from channels import access, breaker, configurations, domains, lifecycle, limits, uses, versions
+from channels import access, addresses, breaker, configurations, domains, lifecycle, limits, uses, versions
 from channels.forms import ConfigurationForm, settings_form, values_of
 from channels.models import ChannelConfiguration, ConfigurationVersion, Setup
 from channels.providers import registry
@@ -187,6 +187,7 @@ def _page(
         "configuration": configuration,
         "provider": registry.get(configuration.provider),
         "settings": _settings(configuration),
+        "addresses": addresses.addresses_of(configuration),
         "versions": past,
         "steps": tested if tested is not None else (past[0].steps if past else None),
         "is_test": tested is not None,

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from accounts.models import Workspace
 from channels.messages import Outcome, Rendered
 from channels.models import ChannelConfiguration, Credential
 from channels.providers import registry
@@ -58,14 +59,21 @@ class Bench:
 
     @property
     def is_http(self) -> bool:
-        return self.key not in ("smtp", "sandbox")
+        return self.key not in ("smtp", "sandbox") and not self.is_stored
+
+    @property
+    def is_stored(self) -> bool:
+        return self.key in ("inapp",)
 
     def configuration(self, server: Any, **changes: Any) -> ChannelConfiguration:
         """Without a database. `secrets` and single settings can be changed."""
         secrets = changes.pop("secrets", self.secrets)
+        if self.is_stored:  # its lane writes to our own database
+            Workspace.objects.get_or_create(pk=1, defaults={"name": "Bench", "slug": "bench"})
         sealed = seal(secrets if isinstance(secrets, str) else json.dumps(secrets), row=7)
-        return ChannelConfiguration(
+        made = ChannelConfiguration(
             pk=5,
+            workspace_id=1,
             provider=self.key,
             channel=self.provider.channels[0],
             settings={**self.set_for(server), **changes},
@@ -73,6 +81,12 @@ class Bench:
             sender_email="hello@fernhill.example",
             sender_name="Fernhill",
         )
+        if self.is_stored:
+            if made.credential is not None:
+                made.credential.workspace_id = 1
+                made.credential.save()
+            made.save()
+        return made
 
     def set_for(self, server: Any) -> dict[str, Any]:
         """The settings, and from now on recipients that are reached through this server."""
@@ -210,6 +224,15 @@ BENCHES = {
             {"private_key": VAPID_PRIVATE},
             SUBSCRIPTIONS,
             where="contact",
+            empty={"subject": " "},
+        ),
+        Bench(
+            "inapp",
+            FakeHttp,
+            lambda server: {"origins": "https://shop.example"},
+            {"signing_secret": "s" * 40},
+            {"good": "crm-1", "next": "crm-2"},
+            where="origins",
             empty={"subject": " "},
         ),
         Bench(

@@ -22,6 +22,8 @@ from tests.channels.providers import BENCHES, Bench
 from tests.fakes.http import FakeHttp, Received, Response
 from tests.fakes.smtp import FakeSmtp
 
+pytestmark = pytest.mark.django_db
+
 NOT_THERE = {
     ("webhook", "wrong"): "a receiver knows no numbers",
     ("webhook", "busy"): "a receiver knows no numbers",
@@ -33,6 +35,12 @@ NOT_THERE = {
     ("apns", "echo"): "it speaks HTTP/2",
     ("fcm", "echo"): "what is said back to the sign-in is a test of its own",
     ("line", "echo"): "what is said back to the sign-in is a test of its own",
+    ("inapp", "wrong"): "a name of ours is never wrong",
+    ("inapp", "busy"): "nobody is asked",
+    ("inapp", "drop"): "it is one statement in our own database",
+    ("inapp", "away"): "nobody is asked",
+    ("inapp", "unauthorized"): "nobody signs in",
+    ("inapp", "rehearsal away"): "nobody is asked",
     ("sandbox", "rehearsal away"): "it is always there",
     ("sandbox", "away"): "it is always there",
     ("sandbox", "unauthorized"): "nobody signs in",
@@ -85,7 +93,7 @@ def test_its_parts_have_the_same_names(bench: Bench) -> None:
     assert provider.channels
     assert set(provider.channels) <= set(KINDS)
     lane = provider.open(bench.configuration(FakeHttpStub()))
-    assert isinstance(lane, BatchLane) == (bench.key in ("infobip", "line"))
+    assert isinstance(lane, BatchLane) == (bench.key in ("infobip", "line", "inapp"))
     assert isinstance(provider, ReceiptReader) == (
         bench.key in ("twilio", "vonage", "infobip", "sms_http", "line", "whatsapp")
     )
@@ -131,6 +139,7 @@ def test_not_now_is_not_never(bench: Bench) -> None:
 
 
 def test_a_line_that_breaks_after_the_message_was_taken_is_uncertain(bench: Bench) -> None:
+    needs(bench, "drop" if bench.key != "sandbox" else "")
     with serve(bench) as server:
         if bench.is_http:
             server.manner = "drop"

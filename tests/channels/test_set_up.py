@@ -11,6 +11,7 @@ from accounts import roles
 from accounts.access import SYSTEM
 from accounts.models import AuditEntry, Role, User, Workspace
 from channels.models import ChannelConfiguration, Credential
+from channels.providers.base import ReceiptReader
 from tests.channels.providers import BENCHES, Bench
 from tests.channels.test_configurations import NOW
 
@@ -55,6 +56,8 @@ def test_a_provider_is_set_up_in_the_browser(administrator: Client, key: str) ->
         made.refresh_from_db()
         shown = administrator.get(f"/channels/{made.pk}/").content.decode()
         assert made.status == "active", shown
+        assert (f"/hooks/{made.pk}/" in shown) == isinstance(bench.provider, ReceiptReader)
+        assert (f"/push/{made.pk}/" in shown) == (key == "webpush")
         edit = administrator.get(f"/channels/{made.pk}/edit/").content.decode()
         assert bench.where in edit
         (sent,) = bench.send(made, bench.message())

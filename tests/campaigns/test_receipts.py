@@ -1,0 +1,323 @@
+"""What providers tell us, from their signed request to the ledger, consent and lists: once, and forward."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from audiences import consent, profiles
+from audiences.models import Consent, Identity, Profile, Suppression
+from campaigns.models import Attempt, Event, Message, Run, Version
+from campaigns.tracking import receipts, replies
+from campaigns.versions import fingerprint
+from channels import received
+from channels.messages import Happened
+from channels.messages import Receipt as Told
+from channels.models import ChannelConfiguration, ReceivedReceipt, ReceivedReply
+from channels.sealing import keep
+from tests import builders
+from tests.channels.test_app_providers import FakeLine, by_line, line_event
+from tests.fakes.apps import FakeWhatsApp
+
+pytestmark = pytest.mark.django_db
+NUMBER = FakeWhatsApp.number_id
+EXTRA = {"template": "early_bird", "language": "zh_TW", "body": ["{{ profile.name }}"]}
+
+
+@pytest.fixture(autouse=True)
+def _ours(settings: Any, tmp_path: Any) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+    settings.VAR = tmp_path
+
+
+def set_up(where: Any, key: str, settings: dict[str, Any], secrets: dict[str, str]) -> ChannelConfiguration:
+    made = builders.configuration(where, name=key, provider=key, channel=key, settings=settings)
+    made.credential = keep(
+        json.dumps(secrets), workspace=where, name=key, credential=None, now=timezone.now()
+    )
+    made.save()
+    return made
+
+
+@pytest.fixture
+def whatsapp() -> ChannelConfiguration:
+    settings = {"phone_number_id": NUMBER, "verify_token": "our-word", "answer_stop": "Bye",
+                "api_url": "http://127.0.0.1:1/v21.0"}  # fmt: skip
+    secrets = {"access_token": FakeWhatsApp.token, "app_secret": FakeWhatsApp.app_secret}
+    return set_up(builders.workspace(), "whatsapp", settings, secrets)
+
+
+def sent(configuration: ChannelConfiguration, numbers: list[str]) -> list[Message]:
+    """A campaign over WhatsApp that left through a server of ours; the last digits decide what it says."""
+    where = configuration.workspace
+    Profile.objects.bulk_create(
+        Profile(workspace=where, phone=number, attributes={"name": number}) for number in numbers
+    )
+    campaign = builders.draft(where, builders.person(where, "manager"), configuration=configuration)
+    with FakeWhatsApp() as server:
+        configuration.settings["api_url"] = f"{server.url}/v21.0"
+        configuration.save()
+        builders.lifecycle.apply(
+            campaign, "activate", actor=builders.person(where, "approver"), now=timezone.now()
+        )
+        version = Version.objects.get(campaign=campaign)
+        action = version.definition["actions"][0]
+        action["channel"], action["contents"][0]["content"]["extra"] = "whatsapp", EXTRA
+        print_of = fingerprint(version.definition)
+        Version.objects.filter(pk=version.pk).update(definition=version.definition, fingerprint=print_of)
+        call_command("deliver")
+    return list(Message.objects.filter(run__campaign=campaign).order_by("ref"))
+
+
+def key_of(message: Message) -> str:
+    return f"{message.run_id}.{message.action}.{message.ref}"
+
+
+def post(client: Client, configuration: ChannelConfiguration, value: dict[str, Any], **headers: str) -> Any:
+    whole = {"metadata": {"phone_number_id": NUMBER}, **value}
+    body = json.dumps({"entry": [{"changes": [{"value": whole}]}]}).encode()
+    digest = hmac.new(FakeWhatsApp.app_secret.encode(), body, hashlib.sha256).hexdigest()
+    signed = {"X-Hub-Signature-256": f"sha256={digest}", **headers}
+    return client.post(f"/hooks/{configuration.pk}/", body, content_type="application/json", headers=signed)
+
+
+def status(name: str, message: Message | None = None, wamid: str = "wamid.1", **more: Any) -> dict[str, Any]:
+    key = {"biz_opaque_callback_data": key_of(message)} if message else {}
+    stamp = str(int(timezone.now().timestamp()))
+    return {"id": wamid, "status": name, "timestamp": stamp, "recipient_id": "1", **key, **more}
+
+
+def kinds(message: Message | None = None) -> list[str]:
+    found = Event.objects.order_by("pk")
+    if message is not None:
+        found = found.filter(run=message.run_id, action=message.action, ref=message.ref)
+    return list(found.values_list("kind", flat=True))
+
+
+FAILED = [{"code": 131021, "title": "Recipient cannot be sender", "error_data": {"details": "x"}}]
+STOPPED = [{"code": 131050, "title": "User has stopped receipt of marketing messages"}]
+
+
+def test_receipts_move_a_message_forward_once_whatever_is_repeated_and_in_whatever_order(
+    client: Client, whatsapp: ChannelConfiguration
+) -> None:
+    first, second = sent(whatsapp, ["+886912345610", "+886912345611"])
+    assert Attempt.objects.filter(outcome="accepted").exclude(provider_id=None).count() == 2
+    value = {"statuses": [status("read", first), status("delivered", first), status("sent", first)]}
+    for _time in range(3):
+        assert post(client, whatsapp, value).status_code == 204
+        receipts.apply(timezone.now())
+    assert sorted(kinds(first)) == ["delivered", "open"]
+    late = status("failed", first, errors=FAILED)
+    assert post(client, whatsapp, {"statuses": [late]}).status_code == 204
+    receipts.apply(timezone.now())
+    assert sorted(kinds(first)) == ["delivered", "open"]  # what was read has been delivered
+    assert kinds(second) == []
+    assert ReceivedReceipt.objects.filter(applied_at=None).count() == 0
+
+
+def test_a_receipt_without_our_key_is_matched_by_the_providers_own_id(
+    client: Client, whatsapp: ChannelConfiguration
+) -> None:
+    (message,) = sent(whatsapp, ["+886912345610"])
+    wamid = Attempt.objects.get().provider_id
+    assert wamid is not None
+    post(client, whatsapp, {"statuses": [status("delivered", wamid=wamid)]})
+    assert receipts.apply(timezone.now()) == 1
+    assert kinds(message) == ["delivered"]
+
+
+def test_what_is_unknown_waits_a_day_for_our_own_record(
+    client: Client, whatsapp: ChannelConfiguration
+) -> None:
+    (message,) = sent(whatsapp, ["+886912345610"])
+    kept = Attempt.objects.get()
+    Attempt.objects.all().delete()
+    post(client, whatsapp, {"statuses": [status("delivered", message)]})
+    assert receipts.apply(timezone.now()) == 0
+    assert kinds() == []
+    kept.save(force_insert=True)
+    assert receipts.apply(timezone.now()) == 1
+    assert kinds(message) == ["delivered"]
+    post(client, whatsapp, {"statuses": [status("delivered", wamid="wamid.nobody")]})
+    received.prune(timezone.now() + timedelta(hours=23))
+    assert ReceivedReceipt.objects.count() == 2
+    received.prune(timezone.now() + timedelta(hours=25))
+    assert ReceivedReceipt.objects.count() == 1
+
+
+def test_bad_addresses_and_people_who_stopped_are_taken_out_and_nobody_else(
+    client: Client, whatsapp: ChannelConfiguration
+) -> None:
+    first, second, third = sent(whatsapp, ["+886912345610", "+886912345611", "+886912345612"])
+    value = {"statuses": [
+        status("failed", first, errors=FAILED), status("failed", second, "wamid.2", errors=STOPPED),
+        status("failed", third, "wamid.3", errors=[{"code": 131026, "title": "Undeliverable"}]),
+    ]}  # fmt: skip
+    post(client, whatsapp, value)
+    receipts.apply(timezone.now())
+    assert kinds() == ["bounce"] * 3
+    assert list(Suppression.objects.values_list("channel", "address", "reason")) == [
+        ("whatsapp", "+886912345610", "bounce")
+    ]
+    assert list(Consent.objects.values_list("profile", "channel", "state")) == [
+        (second.profile_id, "whatsapp", "no")
+    ]
+
+
+def test_what_the_provider_refuses_at_once_means_the_same(whatsapp: ChannelConfiguration) -> None:
+    wrong, stopped, fine, forbidden = (f"+8869123456{ending}" for ending in ("01", "02", "10", "04"))
+    sent(whatsapp, [wrong, stopped, fine, forbidden])
+    assert list(Suppression.objects.values_list("address", flat=True)) == [wrong]
+    assert list(Consent.objects.values_list("profile__phone", "state")) == [(stopped, "no")]
+
+
+def test_a_token_that_is_gone_is_removed_and_the_other_devices_stay() -> None:
+    where = builders.workspace()
+    person = profiles.find_or_create(where, "push_token", "fcm:" + "a" * 40, timezone.now())
+    Identity.objects.create(workspace=where, profile=person, namespace="push_token", value="fcm:" + "b" * 40)
+    receipts.refused(where.pk, "push", [("address", "fcm:" + "a" * 40, person.pk)], timezone.now())
+    assert list(Identity.objects.values_list("value", flat=True)) == ["fcm:" + "b" * 40]
+    assert not Suppression.objects.exists()
+    assert Profile.objects.filter(pk=person.pk).exists()
+
+
+def test_receipts_of_one_configuration_never_touch_the_messages_of_another(
+    client: Client, whatsapp: ChannelConfiguration
+) -> None:
+    (message,) = sent(whatsapp, ["+886912345610"])
+    other = set_up(
+        builders.workspace("other"), "whatsapp", whatsapp.settings,
+        {"access_token": "x" * 20, "app_secret": FakeWhatsApp.app_secret},
+    )  # fmt: skip
+    assert post(client, other, {"statuses": [status("delivered", message)]}).status_code == 204
+    for key in ("1.0.99999999999999999", "999999999.9999.1", "a.b.c", "1", "١.٠.١"):
+        post(client, whatsapp, {"statuses": [status("read", wamid=f"w{key}", biz_opaque_callback_data=key)]})
+    assert receipts.apply(timezone.now()) == 0
+    assert kinds() == []
+
+
+def test_the_door_answers_clearly_and_never_with_500(client: Client, whatsapp: ChannelConfiguration) -> None:
+    where = f"/hooks/{whatsapp.pk}/"
+    assert client.post(where, b"{}", content_type="application/json").status_code == 401
+    bad = client.post(where, b"{}", content_type="x", headers={"X-Hub-Signature-256": "sha256=" + "0" * 64})
+    assert bad.status_code == 401
+    body = b"[" * 100_000
+    digest = hmac.new(FakeWhatsApp.app_secret.encode(), body, hashlib.sha256).hexdigest()
+    signed = {"X-Hub-Signature-256": f"sha256={digest}"}
+    assert client.post(where, body, content_type="application/json", headers=signed).status_code == 400
+    assert client.post(where, b"x" * (10 * 1024 * 1024), content_type="x").status_code == 413
+    assert client.post("/hooks/99999/", b"{}", content_type="x").status_code == 404
+    assert client.put(where).status_code == 405
+    sandbox = builders.configuration(whatsapp.workspace, name="s")
+    assert client.post(f"/hooks/{sandbox.pk}/", b"{}", content_type="x").status_code == 404
+    assert client.get(f"/hooks/{sandbox.pk}/").status_code == 404
+    nul = {"statuses": [status("read", wamid="a\0b", biz_opaque_callback_data="\ud800" * 300)]}
+    assert post(client, whatsapp, nul).status_code == 204
+    many = {"statuses": [status("read", wamid=str(number)) for number in range(10_001)]}
+    assert post(client, whatsapp, many).status_code == 400
+    assert ReceivedReceipt.objects.count() == 1
+    assert whatsapp.credential is not None
+    type(whatsapp.credential).objects.update(sealed=b"broken")
+    assert post(client, whatsapp, nul).status_code == 503
+
+
+def test_meta_checks_the_address_before_it_sends_anything(
+    client: Client, whatsapp: ChannelConfiguration
+) -> None:
+    asks = {"hub.mode": "subscribe", "hub.verify_token": "our-word", "hub.challenge": "1158201444<b>"}
+    answer = client.get(f"/hooks/{whatsapp.pk}/", asks)
+    assert (answer.content, answer["Content-Type"]) == (b"1158201444<b>", "text/plain; charset=utf-8")
+    assert client.get(f"/hooks/{whatsapp.pk}/", {**asks, "hub.verify_token": "x"}).status_code == 401
+
+
+# ---- replies ------------------------------------------------------------------------------------
+def wrote(client: Client, configuration: ChannelConfiguration, text: str, number: str, wamid: str) -> None:
+    message = {"from": number.lstrip("+"), "id": wamid, "timestamp": str(int(timezone.now().timestamp())),
+               "type": "text", "text": {"body": text}}  # fmt: skip
+    assert post(client, configuration, {"messages": [message]}).status_code == 204
+
+
+def test_who_writes_stop_is_left_in_peace_and_answered_once(
+    client: Client, whatsapp: ChannelConfiguration
+) -> None:
+    person = Profile.objects.create(workspace=whatsapp.workspace, phone="+886912345610")
+    with FakeWhatsApp() as server:
+        ChannelConfiguration.objects.update(settings={**whatsapp.settings, "api_url": f"{server.url}/v21.0"})
+        for _time in range(2):
+            wrote(client, whatsapp, "退訂", "+886912345610", "wamid.7")
+            replies.apply(timezone.now())
+        wrote(client, whatsapp, "please do not stop", "+886912345610", "wamid.8")
+        replies.apply(timezone.now())
+        assert [request.json["text"]["body"] for request in server.requests] == ["Bye"]
+    said = Consent.objects.get()
+    assert (said.profile, said.channel, said.state, said.source) == (person, "whatsapp", "no", "reply")
+    assert set(ReceivedReply.objects.values_list("sender", "text")) == {("", "")}
+    wrote(client, whatsapp, "START", "+886912345610", "wamid.9")
+    replies.apply(timezone.now())
+    said.refresh_from_db()
+    assert (said.state, said.wording) == ("yes", "START")
+
+
+def test_a_stop_of_somebody_unknown_holds_as_well(client: Client, whatsapp: ChannelConfiguration) -> None:
+    wrote(client, whatsapp, "STOP", "+886912345610", "wamid.7")
+    replies.apply(timezone.now())
+    assert Suppression.objects.get().address == "+886912345610"
+    wrote(client, whatsapp, "START", "+886912345610", "wamid.8")
+    wrote(client, whatsapp, "STOP", "161", "wamid.9")
+    replies.apply(timezone.now())
+    assert not Suppression.objects.exists()
+
+
+def test_a_follower_of_the_line_account_is_a_person_who_may_be_written_to(client: Client) -> None:
+    settings = {"channel_id": FakeLine.channel_id, "api_url": "http://127.0.0.1:1"}
+    line = set_up(builders.workspace(), "line", settings, {"channel_secret": FakeLine.channel_secret})
+
+    def tell(kind: str) -> None:
+        given = by_line({"destination": "U", "events": [line_event(kind)]})
+        signed = {"X-Line-Signature": given.headers["x-line-signature"]}
+        answer = client.post(
+            f"/hooks/{line.pk}/", given.body, content_type="application/json", headers=signed
+        )
+        assert answer.status_code == 204
+        replies.apply(timezone.now())
+
+    tell("follow")
+    tell("follow")
+    identity = Identity.objects.get()
+    said = Consent.objects.get()
+    assert (identity.namespace, identity.value) == ("line_id", "U" + "a" * 32)
+    assert (said.profile, said.channel, said.state, said.source) == (
+        identity.profile,
+        "line",
+        "yes",
+        "follow",
+    )
+    tell("unfollow")
+    said.refresh_from_db()
+    assert said.state == "no"
+    assert not consent.withdraw(profile_id=said.profile_id, channel="line", source="x", now=timezone.now())
+
+
+def test_a_thousand_receipts_take_as_many_statements_as_ten(
+    whatsapp: ChannelConfiguration, django_assert_max_num_queries: Any
+) -> None:
+    messages = sent(whatsapp, [f"+88691234{number:02d}10" for number in range(20)])
+    told = [
+        Told(f"e{place}:{happened}", happened, key=key_of(message))
+        for place, message in enumerate(messages)
+        for happened in (Happened.DELIVERED, Happened.OPENED, Happened.CLICKED)
+    ]
+    with django_assert_max_num_queries(12):
+        assert received.store(whatsapp, told, now=timezone.now()) == 60
+        assert receipts.apply(timezone.now()) == 60
+    assert Run.objects.count() == 1
+    assert (kinds().count("delivered"), kinds().count("click")) == (20, 20)
