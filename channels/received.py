@@ -1,7 +1,7 @@
 """Keeps what providers tell us, once each, whatever they repeat; what it means is found out later.
 
 A request is read by its provider, which checks its signature first; then everything in it is written in one
-statement. Campaigns are rung for by name: this app knows none of theirs.
+statement. Campaigns look for what is new; this app knows none of theirs.
 """
 
 from __future__ import annotations
@@ -10,12 +10,8 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import structlog
-from celery import current_app
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
-from kombu.exceptions import KombuError
 
 from channels.messages import Arrival, Receipt, Reply
 from channels.models import ChannelConfiguration, ReceivedReceipt, ReceivedReply
@@ -23,13 +19,10 @@ from channels.providers import registry
 from channels.providers.base import ReceiptReader, ReceiptVerifier
 from common.errors import CarillonError, Invalid, NotFound, Problem
 
-log = structlog.get_logger(__name__)
-
 MOST = 10_000  # receipts in one request
 AHEAD, OLDEST = timedelta(minutes=5), timedelta(days=30)  # a provider's clock is believed within these
 KEPT_UNKNOWN = timedelta(hours=24)  # what names no message of ours may be earlier than our own record
 KEPT = timedelta(days=40)  # so long a repeated one is recognised
-BELL = "campaigns.tasks.apply_receipts"
 
 STORE_RECEIPTS = """
 INSERT INTO channels_receivedreceipt
@@ -91,7 +84,7 @@ def store(
     *,
     now: datetime,
 ) -> int:
-    """One statement for all receipts and one for all replies; rings after the commit."""
+    """One statement for all receipts and one for all replies."""
     stored = 0
     with connection.cursor() as cursor:
         if receipts:
@@ -102,8 +95,6 @@ def store(
             lines = [_reply_row(one, now) for one in replies]
             cursor.execute(STORE_REPLIES, (configuration.pk, now, *map(list, zip(*lines, strict=True))))
             stored += cursor.rowcount
-    if stored:
-        transaction.on_commit(_ring, robust=True)
     return stored
 
 
@@ -139,11 +130,3 @@ def _event_id(text: str) -> str:
 
 def _time(at: datetime | None, now: datetime) -> datetime:
     return at if at is not None and now - OLDEST <= at <= now + AHEAD else now
-
-
-def _ring() -> None:
-    """A lost ring is rung again by the sweep."""
-    try:
-        current_app.send_task(BELL, queue=f"{settings.QUEUE_PREFIX}.urgent")
-    except (KombuError, OSError) as error:
-        log.warning("bell not heard", task=BELL, error=type(error).__name__)

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0009_approvals_and_shelf"),
+        ("campaigns", "0010_planned_runs_and_new_versions"),
     ]
 
     operations = [
