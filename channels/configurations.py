@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.access import Actor, labels_held, require
 from accounts.models import AccessLabel, User, Workspace
-from channels import lifecycle, sealing, versions
+from channels import lifecycle, sealing, sending, versions
 from channels.access import MANAGE
 from channels.kinds import clean_email
 from channels.lifecycle import Status
@@ -267,6 +267,8 @@ def _problems(values: Values, row: ChannelConfiguration, base: Any) -> Iterable[
         yield Problem("bad_text", detail, "settings")
     yield from _sender_problems(values, is_needed=channel == "email")
     yield from _secret_problems(values, base)
+    if channel == "email":
+        yield from sending.problems(values.kind, values.settings, values.sender_email)
 
 
 def _is_action(name: str) -> bool:

@@ -80,7 +80,8 @@ class Content:
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """One message for one address, ready to be handed over. `key` is stable across retries. When it
-    `is_encoded`, HTML and text are quoted-printable already (see `rendering.py`).
+    `is_encoded`, HTML and text are quoted-printable already (see `rendering.py`). Of a mail,
+    `envelope_sender` is where bounces go, when that is not the sender, and `bcc` who gets a copy.
     """
 
     key: str
@@ -96,6 +97,8 @@ class Rendered:
     image: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     is_encoded: bool = False
+    envelope_sender: str = ""
+    bcc: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from campaigns.models import Version
 from campaigns.tracking import tokens
 from campaigns.tracking.links import links_of, number_links, with_pixel
 from campaigns.tracking.tokens import MessageKey
-from channels import rendering
+from channels import rendering, sending
 from channels.messages import Content, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers import registry
@@ -24,6 +24,8 @@ class Letter:
     compiled: rendering.Compiled
     is_marketing: bool
     channel: str
+    campaign_id: int
+    campaign_name: str
 
     def write(
         self,
@@ -37,34 +39,35 @@ class Letter:
     ) -> Rendered:
         """Raises RenderError. The Message-ID comes from the key, so it is the same for every try."""
         leave = tokens.unsubscribe_url(key)
-        headers = {
-            "List-Unsubscribe": f"<{leave}>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        }
         values = {
             "profile": profile,
             "context": context,
             "unsubscribe_url": leave,
             "carillon_click": tokens.click_base(key),
             "carillon_open": tokens.open_url(key),
+            "campaign": {"id": self.campaign_id, "name": self.campaign_name},
         }
         if profile_id is not None and "preferences_url" in self.compiled.names:
             values["preferences_url"] = preferences.url_of(profile_id)
-        return rendering.render(
+        message = rendering.render(
             self.compiled,
             context=values,
             key=str(key),
             recipient=address,
             configuration=configuration,
-            headers=headers if self.is_marketing else {},
+            headers={},
             encoded=registry.takes_mime(configuration.provider),
+        )
+        return sending.dressed(
+            message, configuration, values=values, leave=leave if self.is_marketing else ""
         )
 
 
 @lru_cache(maxsize=256)
 def letter(version_id: int, position: int, variant: int) -> Letter:
     """A version never changes, so what was compiled stays right."""
-    definition = Version.objects.get(pk=version_id).definition
+    version = Version.objects.select_related("campaign").get(pk=version_id)
+    definition = version.definition
     action = action_of(definition, position)
     content = Content(**action["contents"][variant]["content"])
     html = with_pixel(number_links(content.html, links_of(action)))
@@ -73,6 +76,8 @@ def letter(version_id: int, position: int, variant: int) -> Letter:
         rendering.compile_content(tracked, str(action["channel"])),
         definition["category"] == "marketing",
         str(action["channel"]),
+        version.campaign_id,
+        version.campaign.name,
     )
 
 

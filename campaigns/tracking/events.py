@@ -9,6 +9,7 @@ from django.db import transaction
 from audiences import consent
 from campaigns.models import Event, Link, Message
 from campaigns.tracking import tokens
+from campaigns.tracking.parameters import with_parameters
 from campaigns.tracking.tokens import MessageKey
 
 AGENT_LENGTH = 200
@@ -28,7 +29,7 @@ def click(token: str, number: int, *, now: datetime, agent: str, counts: bool) -
     url = links.values_list("url", flat=True).first()
     if url is not None and counts:
         _append(key, Event.Kind.CLICK, now=now, agent=agent, link=number)
-    return url
+    return with_parameters(url, key) if url is not None else None
 
 
 def opened(token: str, *, now: datetime, agent: str) -> None:

@@ -32,6 +32,7 @@ class ProviderForm(forms.Form):
     secret_field = ""
     secret_fields: tuple[str, ...] = ()
     secret_goes_to: tuple[str, ...] = ()  # settings that say who gets to see it
+    beside: tuple[str, ...] = ()  # fields that every provider of the channel has; shown by themselves
 
     def plain_settings(self) -> dict[str, Any]:
         hidden = {self.secret_field, *self.secret_fields}

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from channels import dkim, domains, mime
 from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
-from channels.providers.base import ProviderForm, Step, Take, Tell
+from channels.providers.base import Step, Take, Tell
 from channels.providers.smtp_line import (
     FINAL_DOT_SECONDS,
     Broken,
@@ -32,6 +32,7 @@ from channels.providers.smtp_line import (
 )
 from channels.providers.smtp_replies import SIGN_IN_REFUSED, Reply, code_of, outcome_of, printable
 from channels.sealing import SealBroken, unseal
+from channels.sending import EmailForm
 
 MESSAGES_PER_CONNECTION = 500
 HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.:-]*[A-Za-z0-9_])?\Z")
@@ -41,7 +42,7 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 TROUBLE = (Fact.UNREACHABLE, Fact.MISCONFIGURED)
 
 
-class SmtpForm(ProviderForm):
+class SmtpForm(EmailForm):
     secret_field = "password"  # noqa: S105  the name of a field
     secret_goes_to = ("host",)
 
@@ -295,8 +296,10 @@ def _too_large(connection: Connection, parcel: Parcel) -> Outcome | None:
 
 def parcel_of(message: Rendered, body: bytes) -> Parcel:
     """Raises ValueError for an address that cannot stand in a command."""
-    commands = (_command("MAIL FROM", message.sender_email), _command("RCPT TO", message.recipient))
-    return Parcel(message, commands, b"", body.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+    sender = message.envelope_sender or message.sender_email
+    commands = (_command("MAIL FROM", sender), _command("RCPT TO", message.recipient))
+    copies = _command("RCPT TO", message.bcc) if message.bcc else b""
+    return Parcel(message, commands, copies, body.replace(b"\r\n.", b"\r\n..") + b".\r\n")
 
 
 def _command(verb: str, address: str) -> bytes:

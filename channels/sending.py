@@ -1,0 +1,285 @@
+"""How a mail is dressed, whichever provider carries it: further addresses, headers, ways to leave, retries.
+
+These settings stand beside the provider's own in a configuration's `settings`, under the names of the fields
+of EmailForm. Texts with values of the person in them are templates, compiled once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from channels import verp
+from channels.kinds import clean_email
+from channels.messages import Rendered
+from channels.models import ChannelConfiguration
+from channels.providers.base import ProviderForm
+from channels.sandbox import RenderError, Template, compile_template
+from common.errors import Invalid, Problem
+
+# Headers a configuration may add. Those that say who wrote, to whom, when and how stay ours.
+ALLOWED = {
+    "feedback-id", "list-id", "list-help", "list-owner", "list-archive", "organization", "precedence",
+    "auto-submitted", "importance", "priority", "sensitivity", "keywords", "comments", "reply-by", "expires",
+}  # fmt: skip
+OWN_NAME = re.compile(r"x-[a-z0-9-]{1,58}\Z")
+RESERVED = ("x-carillon",)
+PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
+MOST_HEADERS, MOST_PARAMETERS, LONGEST_HEADER, LONGEST_PARAMETER = 10, 10, 1_000, 5_000
+SHORTEST_HOURS, MARKETING_HOURS, MOST_HOURS = 1 / 6, 6.0, 84.0
+SOFT_BOUNCES = 5
+NAMES = (
+    "error_address", "reply_to_template", "bcc", "mail_headers", "without_mailto", "without_one_click",
+    "url_parameters", "soft_bounces",
+)  # fmt: skip
+
+
+class EmailForm(ProviderForm):
+    """The base of every email provider's form."""
+
+    beside = (*NAMES, "retry_hours")
+
+    error_address = forms.EmailField(
+        label=gettext_lazy("Bounce address"),
+        max_length=254,
+        required=False,
+        help_text=gettext_lazy(
+            "Where mail servers return what they cannot deliver. Each message adds a token to it."
+        ),
+    )
+    reply_to_template = forms.CharField(
+        label=gettext_lazy("Reply-to, personal"),
+        max_length=300,
+        required=False,
+        help_text=gettext_lazy(
+            "Such as {{ profile.adviser_email }}; without a value answers go to the reply-to email."
+        ),
+    )
+    bcc = forms.EmailField(
+        label=gettext_lazy("Blind copy to"),
+        max_length=254,
+        required=False,
+        help_text=gettext_lazy("Gets a copy of every message, for your archive."),
+    )
+    mail_headers = forms.CharField(
+        label=gettext_lazy("Further headers"),
+        max_length=12_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=gettext_lazy("One a line, such as Feedback-ID: {{ campaign.id }}:fernhill. At most 10."),
+    )
+    without_mailto = forms.BooleanField(
+        label=gettext_lazy("Leave out unsubscribing by mail (List-Unsubscribe: mailto)"), required=False
+    )
+    without_one_click = forms.BooleanField(
+        label=gettext_lazy("Leave out unsubscribing by one click (List-Unsubscribe-Post)"), required=False
+    )
+    url_parameters = forms.CharField(
+        label=gettext_lazy("Parameters of tracked links"),
+        max_length=60_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=gettext_lazy("One a line, such as utm_campaign={{ campaign.name }}. At most 10."),
+    )
+    retry_hours = forms.FloatField(
+        label=gettext_lazy("Try again for (hours)"),
+        required=False,
+        min_value=0.16,
+        max_value=MOST_HOURS,
+        help_text=gettext_lazy(
+            "After a refusal for now: 10 minutes (0.17), for marketing 6 hours, up to 84 hours. Empty: 84."
+        ),
+    )
+    soft_bounces = forms.IntegerField(
+        label=gettext_lazy("Soft bounces until an address is suppressed"),
+        required=False,
+        min_value=1,
+        max_value=20,
+        help_text=gettext_lazy("Empty: 5. More than 10 harms your reputation."),
+    )
+
+    def clean_error_address(self) -> str:
+        text = str(self.cleaned_data["error_address"])
+        local = text.rpartition("@")[0]
+        if text and (len(local) > verp.MOST_LOCAL or "+" in local or not text.isascii()):
+            detail = _("What stands before the @ has at most 15 characters and no +: a token follows it.")
+            raise ValidationError(detail, code="bad_error_address")
+        return text.lower()
+
+    def clean_reply_to_template(self) -> str:
+        return self._checked("reply_to_template", lambda text: [_compiled(text)])
+
+    def clean_mail_headers(self) -> str:
+        return self._checked("mail_headers", headers_of)
+
+    def clean_url_parameters(self) -> str:
+        return self._checked("url_parameters", parameters_of)
+
+    def _checked(self, name: str, parse: Any) -> str:
+        text = str(self.cleaned_data[name])
+        try:
+            parse(text)
+        except Invalid as error:
+            raise ValidationError(error.detail, code=error.code) from error
+        return text
+
+
+def problems(kind: str, settings: dict[str, Any], sender_email: str) -> Iterable[Problem]:
+    """What depends on the rest of the configuration."""
+    hours = settings.get("retry_hours")
+    if kind == ChannelConfiguration.Kind.MARKETING and hours and float(hours) < MARKETING_HOURS:
+        yield Problem(
+            "retry_too_short", _("Marketing is tried again for at least 6 hours."), "settings/retry_hours"
+        )
+    home = sender_email.rpartition("@")[2].lower()
+    where = str(settings.get("error_address") or "").rpartition("@")[2]
+    if where and where != home and not where.endswith(f".{home}") and not home.endswith(f".{where}"):
+        detail = _("The bounce address must be of the sender’s domain, or of one above or below it.")
+        yield Problem("bad_error_address", detail, "settings/error_address")
+
+
+# ---- what people enter --------------------------------------------------------------------------
+def _compiled(text: str) -> Template:
+    return compile_template(text, html=False)
+
+
+def headers_of(text: str) -> dict[str, Template]:
+    """Raises Invalid `bad_header`, or the template's fault."""
+    found: dict[str, Template] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, colon, value = line.partition(":")
+        lower = name.strip().lower()
+        is_known = lower in ALLOWED or (OWN_NAME.match(lower) and not lower.startswith(RESERVED))
+        if not colon or not is_known or not value.strip() or len(value) > LONGEST_HEADER:
+            detail = _("“%(line)s” cannot be set. A name that begins with X-, or one of: %(known)s.")
+            shown = {"line": line[:80], "known": ", ".join(sorted(ALLOWED))}
+            raise Invalid(Problem("bad_header", detail % shown, "mail_headers"))
+        found[name.strip()] = _compiled(value.strip())
+    if len(found) > MOST_HEADERS:
+        raise Invalid(Problem("too_many_headers", _("At most 10 headers can be added."), "mail_headers"))
+    return found
+
+
+def parameters_of(text: str) -> dict[str, Template]:
+    """Raises Invalid `bad_parameter`, or the template's fault."""
+    found: dict[str, Template] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, equals, value = line.partition("=")
+        if not equals or not PARAMETER.match(name.strip()) or len(value.encode()) > LONGEST_PARAMETER:
+            detail = _("“%(line)s” is no parameter. Write it like utm_source=newsletter, at most 5 KB.")
+            raise Invalid(Problem("bad_parameter", detail % {"line": line[:80]}, "url_parameters"))
+        found[name.strip()] = _compiled(value.strip())
+    if len(found) > MOST_PARAMETERS:
+        detail = _("At most 10 parameters can be added.")
+        raise Invalid(Problem("too_many_parameters", detail, "url_parameters"))
+    return found
+
+
+# ---- what they mean -----------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Sending:
+    error_address: str
+    reply_to: Template | None
+    bcc: str
+    headers: dict[str, Template]
+    has_mailto: bool
+    has_one_click: bool
+    parameters: dict[str, Template]
+    soft_bounces: int
+
+
+def of(configuration: ChannelConfiguration) -> Sending:
+    """Read once as long as the settings stay the same. Raises Invalid for settings no form has checked."""
+    held = configuration.settings.get
+    return _read(*(held(name) for name in NAMES))
+
+
+@lru_cache(maxsize=128)
+def _read(*values: Any) -> Sending:
+    error_address, reply_to, bcc, headers, without_mailto, without_one_click, parameters, soft = values
+    return Sending(
+        error_address=error_address or "",
+        reply_to=_compiled(reply_to) if reply_to else None,
+        bcc=bcc or "",
+        headers=headers_of(headers or ""),
+        has_mailto=bool(error_address) and not without_mailto,
+        has_one_click=not without_one_click,
+        parameters=parameters_of(parameters or ""),
+        soft_bounces=int(soft or SOFT_BOUNCES),
+    )
+
+
+def dressed(
+    message: Rendered, configuration: ChannelConfiguration, *, values: dict[str, Any], leave: str
+) -> Rendered:
+    """The message with what the configuration adds to it. `leave` is its address for unsubscribing by one
+    click; without one there is no way to leave in it.
+    """
+    if configuration.channel != "email":
+        return message
+    sending, key = of(configuration), message.key
+    headers = dict(message.headers)
+    if leave:
+        headers |= _ways_to_leave(sending, key, leave)
+    headers |= {name: text for name, text in _filled(sending.headers, values).items() if text}
+    if signed := verp.token(verp.BOUNCE, key):
+        headers["X-Carillon-Message"] = signed
+    return replace(
+        message,
+        headers=headers,
+        reply_to=_reply_to(sending, values) or message.reply_to,
+        envelope_sender=verp.address(sending.error_address, verp.BOUNCE, key)
+        if sending.error_address
+        else "",
+        bcc=sending.bcc,
+    )
+
+
+def parameters(configuration: ChannelConfiguration, values: dict[str, Any]) -> dict[str, str]:
+    """What is added to a tracked link of the configuration's messages."""
+    return _filled(of(configuration).parameters, values)
+
+
+def names(configuration: ChannelConfiguration) -> frozenset[str]:
+    """What the templates of its parameters read, such as `profile.city`."""
+    return frozenset(name for one in of(configuration).parameters.values() for name in one.names)
+
+
+def _filled(templates: dict[str, Template], values: dict[str, Any]) -> dict[str, str]:
+    """Without those that cannot be worked out for a person: nobody's message is held up by an extra."""
+    found: dict[str, str] = {}
+    for name, template in templates.items():
+        try:
+            found[name] = " ".join(template.render(values).split())[:LONGEST_PARAMETER]
+        except RenderError:
+            continue
+    return found
+
+
+def _ways_to_leave(sending: Sending, key: str, leave: str) -> dict[str, str]:
+    """RFC 2369, RFC 8058."""
+    ways = [f"<{leave}>"] if sending.has_one_click else []
+    if sending.has_mailto and verp.token(verp.LEAVE, key):
+        ways.append(f"<mailto:{verp.address(sending.error_address, verp.LEAVE, key)}?subject=unsubscribe>")
+    found = {"List-Unsubscribe": ", ".join(ways)} if ways else {}
+    if sending.has_one_click:
+        found["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return found
+
+
+def _reply_to(sending: Sending, values: dict[str, Any]) -> str:
+    """A person without a usable value gets the configuration's own."""
+    if sending.reply_to is None:
+        return ""
+    try:
+        return clean_email(sending.reply_to.render(values).strip())
+    except (Invalid, RenderError):
+        return ""
