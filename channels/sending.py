@@ -1,7 +1,8 @@
 """How a mail is dressed, whichever provider carries it: further addresses, headers, ways to leave, retries.
 
 These settings stand beside the provider's own in a configuration's `settings`, under the names of the fields
-of EmailForm. Texts with values of the person in them are templates, compiled once.
+of EmailForm (see `providers/email_form.py`). Texts with values of the person in them are
+templates, compiled once.
 """
 
 from __future__ import annotations
@@ -12,16 +13,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from channels import verp
 from channels.kinds import clean_email
 from channels.messages import Rendered
 from channels.models import ChannelConfiguration
-from channels.providers.base import ProviderForm
 from channels.sandbox import RenderError, Template, compile_template
 from common.errors import Invalid, Problem
 
@@ -34,102 +31,11 @@ OWN_NAME = re.compile(r"x-[a-z0-9-]{1,58}\Z")
 RESERVED = ("x-carillon",)
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
 MOST_HEADERS, MOST_PARAMETERS, LONGEST_HEADER, LONGEST_PARAMETER = 10, 10, 1_000, 5_000
-SHORTEST_HOURS, MARKETING_HOURS, MOST_HOURS = 1 / 6, 6.0, 84.0
-SOFT_BOUNCES = 5
+MARKETING_HOURS, MOST_HOURS = 6.0, 84.0
 NAMES = (
     "error_address", "reply_to_template", "bcc", "mail_headers", "without_mailto", "without_one_click",
-    "url_parameters", "soft_bounces",
+    "url_parameters",
 )  # fmt: skip
-
-
-class EmailForm(ProviderForm):
-    """The base of every email provider's form."""
-
-    beside = (*NAMES, "retry_hours")
-
-    error_address = forms.EmailField(
-        label=gettext_lazy("Bounce address"),
-        max_length=254,
-        required=False,
-        help_text=gettext_lazy(
-            "Where mail servers return what they cannot deliver. Each message adds a token to it."
-        ),
-    )
-    reply_to_template = forms.CharField(
-        label=gettext_lazy("Reply-to, personal"),
-        max_length=300,
-        required=False,
-        help_text=gettext_lazy(
-            "Such as {{ profile.adviser_email }}; without a value answers go to the reply-to email."
-        ),
-    )
-    bcc = forms.EmailField(
-        label=gettext_lazy("Blind copy to"),
-        max_length=254,
-        required=False,
-        help_text=gettext_lazy("Gets a copy of every message, for your archive."),
-    )
-    mail_headers = forms.CharField(
-        label=gettext_lazy("Further headers"),
-        max_length=12_000,
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=gettext_lazy("One a line, such as Feedback-ID: {{ campaign.id }}:fernhill. At most 10."),
-    )
-    without_mailto = forms.BooleanField(
-        label=gettext_lazy("Leave out unsubscribing by mail (List-Unsubscribe: mailto)"), required=False
-    )
-    without_one_click = forms.BooleanField(
-        label=gettext_lazy("Leave out unsubscribing by one click (List-Unsubscribe-Post)"), required=False
-    )
-    url_parameters = forms.CharField(
-        label=gettext_lazy("Parameters of tracked links"),
-        max_length=60_000,
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=gettext_lazy("One a line, such as utm_campaign={{ campaign.name }}. At most 10."),
-    )
-    retry_hours = forms.FloatField(
-        label=gettext_lazy("Try again for (hours)"),
-        required=False,
-        min_value=0.16,
-        max_value=MOST_HOURS,
-        help_text=gettext_lazy(
-            "After a refusal for now: 10 minutes (0.17), for marketing 6 hours, up to 84 hours. Empty: 84."
-        ),
-    )
-    soft_bounces = forms.IntegerField(
-        label=gettext_lazy("Soft bounces until an address is suppressed"),
-        required=False,
-        min_value=1,
-        max_value=20,
-        help_text=gettext_lazy("Empty: 5. More than 10 harms your reputation."),
-    )
-
-    def clean_error_address(self) -> str:
-        text = str(self.cleaned_data["error_address"])
-        local = text.rpartition("@")[0]
-        if text and (len(local) > verp.MOST_LOCAL or "+" in local or not text.isascii()):
-            detail = _("What stands before the @ has at most 15 characters and no +: a token follows it.")
-            raise ValidationError(detail, code="bad_error_address")
-        return text.lower()
-
-    def clean_reply_to_template(self) -> str:
-        return self._checked("reply_to_template", lambda text: [_compiled(text)])
-
-    def clean_mail_headers(self) -> str:
-        return self._checked("mail_headers", headers_of)
-
-    def clean_url_parameters(self) -> str:
-        return self._checked("url_parameters", parameters_of)
-
-    def _checked(self, name: str, parse: Any) -> str:
-        text = str(self.cleaned_data[name])
-        try:
-            parse(text)
-        except Invalid as error:
-            raise ValidationError(error.detail, code=error.code) from error
-        return text
 
 
 def problems(kind: str, settings: dict[str, Any], sender_email: str) -> Iterable[Problem]:
@@ -147,7 +53,7 @@ def problems(kind: str, settings: dict[str, Any], sender_email: str) -> Iterable
 
 
 # ---- what people enter --------------------------------------------------------------------------
-def _compiled(text: str) -> Template:
+def compiled(text: str) -> Template:
     return compile_template(text, html=False)
 
 
@@ -162,7 +68,7 @@ def headers_of(text: str) -> dict[str, Template]:
             detail = _("“%(line)s” cannot be set. A name that begins with X-, or one of: %(known)s.")
             shown = {"line": line[:80], "known": ", ".join(sorted(ALLOWED))}
             raise Invalid(Problem("bad_header", detail % shown, "mail_headers"))
-        found[name.strip()] = _compiled(value.strip())
+        found[name.strip()] = compiled(value.strip())
     if len(found) > MOST_HEADERS:
         raise Invalid(Problem("too_many_headers", _("At most 10 headers can be added."), "mail_headers"))
     return found
@@ -176,7 +82,7 @@ def parameters_of(text: str) -> dict[str, Template]:
         if not equals or not PARAMETER.match(name.strip()) or len(value.encode()) > LONGEST_PARAMETER:
             detail = _("“%(line)s” is no parameter. Write it like utm_source=newsletter, at most 5 KB.")
             raise Invalid(Problem("bad_parameter", detail % {"line": line[:80]}, "url_parameters"))
-        found[name.strip()] = _compiled(value.strip())
+        found[name.strip()] = compiled(value.strip())
     if len(found) > MOST_PARAMETERS:
         detail = _("At most 10 parameters can be added.")
         raise Invalid(Problem("too_many_parameters", detail, "url_parameters"))
@@ -193,7 +99,6 @@ class Sending:
     has_mailto: bool
     has_one_click: bool
     parameters: dict[str, Template]
-    soft_bounces: int
 
 
 def of(configuration: ChannelConfiguration) -> Sending:
@@ -204,16 +109,15 @@ def of(configuration: ChannelConfiguration) -> Sending:
 
 @lru_cache(maxsize=128)
 def _read(*values: Any) -> Sending:
-    error_address, reply_to, bcc, headers, without_mailto, without_one_click, parameters, soft = values
+    error_address, reply_to, bcc, headers, without_mailto, without_one_click, parameters = values
     return Sending(
         error_address=error_address or "",
-        reply_to=_compiled(reply_to) if reply_to else None,
+        reply_to=compiled(reply_to) if reply_to else None,
         bcc=bcc or "",
         headers=headers_of(headers or ""),
         has_mailto=bool(error_address) and not without_mailto,
         has_one_click=not without_one_click,
         parameters=parameters_of(parameters or ""),
-        soft_bounces=int(soft or SOFT_BOUNCES),
     )
 
 
@@ -248,9 +152,12 @@ def parameters(configuration: ChannelConfiguration, values: dict[str, Any]) -> d
     return _filled(of(configuration).parameters, values)
 
 
-def names(configuration: ChannelConfiguration) -> frozenset[str]:
-    """What the templates of its parameters read, such as `profile.city`."""
-    return frozenset(name for one in of(configuration).parameters.values() for name in one.names)
+def names(configuration: ChannelConfiguration) -> set[str]:
+    """What its templates read, such as `profile.city`."""
+    sending = of(configuration)
+    found = [*sending.headers.values(), *sending.parameters.values()]
+    found += [sending.reply_to] if sending.reply_to else []
+    return {name for template in found for name in template.names}
 
 
 def _filled(templates: dict[str, Template], values: dict[str, Any]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from campaigns.delivery.due import Due
 from campaigns.delivery.gate import Gate
 from campaigns.models import MessageContext, Outcome, Run
 from campaigns.tracking.tokens import MessageKey
+from channels import sending
 from channels.messages import Rendered
 from channels.models import ChannelConfiguration
 from channels.sandbox import RenderError
@@ -66,12 +67,12 @@ def open_post(claimed: Claim) -> Post:
     run = Run.objects.select_related("version", "campaign__workspace").get(pk=claimed.run_id)
     action = action_of(run.version.definition, claimed.action)
     letters = [letter(run.version_id, claimed.action, place) for place in range(len(action["contents"]))]
-    names = {name for one in letters for name in one.compiled.names}
+    configurations = ChannelConfiguration.objects.select_related("credential", "workspace")
+    configuration = configurations.get(pk=action["configuration"])
+    names = {name for one in letters for name in one.compiled.names} | sending.names(configuration)
     found = people.fetch(claimed, Reader(names, run.campaign.workspace_id))
     due, excluded = people.look(run.campaign.workspace_id, letters[0], found)
     looked = limits.look(run, action, due, now=timezone.now())
-    configurations = ChannelConfiguration.objects.select_related("credential", "workspace")
-    configuration = configurations.get(pk=action["configuration"])
     return Post(
         claimed=claimed,
         workspace_id=run.campaign.workspace_id,

@@ -21,6 +21,7 @@ from channels import dkim, domains, mime
 from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers.base import Step, Take, Tell
+from channels.providers.email_form import EmailForm
 from channels.providers.smtp_line import (
     FINAL_DOT_SECONDS,
     Broken,
@@ -32,7 +33,6 @@ from channels.providers.smtp_line import (
 )
 from channels.providers.smtp_replies import SIGN_IN_REFUSED, Reply, code_of, outcome_of, printable
 from channels.sealing import SealBroken, unseal
-from channels.sending import EmailForm
 
 MESSAGES_PER_CONNECTION = 500
 HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.:-]*[A-Za-z0-9_])?\Z")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from email import policy
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import dkim as verifier
@@ -16,10 +17,12 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Workspace
-from audiences.models import Profile
+from audiences.models import Profile, Suppression
+from campaigns.models import Event
 from channels import domains, records, verp
 from channels.models import ChannelConfiguration, SendingDomain
 from tests import builders
+from tests.channels.test_bounces import complaint, plain, report
 from tests.fakes.relay import FakeRelay
 
 pytestmark = pytest.mark.django_db
@@ -138,3 +141,30 @@ def test_both_ways_to_leave_can_be_left_out(relay: FakeRelay) -> None:
     assert mail["List-Unsubscribe"].startswith("<mailto:b+")
     assert mail["List-Unsubscribe-Post"] is None
     assert mail["Reply-To"] is None
+
+
+def test_what_comes_back_by_mail_suppresses_or_lets_people_leave(relay: FakeRelay, tmp_path: Path) -> None:
+    where = builders.workspace()
+    people = builders.profiles(where, 3)
+    arrived = {to[0]: (sender, raw) for sender, to, raw in deliver(where, relay, **SETTINGS)}
+    gone, angry, leaving = (person.email for person in people)
+    mail = tmp_path / "mail"
+
+    def bring(octets: bytes, recipient: str = "") -> None:
+        mail.write_bytes(octets)
+        for _twice in range(2):
+            call_command("read_bounce", str(mail), recipient=recipient)
+
+    bring(report("5.7.1", "failed", "550 5.7.1 Blocked", to=arrived[leaving][0]))
+    assert Suppression.objects.count() == 0
+    bring(report("5.1.1", "failed", "550 5.1.1 User unknown", to=arrived[gone][0]))
+    token = email.message_from_bytes(arrived[angry][1])["X-Carillon-Message"]
+    bring(complaint(headers=f"Subject: News\nX-Carillon-Message: {token}\n"))
+    assert sorted(Suppression.objects.values_list("address", "reason")) == sorted(
+        [(gone, "bounce"), (angry, "complaint")]
+    )
+    ways = email.message_from_bytes(arrived[leaving][1])["List-Unsubscribe"]
+    bring(
+        plain("unsubscribe", "", to="list"), re.sub(r"\s", "", ways).partition("mailto:")[2].partition("?")[0]
+    )
+    assert list(Event.objects.values_list("kind", flat=True)) == [Event.Kind.UNSUBSCRIBE]

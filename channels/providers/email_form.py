@@ -1,0 +1,98 @@
+"""The settings that every email provider's form has; what they mean stands in `channels/sending.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from channels import verp
+from channels.providers.base import ProviderForm
+from channels.sending import MOST_HOURS, NAMES, compiled, headers_of, parameters_of
+from common.errors import Invalid
+
+
+class EmailForm(ProviderForm):
+    """The base of every email provider's form."""
+
+    beside = (*NAMES, "retry_hours")
+
+    error_address = forms.EmailField(
+        label=gettext_lazy("Bounce address"),
+        max_length=254,
+        required=False,
+        help_text=gettext_lazy(
+            "Where mail servers return what they cannot deliver. Each message adds a token to it."
+        ),
+    )
+    reply_to_template = forms.CharField(
+        label=gettext_lazy("Reply-to, personal"),
+        max_length=300,
+        required=False,
+        help_text=gettext_lazy(
+            "Such as {{ profile.adviser_email }}; without a value answers go to the reply-to email."
+        ),
+    )
+    bcc = forms.EmailField(
+        label=gettext_lazy("Blind copy to"),
+        max_length=254,
+        required=False,
+        help_text=gettext_lazy("Gets a copy of every message, for your archive."),
+    )
+    mail_headers = forms.CharField(
+        label=gettext_lazy("Further headers"),
+        max_length=12_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=gettext_lazy("One a line, such as Feedback-ID: {{ campaign.id }}:fernhill. At most 10."),
+    )
+    without_mailto = forms.BooleanField(
+        label=gettext_lazy("Leave out unsubscribing by mail (List-Unsubscribe: mailto)"), required=False
+    )
+    without_one_click = forms.BooleanField(
+        label=gettext_lazy("Leave out unsubscribing by one click (List-Unsubscribe-Post)"), required=False
+    )
+    url_parameters = forms.CharField(
+        label=gettext_lazy("Parameters of tracked links"),
+        max_length=60_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=gettext_lazy("One a line, such as utm_campaign={{ campaign.name }}. At most 10."),
+    )
+    retry_hours = forms.FloatField(
+        label=gettext_lazy("Try again for (hours)"),
+        required=False,
+        min_value=0.16,
+        max_value=MOST_HOURS,
+        help_text=gettext_lazy(
+            "After a refusal for now: 10 minutes (0.17), for marketing 6 hours, up to 84 hours. Empty: 84."
+        ),
+    )
+
+    def clean_error_address(self) -> str:
+        text = str(self.cleaned_data["error_address"])
+        local = text.rpartition("@")[0]
+        if text and (len(local) > verp.MOST_LOCAL or "+" in local or not text.isascii()):
+            detail = _("What stands before the @ has at most 15 characters and no +: a token follows it.")
+            raise ValidationError(detail, code="bad_error_address")
+        return text.lower()
+
+    def clean_reply_to_template(self) -> str:
+        return self._checked("reply_to_template", lambda text: [compiled(text)])
+
+    def clean_mail_headers(self) -> str:
+        return self._checked("mail_headers", headers_of)
+
+    def clean_url_parameters(self) -> str:
+        return self._checked("url_parameters", parameters_of)
+
+    def _checked(self, name: str, parse: Any) -> str:
+        text = str(self.cleaned_data[name])
+        try:
+            parse(text)
+        except Invalid as error:
+            raise ValidationError(error.detail, code=error.code) from error
+        return text
