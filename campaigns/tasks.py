@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import heartbeat
 from campaigns import archive, watch
-from campaigns.delivery import clock, fanout, recovery, retention, send
+from campaigns.delivery import clock, fanout, recovery, retention, seeds, send
 from campaigns.models import Batch
 from campaigns.tracking import receipts, replies
 
@@ -57,6 +57,11 @@ def sweep() -> None:
 @shared_task
 def look_after() -> None:
     watch.look_after(now=timezone.now())
+
+
+@shared_task
+def send_seed_copies() -> None:
+    seeds.send_due(now=timezone.now())
 
 
 @shared_task

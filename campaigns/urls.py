@@ -2,11 +2,26 @@
 
 from django.urls import include, path
 
-from campaigns.views import editor, home, lists, messages, review, runs, schedule, triggers, versions
+from campaigns.views import (
+    editor,
+    home,
+    lists,
+    messages,
+    review,
+    runs,
+    schedule,
+    seeds,
+    triggers,
+    versions,
+)
 
 pages = [
     path("", lists.show_list, name="list"),
     path("new/", lists.create, name="create"),
+    path("seed-lists/", seeds.show_list, name="seed_lists"),
+    path("seed-lists/new/", seeds.create, name="seed_list_create"),
+    path("seed-lists/<int:pk>/", seeds.edit, name="seed_list"),
+    path("seed-lists/<int:pk>/delete/", seeds.delete, name="seed_list_delete"),
     path("<int:pk>/", editor.detail, name="detail"),
     path("<int:pk>/edit/<slug:tab>/", editor.edit, name="edit"),
     path("<int:pk>/preview/", editor.preview, name="preview"),

@@ -64,6 +64,7 @@ app.conf.update(
         "start due runs": {"task": "campaigns.tasks.start_due_runs", "schedule": 2.0},
         "sweep": {"task": "campaigns.tasks.sweep", "schedule": 5.0},
         "purge archived campaigns": {"task": "campaigns.tasks.purge_archived", "schedule": 3600.0},
+        "seed copies": {"task": "campaigns.tasks.send_seed_copies", "schedule": 10.0},
         "imports": {"task": "audiences.tasks.sweep_imports", "schedule": 5.0},
         "send confirmations": {"task": "audiences.tasks.send_confirmations", "schedule": 5.0},
         "evaluate audiences": {"task": "audiences.tasks.evaluate_audiences", "schedule": 5.0},

@@ -19,6 +19,7 @@ urlpatterns = [
     path("ajo/", include("campaigns.api.urls")),
     path("api/", include("audiences.api.urls")),
     path("api/", include("channels.api.urls")),
+    path("api/", include("campaigns.api.house_urls")),
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="api_schema"),
     path("admin/", admin.site.urls),
 ]

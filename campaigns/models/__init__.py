@@ -23,6 +23,7 @@ from campaigns.models.event import Event
 from campaigns.models.execution import Execution
 from campaigns.models.message import Attempt, Message, MessageContext, Outcome
 from campaigns.models.run import Batch, Run
+from campaigns.models.seeds import SeedCopy, SeedRound
 from campaigns.models.shelf import CalendarEntry, Columns, ExternalCalendar, Follow, SavedView
 
 __all__ = [
@@ -52,6 +53,8 @@ __all__ = [
     "Outcome",
     "Run",
     "SavedView",
+    "SeedCopy",
+    "SeedRound",
     "SentCount",
     "StandIn",
     "Status",

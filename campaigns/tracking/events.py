@@ -16,6 +16,8 @@ AGENT_LENGTH = 200
 
 
 def _append(key: MessageKey, kind: str, *, now: datetime, agent: str, link: int | None = None) -> None:
+    if key.ref >= tokens.SEEDS:
+        return
     printable = "".join(letter for letter in agent[:AGENT_LENGTH] if letter.isprintable())
     Event.objects.create(**key._asdict(), kind=kind, at=now, link=link, user_agent=printable)
 

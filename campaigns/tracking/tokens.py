@@ -11,6 +11,7 @@ from django.urls import reverse
 from common import tokens
 
 CLICK, OPEN, UNSUBSCRIBE = "click", "open", "unsubscribe"
+SEEDS = 1 << 39  # refs from here on name copies for a seed list: their links lead on and count nothing
 
 
 class MessageKey(NamedTuple):

@@ -16,6 +16,7 @@ from channels.models.inbox import InboxItem
 from channels.models.pace import Breaker, Pace, PaceLimit
 from channels.models.received import ReceivedReceipt, ReceivedReply
 from channels.models.ruleset import Rule, RuleSet, RuleState
+from channels.models.seeds import SeedList, SeedUse
 
 __all__ = [
     "AllowedEntry",
@@ -35,6 +36,8 @@ __all__ = [
     "Rule",
     "RuleSet",
     "RuleState",
+    "SeedList",
+    "SeedUse",
     "SendingDomain",
     "Setup",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from campaigns.delivery import clock, completion, fanout, send
+from campaigns.delivery import clock, completion, fanout, seeds, send
 from campaigns.models import Batch, Run
 
 
@@ -29,6 +29,7 @@ class Command(BaseCommand):
         ):
             completion.settle(run_id, now=timezone.now())
         clock.complete_ended(now=timezone.now())
+        seeds.send_due(now=timezone.now())
         self.stdout.write(f"{delivered} batches delivered")
 
     def due(self) -> Any:
