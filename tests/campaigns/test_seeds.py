@@ -58,7 +58,7 @@ def test_each_seed_gets_one_copy_filled_with_the_test_profiles_data_and_no_repor
         seeds.send_due(now=timezone.now())
         got = [one.recipients[0] for one in server.accepted]
         copies = [one for one in server.accepted if one.recipients[0].endswith("@seeds.example")]
-    assert sorted(got)[-2:] == ["s1@seeds.example", "s2@seeds.example"]
+    assert {"s1@seeds.example", "s2@seeds.example"} <= set(got)
     assert len(got) == len(set(got)) == 6 and "Tester 測試" in copies[0].parsed["Subject"]
     run = Run.objects.get(campaign=campaign)
     assert (ledger(run).targeted, ledger(run).accepted, run.state) == (4, 4, "completed")
