@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0003_rotation"),
-        ("channels", "0003_pace_breaker_rules_allowed"),
+        ("channels", "0004_what_comes_back"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
