@@ -65,6 +65,14 @@ def count(audience: dict[str, Any], workspace_id: int) -> int:
         return int(cursor.fetchone()[0])
 
 
+def locales(audience: dict[str, Any], workspace_id: int) -> dict[str, int]:
+    """How many members read which language, as their profiles say it."""
+    query = Query("SELECT p.locale, count(*) ") + _members(audience, workspace_id) + Query("GROUP BY 1")
+    with connection.cursor() as cursor:
+        cursor.execute(query.sql, query.params)
+        return {str(locale): int(people) for locale, people in cursor.fetchall()}
+
+
 def reach(audience: dict[str, Any], *, workspace_id: int, channel: str, category: str) -> dict[str, int]:
     """How many by reason of exclusion; the empty reason is who would get it."""
     return reaches(audience, workspace_id=workspace_id, channels=[channel], category=category)[channel]

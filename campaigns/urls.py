@@ -3,14 +3,24 @@
 from django.urls import include, path
 
 from campaigns.views import (
+from campaigns.views import (
+    contents,
+)
     editor,
     home,
     lists,
     messages,
+<<<<<<< HEAD
     review,
     runs,
     schedule,
     seeds,
+=======
+    previews,
+    review,
+    runs,
+    schedule,
+>>>>>>> 5b32802 (Write a campaign over several channels, languages and treatments, each content with its own page)
     triggers,
     versions,
 )
@@ -23,8 +33,13 @@ pages = [
     path("seed-lists/<int:pk>/", seeds.edit, name="seed_list"),
     path("seed-lists/<int:pk>/delete/", seeds.delete, name="seed_list_delete"),
     path("<int:pk>/", editor.detail, name="detail"),
+    path("<int:pk>/edit/channels/", contents.channels, name="channels"),
+    path("<int:pk>/edit/content/", contents.edit, name="content"),
+    path("<int:pk>/edit/content/languages/", contents.variants, name="variants"),
+    path("<int:pk>/edit/content/copy/", contents.copy, name="copy_content"),
+    path("<int:pk>/edit/content/links/", contents.links, name="links"),
     path("<int:pk>/edit/<slug:tab>/", editor.edit, name="edit"),
-    path("<int:pk>/preview/", editor.preview, name="preview"),
+    path("<int:pk>/preview/", previews.preview, name="preview"),
     path("<int:pk>/review/", review.review, name="review"),
     path("<int:pk>/upcoming/", schedule.upcoming, name="upcoming"),
     path("<int:pk>/versions/", versions.versions, name="versions"),

@@ -5,7 +5,6 @@ The editor, the review page, the API and the activate verb all ask it. Errors bl
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,18 +12,14 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from accounts.access import SYSTEM, Actor, lacking_labels
-from audiences import context, evaluate
+from audiences import evaluate
 from audiences.models import Audience
-from campaigns import schedule_findings
+from campaigns import content_findings, schedule_findings
 from campaigns.models import Action, Campaign
-from channels import rendering
-from channels.messages import Content
 from channels.models import ChannelConfiguration, RuleState
 from common.errors import Invalid
 
 ERROR, WARNING = "error", "warning"
-HEAVY = 100 * 1024
-OURS = {"unsubscribe_url", "preferences_url"}
 
 
 @dataclass(frozen=True)
@@ -113,58 +108,27 @@ def _actions(campaign: Campaign) -> Iterator[Finding]:
         yield _error("action_missing", "content", "subject", _("There is no message yet."))
     for action in actions:
         yield from _configuration(campaign, action)
-        yield from _content(campaign, action)
+    yield from _contents(campaign, actions)
 
 
 def _configuration(campaign: Campaign, action: Action) -> Iterator[Finding]:
     chosen = action.configuration
-    field = ("properties", "configuration")
+    field = ("channels", f"configuration_{action.position}")
     if chosen is None or chosen.workspace_id != campaign.workspace_id:
         yield _error("configuration_missing", *field, _("Choose a channel configuration."))
     elif chosen.status != ChannelConfiguration.Status.ACTIVE:
         message = _("“%(name)s” is not active. Choose another one, or ask an administrator to activate it.")
         yield _error("configuration_inactive", *field, message % {"name": chosen.name})
+    elif chosen.channel != action.channel:
+        message = _("“%(name)s” is for another channel. Choose another one.")
+        yield _error("configuration_channel", *field, message % {"name": chosen.name})
     elif chosen.kind != campaign.category:
         message = _("“%(name)s” is for %(kind)s messages; this campaign is not.")
         named = {"name": chosen.name, "kind": chosen.get_kind_display()}
         yield _error("configuration_kind", *field, message % named)
 
 
-def _content(campaign: Campaign, action: Action) -> Iterator[Finding]:
-    content = Content(**action.content)
-    if not content.subject.strip():
-        yield _error("subject_missing", "content", "subject", _("Write a subject."))
-    if not content.html.strip():
-        yield _error("body_missing", "content", "html", _("Write the message."))
-        return
-    try:
-        compiled = rendering.compile_content(content)
-    except Invalid as error:
-        for problem in error.problems:
-            yield _error(problem.code, "content", problem.pointer.strip("/"), problem.detail)
-        return
-    yield from _names(campaign, content, compiled)
-    if campaign.category == Campaign.Category.MARKETING and "unsubscribe_url" not in compiled.html.names:
-        message = _("Marketing needs a way out: link “{{ unsubscribe_url }}” in the message.")
-        yield _error("template_no_unsubscribe", "content", "html", message)
-    if not content.text.strip():
-        message = _("There is no text version; one is made from the HTML.")
-        yield Finding("text_empty", WARNING, "content", "text", message)
-    if len(content.html.encode()) > HEAVY:
-        message = _("The message is larger than 100 kB; some mail programs will cut it.")
-        yield Finding("body_heavy", WARNING, "content", "html", message)
-
-
-def _names(campaign: Campaign, content: Content, compiled: rendering.Compiled) -> Iterator[Finding]:
-    known = {f"profile.{name}" for name in context.names(campaign.workspace)} | OURS
-    parts = ["subject", "preheader", "html"] + (["text"] if content.text.strip() else [])
-    for field, name in ((part, name) for part in parts for name in sorted(getattr(compiled, part).names)):
-        root = name.partition(".")[0]
-        if root == "context" and campaign.type == Campaign.Type.API_TRIGGERED:
-            continue
-        if ".".join(name.split(".")[:2]) in known:
-            continue
-        message = _("“%(name)s” is not a field.") % {"name": name}
-        if close := difflib.get_close_matches(name, known, n=1):
-            message += " " + _("Did you mean “%(close)s”?") % {"close": close[0]}
-        yield _error("unknown_name", "content", field, message)
+def _contents(campaign: Campaign, actions: list[Action]) -> Iterator[Finding]:
+    for one in content_findings.findings(campaign, actions):
+        level = ERROR if one.is_error else WARNING
+        yield Finding(one.code, level, "content", one.field, one.message)

@@ -13,9 +13,10 @@ from typing import Any
 from accounts.access import Actor
 from accounts.models import User
 from audiences import evaluate
-from campaigns import schedule
+from campaigns import contents, schedule
 from campaigns.models import Action, Campaign, Link, Version
 from campaigns.tracking.links import links_of
+from campaigns.variants import treatments
 from channels.models import ChannelConfiguration
 
 # What of a configuration an approval binds to, beside the content.
@@ -56,7 +57,7 @@ def definition(campaign: Campaign) -> dict[str, Any]:
                 "channel": action.channel,
                 "configuration": action.configuration_id,
                 "setup": setup_hash(action.configuration) if action.configuration else None,
-                "contents": contents_of(action),
+                "contents": [_frozen(one, campaign) for one in contents_of(action, campaign)],
             }
             for action in campaign.actions.select_related("configuration")
         ],
@@ -79,9 +80,26 @@ def setups_now(frozen: dict[str, Any]) -> dict[int, str]:
     return {row.pk: setup_hash(row) for row in rows}
 
 
-def contents_of(action: Action) -> list[dict[str, Any]]:
-    """Every content of the action, the default first."""
-    return [{"treatment": "", "language": "", "content": action.content}, *action.variants]
+def contents_of(action: Action, campaign: Campaign) -> list[dict[str, Any]]:
+    """Every content the campaign has a use for, as the draft keeps it, the default first.
+
+    What was written for a language or treatment that is not offered any more stays in the draft only.
+    """
+    known = {(one, language) for one in treatments(campaign.experiment) for language in _others(campaign)}
+    written = [
+        one
+        for one in action.variants
+        if (one["treatment"], one["language"]) in known and not contents.is_empty(one["content"])
+    ]
+    return [{"treatment": "", "language": "", "content": action.content}, *written]
+
+
+def _others(campaign: Campaign) -> list[str]:
+    return ["", *campaign.languages.get("others", [])]
+
+
+def _frozen(one: dict[str, Any], campaign: Campaign) -> dict[str, Any]:
+    return {**one, "content": contents.frozen(one["content"], campaign.workspace)}
 
 
 def fingerprint(frozen: dict[str, Any]) -> str:
@@ -115,9 +133,25 @@ def freeze(campaign: Campaign, *, actor: Actor, now: datetime) -> Version:
         frozen_by=actor if isinstance(actor, User) else None,
         frozen_at=now,
     )
+    labels = {action.position: _labels(action) for action in campaign.actions.all()}
     Link.objects.bulk_create(
-        Link(version=version, action=action["position"], number=number, url=url)
+        Link(
+            version=version,
+            action=action["position"],
+            number=number,
+            url=url,
+            label=labels[action["position"]].get(url, "")[:200],
+        )
         for action in frozen["actions"]
         for number, url in enumerate(links_of(action))
     )
     return version
+
+
+def _labels(action: Action) -> dict[str, str]:
+    """What the author calls the links, for reports: by address, whichever content said so first."""
+    found: dict[str, str] = {}
+    for kept in (action.content, *(one["content"] for one in action.variants)):
+        for url, said in kept.get("links", {}).items():
+            found.setdefault(url, said.get("label", ""))
+    return found

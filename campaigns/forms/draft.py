@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Workspace
+from accounts.models import User, Workspace
 from audiences.access import choosable
 from audiences.models import Audience
 from campaigns.access import hidden_audiences
 from campaigns.forms.schedule import ScheduleForm
 from campaigns.forms.tab import TabForm
-from campaigns.models import Campaign
-from channels.models import ChannelConfiguration, RuleSet, RuleState
-from channels.rendering import CONTROLS
+from campaigns.models import Campaign, Folder
+from channels.models import RuleSet, RuleState
 
 if TYPE_CHECKING:
     AudienceChoiceBase = forms.ModelChoiceField[Audience]
@@ -38,8 +37,11 @@ class PropertiesForm(TabForm):
         label=_("Description"), max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3})
     )
     tags = forms.CharField(label=_("Tags"), required=False, help_text=_("Separate them with commas."))
-    configuration = forms.ModelChoiceField(
-        label=_("Channel configuration"), queryset=ChannelConfiguration.objects.none(), required=False
+    folder = forms.ModelChoiceField(
+        label=_("Folder"), queryset=Folder.objects.none(), required=False, empty_label=_("In no folder")
+    )
+    owner = forms.ModelChoiceField(
+        label=_("Owner"), queryset=User.objects.none(), required=False, empty_label=_("Nobody")
     )
     rule_set = forms.ModelChoiceField(
         label=_("Rule set"),
@@ -57,18 +59,14 @@ class PropertiesForm(TabForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        chooser = self.fields["configuration"]
-        assert isinstance(chooser, forms.ModelChoiceField)
-        chooser.queryset = ChannelConfiguration.objects.filter(
-            workspace=self.campaign.workspace,
-            kind=self.campaign.category,
-            status=ChannelConfiguration.Status.ACTIVE,
-        )
-        rules = self.fields["rule_set"]
+        where = self.campaign.workspace
+        folder, owner, rules = self.fields["folder"], self.fields["owner"], self.fields["rule_set"]
+        assert isinstance(folder, forms.ModelChoiceField) and isinstance(owner, forms.ModelChoiceField)
         assert isinstance(rules, forms.ModelChoiceField)
-        rules.queryset = RuleSet.objects.filter(
-            workspace=self.campaign.workspace, is_global=False, state=RuleState.ACTIVE
-        )
+        folder.queryset = Folder.objects.filter(workspace=where)
+        members = User.objects.filter(is_active=True, groups__role__workspace=where)
+        owner.queryset = User.objects.filter(pk__in=members.values("pk")).order_by("name")
+        rules.queryset = RuleSet.objects.filter(workspace=where, is_global=False, state=RuleState.ACTIVE)
         if self.campaign.category != Campaign.Category.MARKETING:
             del self.fields["rule_set"]
         if self.campaign.type != Campaign.Type.API_TRIGGERED:
@@ -80,15 +78,18 @@ class PropertiesForm(TabForm):
             "name": draft.name,
             "description": draft.description,
             "tags": ", ".join(draft.tags),
-            "configuration": self.action.configuration_id,
             "rule_set": draft.rule_set_id,
+            "folder": draft.folder_id,
+            "owner": draft.owner_id,
             "on_uncertain": draft.on_uncertain,
             "create_profiles": draft.create_profiles,
         }
 
     def clean_tags(self) -> list[str]:
-        parts = (part.strip().lstrip("#")[:50] for part in self.cleaned_data["tags"].split(","))
-        return sorted({part for part in parts if part}, key=str.lower)
+        """Without regard to case: the first way of writing one stays."""
+        parts = (part.strip().lstrip("#").strip()[:50] for part in self.cleaned_data["tags"].split(","))
+        once = {part.lower(): part for part in reversed([part for part in parts if part])}
+        return sorted(once.values(), key=str.lower)
 
 
 class AudienceChoice(AudienceChoiceBase):
@@ -104,6 +105,13 @@ class AudienceForm(TabForm):
     audience = AudienceChoice(
         label=_("Audience"), queryset=Audience.objects.none(), required=False, empty_label=_("Choose one")
     )
+    exclusions = forms.ModelMultipleChoiceField(
+        label=_("Left out"),
+        queryset=Audience.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Who is in one of these gets nothing, whatever else they are in."),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,60 +119,41 @@ class AudienceForm(TabForm):
         assert isinstance(chooser, AudienceChoice)
         chooser.hidden = hidden_audiences(self.actor, [self.campaign])
         chooser.queryset = choosable(self.actor, self.campaign.workspace, chosen=self.campaign.audience_id)
+        left_out = self.fields["exclusions"]
+        assert isinstance(left_out, forms.ModelMultipleChoiceField)
+        left_out.queryset = choosable(self.actor, self.campaign.workspace)
+        if not left_out.queryset:
+            del self.fields["exclusions"]
 
     def present(self) -> dict[str, Any]:
-        return {"audience": self.campaign.audience_id}
+        chosen = self.campaign.exclusions.values_list("pk", flat=True)
+        return {"audience": self.campaign.audience_id, "exclusions": list(chosen)}
+
+    def cleaned(self) -> dict[str, Any]:
+        """What is left out already and is not shown to this person stays left out."""
+        found = super().cleaned()
+        if "exclusions" in found:
+            shown = {one.pk for one in self.fields["exclusions"].queryset}  # type: ignore[attr-defined]
+            hidden = [one for one in self.campaign.exclusions.all() if one.pk not in shown]
+            found["exclusions"] = [*found["exclusions"], *hidden]
+        return found
 
 
-class ContentForm(TabForm):
-    subject = forms.CharField(label=_("Subject"), required=False, max_length=500)
-    preheader = forms.CharField(
-        label=_("Preview line"),
-        required=False,
-        max_length=500,
-        help_text=_("Shown after the subject in a mailbox."),
-    )
-    html = forms.CharField(
-        label=_("Message (HTML)"),
-        required=False,
-        max_length=500_000,
-        strip=False,
-        widget=forms.Textarea(attrs={"rows": 18, "spellcheck": "false", "class": "mono"}),
-    )
-    text = forms.CharField(
-        label=_("Text version"),
-        required=False,
-        max_length=500_000,
-        strip=False,
-        widget=forms.Textarea(attrs={"rows": 5}),
-        help_text=_("Empty: it is made from the message."),
-    )
-
-    def present(self) -> dict[str, Any]:
-        return {name: self.action.content.get(name, "") for name in ("subject", "preheader", "html", "text")}
-
-    def _one_line(self, name: str) -> str:
-        value = str(self.cleaned_data[name])
-        if CONTROLS.search(value):
-            raise forms.ValidationError(_("A line break or control character cannot stand here."))
-        return value
-
-    def clean_subject(self) -> str:
-        return self._one_line("subject")
-
-    def clean_preheader(self) -> str:
-        return self._one_line("preheader")
-
-
-TABS: dict[str, tuple[Any, type[TabForm]]] = {
-    "properties": (_("Properties"), PropertiesForm),
-    "audience": (_("Audience"), AudienceForm),
-    "content": (_("Content"), ContentForm),
-    "schedule": (_("Schedule"), ScheduleForm),
+FORMS: dict[str, type[TabForm]] = {
+    "properties": PropertiesForm,
+    "audience": AudienceForm,
+    "schedule": ScheduleForm,
+}
+TABS: dict[str, Any] = {
+    "properties": _("Properties"),
+    "audience": _("Audience"),
+    "channels": _("Channels"),
+    "content": _("Content"),
+    "schedule": _("Schedule"),
 }
 
 
-def tabs_of(campaign: Campaign) -> dict[str, tuple[Any, type[TabForm]]]:
+def tabs_of(campaign: Campaign) -> dict[str, Any]:
     """An API-triggered campaign has no audience: its recipients stand in the call."""
     has_audience = campaign.type == Campaign.Type.SCHEDULED
     return {key: tab for key, tab in TABS.items() if has_audience or key != "audience"}

@@ -11,6 +11,9 @@ import re
 from typing import Any
 
 LINK = re.compile(r"""(<a\s(?:[^<>]*?\s)?href\s*=\s*)(["'])(https?://[^"'<>\s]+)\2""", re.IGNORECASE)
+EMPTY_LINK = re.compile(r"""<a\s(?:[^<>]*?\s)?href\s*=\s*(["'])\s*#?\s*\1""", re.IGNORECASE)
+IMAGE_WITHOUT_TEXT = re.compile(r"<img\b(?![^<>]*\salt\s*=)[^<>]*>", re.IGNORECASE)
+UNTRACKED = "data-untracked"
 CLOSING = re.compile(r"</body\s*>", re.IGNORECASE)
 PIXEL = '<img src="{{ carillon_open }}" width="1" height="1" alt="">'
 
@@ -28,7 +31,7 @@ def number_links(source: str, urls: list[str]) -> str:
 
     def numbered(match: re.Match[str]) -> str:
         before, quote, written = match.groups()
-        if "{{" in written or "{%" in written:
+        if "{{" in written or "{%" in written or UNTRACKED in before:
             return match.group()
         url = html.unescape(written)
         if url not in urls:
@@ -36,6 +39,24 @@ def number_links(source: str, urls: list[str]) -> str:
         return f"{before}{quote}{{{{ carillon_click }}}}{urls.index(url)}{quote}"
 
     return LINK.sub(numbered, source)
+
+
+def addresses(source: str) -> list[str]:
+    """Every plain web address the HTML links to, counted or not, in order."""
+    found = [html.unescape(match.group(3)) for match in LINK.finditer(source)]
+    return [url for url in dict.fromkeys(found) if "{{" not in url and "{%" not in url]
+
+
+def with_untracked(source: str, skipped: set[str]) -> str:
+    """The HTML in which the links to these addresses say that nobody counts them."""
+
+    def marked(match: re.Match[str]) -> str:
+        before, quote, written = match.groups()
+        if html.unescape(written) not in skipped or UNTRACKED in before:
+            return match.group()
+        return f"{before[:2]} {UNTRACKED}{before[2:]}{quote}{written}{quote}"
+
+    return LINK.sub(marked, source) if skipped else source
 
 
 def with_pixel(source: str) -> str:

@@ -4,36 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import may
 from accounts.models import User
-from audiences import context, evaluate
+from audiences import evaluate, reachability
 from audiences.models import Profile
 from campaigns import access, drafts, transitions, validation
-from campaigns.forms.draft import sample_fields, tabs_of
+from campaigns.forms.draft import FORMS, tabs_of
 from campaigns.forms.schedule import ScheduleForm
 from campaigns.forms.tab import TabForm
 from campaigns.models import Campaign, Status
 from campaigns.reports.metrics import REASON_LABELS
 from campaigns.views.common import actor_of, campaign_of
 from campaigns.views.schedule import coming
-from channels import rendering
-from channels.messages import Content
-from channels.models import ChannelConfiguration
-from channels.sandbox import RenderError
+from channels.kinds import KINDS
 from common.errors import CarillonError, Invalid, NotFound
-
-PREVIEW_POLICY = (
-    "sandbox; default-src 'none'; img-src data: https:; style-src 'unsafe-inline'; frame-ancestors 'self'"
-)
 
 
 @login_required
@@ -54,29 +47,53 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 def edit(request: HttpRequest, pk: int, tab: str) -> HttpResponse:
     campaign = campaign_of(request, pk, transitions.MANAGE)
     tabs = tabs_of(campaign)
-    if tab not in tabs:
+    if tab not in tabs or tab not in FORMS:
         raise NotFound(_("This campaign has no such tab."))
     if not campaign.is_editable and request.method != "POST":
         return redirect("campaigns:review", pk)
-    form_class = tabs[tab][1]
-    form = form_class(request.POST or None, campaign=campaign, actor=actor_of(request))
-    if request.method == "POST" and form.is_valid() and _save(request, form):
+    form = FORMS[tab](request.POST or None, campaign=campaign, actor=actor_of(request))
+    is_saved = request.method == "POST" and form.is_valid() and _save(request, form)
+    if is_autosave(request):
+        return told(request, campaign, form)
+    if is_saved:
         messages.success(request, _("Saved."))
-        keys = list(tabs)
-        following = keys[keys.index(tab) + 1 :] if "next" in request.POST else [tab]
-        if not following:
-            return redirect("campaigns:review", pk)
-        return redirect("campaigns:edit", pk, following[0])
-    page = {**summary(campaign, actor_of(request)), "form": form, "tab": tab, "tabs": tabs}
-    if tab == "content":
-        page |= {
-            "fields": sample_fields(campaign.workspace),
-            "people": sample_people(campaign, actor_of(request)),
-        }
+        return onward(request, campaign, tab)
+    page = {**frame(campaign, actor_of(request), tab), "form": form}
     if isinstance(form, ScheduleForm):
         page["coming"] = coming(campaign)
     status = 200 if request.method != "POST" else 409 if form.non_field_errors() else 400
     return render(request, "campaigns/edit.html", page, status=status)
+
+
+def is_autosave(request: HttpRequest) -> bool:
+    return request.method == "POST" and "X-Autosave" in request.headers
+
+
+def told(request: HttpRequest, campaign: Campaign, form: forms.Form) -> HttpResponse:
+    """What a save that nobody pressed came to. Nothing is lost: the text stays on the page."""
+    if form.errors:
+        status = 409 if form.non_field_errors() else 400
+        every = [str(text) for texts in form.errors.values() for text in texts]
+        return JsonResponse({"detail": " ".join(every)}, status=status)
+    campaign.refresh_from_db(fields=["revision", "changed_at"])
+    at = timezone.localtime(campaign.changed_at)
+    return JsonResponse(
+        {"revision": campaign.revision, "saved": _("Saved %(at)s") % {"at": f"{at:%H:%M:%S}"}}
+    )
+
+
+def onward(request: HttpRequest, campaign: Campaign, tab: str) -> HttpResponse:
+    """Back to the tab, or to the one after it where “Save and continue” was pressed."""
+    keys = list(tabs_of(campaign))
+    following = keys[keys.index(tab) + 1 :] if "next" in request.POST else [tab]
+    if not following:
+        return redirect("campaigns:review", campaign.pk)
+    return redirect("campaigns:edit", campaign.pk, following[0])
+
+
+def frame(campaign: Campaign, actor: User, tab: str) -> dict[str, Any]:
+    """What every page of the editor shows around its form."""
+    return {**summary(campaign, actor), "tab": tab, "tabs": tabs_of(campaign)}
 
 
 def _save(request: HttpRequest, form: TabForm) -> bool:
@@ -112,20 +129,36 @@ def summary(campaign: Campaign, actor: User) -> dict[str, Any]:
 
 
 def reach_of(campaign: Campaign) -> dict[str, Any] | None:
-    """How many get it, and why the others do not. None without an audience that can be evaluated."""
+    """How many each channel reaches, and why the others get nothing over it.
+
+    None without an audience that can be evaluated. A channel that the engine cannot reach anybody over yet
+    is left out.
+    """
     if campaign.audience is None:
         return None
+    channels = dict.fromkeys(one.channel for one in campaign.actions.all())
     try:
-        counts = evaluate.reach(
-            evaluate.definition(campaign.audience),
-            workspace_id=campaign.workspace_id,
-            channel="email",
-            category=campaign.category,
-        )
+        frozen = evaluate.definition(campaign.audience)
+        found = {
+            channel: evaluate.reach(
+                frozen,
+                workspace_id=campaign.workspace_id,
+                channel=channel,
+                category=campaign.category,
+            )
+            for channel in channels
+        }
+        people = evaluate.count(frozen, campaign.workspace_id)
     except Invalid:
         return None
-    reasons = [(REASON_LABELS.get(code, code), people) for code, people in sorted(counts.items()) if code]
-    return {"people": sum(counts.values()), "reached": counts.get("", 0), "reasons": reasons}
+    first: dict[str, int] = next(iter(found.values()), {})
+    reasons = [(REASON_LABELS.get(code, code), count) for code, count in sorted(first.items()) if code]
+    return {
+        "people": people,
+        "reached": first.get("", 0),
+        "reasons": reasons,
+        "channels": [(KINDS[key].label, counts.get("", 0)) for key, counts in found.items()],
+    }
 
 
 def sample_people(campaign: Campaign, actor: User) -> list[Profile]:
@@ -139,45 +172,3 @@ def sample_people(campaign: Campaign, actor: User) -> list[Profile]:
     except Invalid:
         members = []
     return tests + [one for one in members if one not in tests]
-
-
-def _sample_context(content: Content) -> dict[str, Any]:
-    """Each `context.` name the message uses, filled with the name itself until a call brings the value."""
-    sample: dict[str, Any] = {}
-    for name in rendering.context_names(content):
-        inner = sample
-        *branches, leaf = name.split(".")[1:]
-        for branch in branches:
-            inner = inner.setdefault(branch, {})
-        inner[leaf] = f"[{leaf}]"
-    return sample
-
-
-@login_required
-@require_safe
-@xframe_options_sameorigin
-def preview(request: HttpRequest, pk: int) -> HttpResponse:
-    """The message as one person would get it, locked away from the application by its own policy."""
-    campaign = campaign_of(request, pk)
-    people = {str(one.pk): one for one in sample_people(campaign, actor_of(request))}
-    person = people.get(request.GET.get("profile", "")) or next(iter(people.values()), None)
-    action = campaign.actions.select_related("configuration")[0]
-    values = {
-        "profile": context.contexts([person.pk], campaign.workspace_id)[person.pk] if person else {},
-        "context": _sample_context(Content(**action.content)),
-        "unsubscribe_url": "#",
-        "preferences_url": "#",
-    }
-    page: dict[str, Any] = {"person": person}
-    try:
-        page["message"] = rendering.sample(
-            Content(**action.content),
-            context=values,
-            recipient=person.email or "" if person else "",
-            configuration=action.configuration or ChannelConfiguration(),
-        )
-    except (Invalid, RenderError) as error:
-        page["error"] = error.detail
-    response = render(request, "campaigns/preview.html", page)
-    response["Content-Security-Policy"] = PREVIEW_POLICY
-    return response

@@ -65,7 +65,7 @@ def _letters(campaign: Campaign) -> list[dict[str, Any]]:
     """Every content of every action, each with where its preview is."""
     found = []
     for action in campaign.actions.select_related("configuration"):
-        for at, content in enumerate(versions.contents_of(action)):
+        for at, content in enumerate(versions.contents_of(action, campaign)):
             place = {"action": action.position, **{key: content[key] for key in ("treatment", "language")}}
             found.append(
                 {

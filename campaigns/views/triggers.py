@@ -11,10 +11,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from campaigns import contents
 from campaigns.models import Campaign
 from campaigns.views.common import campaign_of
 from channels import rendering
-from channels.messages import Content
 from common.errors import NotFound
 
 LATEST = 20
@@ -33,8 +33,13 @@ def api(request: HttpRequest, pk: int) -> HttpResponse:
 
 def curl(campaign: Campaign) -> str:
     """A call that works once TOKEN is set, with every context variable the content uses."""
-    names = rendering.context_names(Content(**campaign.actions.all()[0].content))
-    context = {name.split(".")[1]: "…" for name in names}
+    used = [
+        name
+        for action in campaign.actions.all()
+        for kept in (action.content, *(one["content"] for one in action.variants))
+        for name in rendering.context_names(contents.content_of(kept), action.channel)
+    ]
+    context = {name.split(".")[1]: "…" for name in used}
     body = {
         "requestId": "a-new-id-for-each-call",
         "campaignId": str(campaign.pk),

@@ -51,11 +51,11 @@ def test_a_manager_drafts_and_an_approver_sends_it_all_by_page(where: Workspace)
     tabs: dict[str, dict[str, Any]] = {
         "properties": {
             "name": "Winter 冬季",
-            "tags": "winter, #vip",
-            "configuration": configuration.pk,
+            "tags": "winter, #vip, VIP",
             "on_uncertain": "resend",
         },
         "audience": {"audience": audience.pk},
+        "channels": {"configuration_0": configuration.pk},
         "content": builders.CONTENT,
         "schedule": {},
     }

@@ -1,0 +1,172 @@
+"""What is still wrong with the contents of a draft: every language and treatment of every action.
+
+Called by `validation.py`. A finding's `field` is the form field it belongs to; its message says in which
+message, language and treatment, where there are several.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from audiences import context
+from campaigns import contents, designs
+from campaigns.models import Action, Campaign
+from campaigns.tracking.links import EMPTY_LINK, IMAGE_WITHOUT_TEXT
+from campaigns.variants import offered, treatments
+from campaigns.versions import contents_of
+from channels import contents as parts
+from channels import rendering
+from channels.kinds import KINDS
+from channels.segments import segment
+from common.errors import Invalid, Problem
+
+HEAVY = 100 * 1024
+LONG_SMS = 10
+OURS = {"unsubscribe_url", "preferences_url"}
+
+
+@dataclass(frozen=True)
+class ContentFinding:
+    """`message` is whole; `where` names the content among several."""
+
+    code: str
+    is_error: bool
+    field: str
+    message: str
+    position: int = 0
+    treatment: str = ""
+    language: str = ""
+
+
+def findings(campaign: Campaign, actions: list[Action]) -> Iterator[ContentFinding]:
+    known = {f"profile.{name}" for name in context.names(campaign.workspace)} | OURS
+    for action in actions:
+        for one in contents_of(action, campaign):
+            place = (one["treatment"], one["language"])
+            for code, is_error, field, text in _of_content(campaign, action, one["content"], known):
+                where = _where(campaign, action, place, len(actions))
+                message = f"{where}: {text}" if where else text
+                yield ContentFinding(code, is_error, field, message, action.position, *place)
+        yield from _unwritten(campaign, action, len(actions))
+
+
+Found = tuple[str, bool, str, str]
+
+
+def _unwritten(campaign: Campaign, action: Action, count: int) -> Iterator[ContentFinding]:
+    """The completeness gate: each treatment in each language, or the language goes."""
+    written = {(one["treatment"], one["language"]) for one in contents_of(action, campaign)}
+    for treatment in treatments(campaign.experiment):
+        for language in ["", *offered(campaign.languages)[1:]]:
+            if (treatment, language) in written:
+                continue
+            where = _where(campaign, action, (treatment, language), count)
+            message = _("%(where)s: nothing is written yet. Write it, copy it, or take it away.")
+            yield ContentFinding(
+                "content_missing",
+                True,
+                "subject" if action.channel == "email" else "text",
+                message % {"where": where},
+                action.position,
+                treatment,
+                language,
+            )
+
+
+def _where(campaign: Campaign, action: Action, place: tuple[str, str], count: int) -> str:
+    treatment, language = place
+    named = []
+    if count > 1:
+        named.append(f"{KINDS[action.channel].label} {action.position + 1}")
+    if campaign.languages.get("default"):
+        named.append(language or campaign.languages["default"])
+    if len(campaign.experiment.get("treatments", [])) > 1:
+        named.append(treatment or "A")
+    return " · ".join(str(one) for one in named)
+
+
+def _of_content(campaign: Campaign, action: Action, kept: dict[str, Any], known: set[str]) -> Iterator[Found]:
+    frozen = contents.content_of(contents.frozen(kept, campaign.workspace))
+    if kept.get("mjml"):
+        try:
+            designs.compiled(kept["mjml"])
+        except Invalid as error:
+            yield from ((one.code, True, "mjml", one.detail) for one in error.problems)
+    missing = list(parts.missing(frozen, action.channel))
+    for one in missing:
+        yield _missing(one, action.channel)
+    try:
+        compiled = rendering.compile_content(frozen, action.channel)
+    except Invalid as error:
+        for one in error.problems:
+            yield one.code, True, _field(one.pointer), one.detail
+        return
+    if any(one.pointer in ("/html", "/text") for one in missing):
+        return
+    yield from _names(campaign, action.channel, compiled, known)
+    if action.channel == "email":
+        yield from _email(campaign, frozen, compiled)
+    if action.channel == "sms" and (count := segment(frozen.text).count) > LONG_SMS:
+        message = _("The text becomes %(count)s SMS for everybody who gets it.") % {"count": count}
+        yield "sms_long", False, "text", message
+
+
+def _missing(one: Problem, channel: str) -> Found:
+    """The codes and words that the API and the pages had for email all along."""
+    if channel == "email":
+        told = {
+            "/subject": ("subject_missing", _("Write a subject.")),
+            "/html": ("body_missing", _("Write the message.")),
+        }
+        if one.pointer in told:
+            code, message = told[one.pointer]
+            return code, True, _field(one.pointer), message
+    return one.code, True, _field(one.pointer), one.detail
+
+
+def _field(pointer: str) -> str:
+    steps = pointer.strip("/").split("/")
+    return f"extra-{steps[1]}" if steps[0] == "extra" and len(steps) > 1 else steps[0]
+
+
+def _names(
+    campaign: Campaign, channel: str, compiled: rendering.Compiled, known: set[str]
+) -> Iterator[Found]:
+    """Names nobody knows. A text version made from the HTML repeats its names, and not their faults."""
+    parts = ("subject", "preheader", "html", "text", "url", "image", "extra")
+    templates = {part: getattr(compiled, part) for part in parts}
+    seen: set[str] = set()
+    for field, template in templates.items():
+        for name in sorted(template.names) if template else []:
+            root = name.partition(".")[0]
+            if root == "context" and campaign.type == Campaign.Type.API_TRIGGERED:
+                continue
+            if ".".join(name.split(".")[:2]) in known or (
+                field == "text" and channel == "email" and name in seen
+            ):
+                continue
+            seen.add(name)
+            message = _("“%(name)s” is not a field.") % {"name": name}
+            if close := difflib.get_close_matches(name, known, n=1):
+                message += " " + _("Did you mean “%(close)s”?") % {"close": close[0]}
+            yield "unknown_name", True, field, message
+
+
+def _email(campaign: Campaign, content: Any, compiled: rendering.Compiled) -> Iterator[Found]:
+    if campaign.category == Campaign.Category.MARKETING and "unsubscribe_url" not in compiled.html.names:
+        message = _("Marketing needs a way out: link “{{ unsubscribe_url }}” in the message.")
+        yield "template_no_unsubscribe", True, "html", message
+    if not content.text.strip():
+        yield "text_empty", False, "text", _("There is no text version; one is made from the HTML.")
+    if len(content.html.encode()) > HEAVY:
+        message = _("The message is larger than 100 kB; some mail programs will cut it.")
+        yield "body_heavy", False, "html", message
+    if EMPTY_LINK.search(content.html):
+        yield "link_empty", False, "html", _("A link leads nowhere: its address is empty.")
+    if IMAGE_WITHOUT_TEXT.search(content.html):
+        yield "image_without_text", False, "html", _("A picture has no description for who cannot see it.")

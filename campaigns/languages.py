@@ -1,0 +1,38 @@
+"""How many people of a campaign's audience read what, and which of its languages each of them gets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from audiences import evaluate
+from campaigns.models import Campaign
+from campaigns.variants import canonical, language_for
+from common.errors import Invalid
+
+
+@dataclass(frozen=True)
+class Readers:
+    """People of one locale. `gets` is None where they get nothing; `is_own` where it is their language."""
+
+    locale: str
+    people: int
+    gets: str | None
+    is_own: bool
+
+
+def readers(campaign: Campaign) -> list[Readers]:
+    """The locales of the audience, the most people first; none where nothing was chosen to count."""
+    if campaign.audience is None or not campaign.languages.get("default"):
+        return []
+    try:
+        counted = evaluate.locales(evaluate.definition(campaign.audience), campaign.workspace_id)
+    except Invalid:
+        return []
+    return [_reader(campaign, locale, people) for locale, people in Counter(counted).most_common(30)]
+
+
+def _reader(campaign: Campaign, locale: str, people: int) -> Readers:
+    gets = language_for(campaign.languages, locale)
+    of = canonical(locale).split("-")[0]
+    return Readers(locale, people, gets, bool(gets) and canonical(str(gets)).split("-")[0] == of)

@@ -1,0 +1,310 @@
+"""The editor's pages about messages: over which channels, in which languages and treatments, saying what.
+
+A content's address names its action's position, its treatment and its language; without them it is the
+first one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST
+
+from campaigns import actions, drafts, transitions
+from campaigns.content_findings import findings
+from campaigns.contents import content_of
+from campaigns.forms.channels import ChannelsForm, channel_choices
+from campaigns.forms.content import ContentForm
+from campaigns.forms.draft import sample_fields
+from campaigns.forms.variants import VariantsForm, language_name
+from campaigns.languages import readers
+from campaigns.models import Action, Campaign, Status
+from campaigns.tracking.links import addresses
+from campaigns.variants import offered, treatments
+from campaigns.views.common import actor_of, campaign_of
+from campaigns.views.editor import frame, is_autosave, onward, sample_people, told
+from channels import rendering
+from channels.contents import SHAPES
+from channels.kinds import KINDS
+from common.errors import CarillonError, Invalid
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which content a page is about."""
+
+    action: Action
+    treatment: str
+    language: str
+
+    @property
+    def query(self) -> str:
+        named = {"action": self.action.position, "treatment": self.treatment, "language": self.language}
+        return urlencode({key: value for key, value in named.items() if value not in ("", 0)})
+
+
+def place_of(request: HttpRequest, campaign: Campaign) -> Place:
+    """Raises NotFound for a message, treatment or language the campaign does not have."""
+    asked = request.GET
+    number = asked.get("action", "0")
+    position = int(number) if number.isascii() and number.isdigit() and len(number) < 4 else 999
+    action = actions.at(campaign, position)
+    place = Place(action, asked.get("treatment", "")[:10], asked.get("language", "")[:35])
+    actions.is_offered(campaign, place.treatment, place.language)
+    return place
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    campaign = campaign_of(request, pk, transitions.MANAGE)
+    if campaign.status != Status.DRAFT and request.method != "POST":
+        return redirect("campaigns:review", pk)
+    place = place_of(request, campaign)
+    kept = actions.kept_of(place.action, place.treatment, place.language)
+    form = ContentForm(request.POST or None, action=place.action, kept=kept)
+    is_saved = request.method == "POST" and form.is_valid() and _save(request, form, place)
+    if is_autosave(request):
+        return told(request, campaign, form)
+    if is_saved:
+        messages.success(request, _("Saved."))
+        if "next" in request.POST:
+            return onward(request, campaign, "content")
+        return redirect(f"{reverse('campaigns:content', args=[pk])}?{place.query}")
+    page = {
+        **frame(campaign, actor_of(request), "content"),
+        "form": form,
+        **_around(request, campaign, place),
+    }
+    status = 200 if request.method != "POST" else 409 if form.non_field_errors() else 400
+    return render(request, "campaigns/content.html", page, status=status)
+
+
+def _save(request: HttpRequest, form: ContentForm, place: Place) -> bool:
+    try:
+        actions.write(
+            place.action.campaign,
+            place.action.position,
+            form.written(),
+            treatment=place.treatment,
+            language=place.language,
+            revision=form.cleaned_data["revision"],
+            actor=actor_of(request),
+            now=timezone.now(),
+        )
+    except CarillonError as error:
+        form.add_error(None, error.detail)
+        return False
+    return True
+
+
+def _around(request: HttpRequest, campaign: Campaign, place: Place) -> dict[str, Any]:
+    """What stands around one content: its neighbours, its findings, whom it is for."""
+    every = list(campaign.actions.select_related("configuration"))
+    faults = list(findings(campaign, every))
+    mine = (place.action.position, place.treatment, place.language)
+    kept = actions.kept_of(place.action, place.treatment, place.language)
+    views = ["design", "code", "text", "preview"] if place.action.channel == "email" else ["write", "preview"]
+    view = request.GET.get("view", "")
+    return {
+        "place": place,
+        "view": view
+        if view in views
+        else ("design" if kept.get("mjml") or not kept.get("html") else "code")
+        if len(views) == 4
+        else views[0],
+        "views": views,
+        "all_actions": [
+            (one, KINDS[one.channel].label, _count(faults, position=one.position)) for one in every
+        ],
+        "languages": _languages(campaign, place, faults),
+        "treatments": _treatments(campaign, place),
+        "here": [one for one in faults if (one.position, one.treatment, one.language) == mine],
+        "fields": sample_fields(campaign.workspace),
+        "context_names": rendering.context_names(content_of(kept), place.action.channel),
+        "people": sample_people(campaign, actor_of(request)),
+        "links": [(url, kept.get("links", {}).get(url, {})) for url in addresses(str(kept.get("html", "")))],
+        "shape": SHAPES[place.action.channel],
+        "kind": KINDS[place.action.channel].label,
+        "readers": readers(campaign),
+    }
+
+
+def _count(faults: list[Any], **named: Any) -> int:
+    return sum(
+        one.is_error and all(getattr(one, key) == value for key, value in named.items()) for one in faults
+    )
+
+
+def _languages(campaign: Campaign, place: Place, faults: list[Any]) -> list[dict[str, Any]]:
+    found = []
+    for code in offered(campaign.languages):
+        key = "" if code == campaign.languages["default"] else code
+        errors = _count(faults, position=place.action.position, language=key)
+        query = Place(place.action, place.treatment, key).query
+        here = key == place.language
+        found.append(
+            {"name": language_name(code), "errors": errors, "query": query, "here": here, "code": code}
+        )
+    return found
+
+
+def _treatments(campaign: Campaign, place: Place) -> list[dict[str, Any]]:
+    named = campaign.experiment.get("treatments", [])
+    keys = treatments(campaign.experiment)
+    return [
+        {
+            "title": one["title"],
+            "percent": one["percent"],
+            "query": Place(place.action, key, place.language).query,
+            "here": key == place.treatment,
+        }
+        for key, one in zip(keys, named, strict=False)
+    ]
+
+
+@login_required
+@require_POST
+def copy(request: HttpRequest, pk: int) -> HttpResponse:
+    """The content into every language and treatment that is empty."""
+    campaign = campaign_of(request, pk, transitions.MANAGE)
+    place = place_of(request, campaign)
+    try:
+        copied = actions.copy_to_all(
+            campaign,
+            place.action.position,
+            treatment=place.treatment,
+            language=place.language,
+            revision=_revision(request),
+            actor=actor_of(request),
+            now=timezone.now(),
+        )
+        told = ngettext("Copied to %(count)s other.", "Copied to %(count)s others.", copied)
+        messages.success(request, told % {"count": copied})
+    except CarillonError as error:
+        messages.error(request, error.detail)
+    return redirect(f"{reverse('campaigns:content', args=[pk])}?{place.query}")
+
+
+@login_required
+@require_POST
+def links(request: HttpRequest, pk: int) -> HttpResponse:
+    """Which links of a content are counted, and what they are called."""
+    campaign = campaign_of(request, pk, transitions.MANAGE)
+    place = place_of(request, campaign)
+    kept = actions.kept_of(place.action, place.treatment, place.language)
+    said = {
+        url: {
+            "label": request.POST.get(f"label_{number}", "").replace("\0", "").strip()[:200],
+            "is_untracked": f"tracked_{number}" not in request.POST,
+        }
+        for number, url in enumerate(addresses(str(kept.get("html", ""))))
+    }
+    try:
+        actions.write(
+            campaign,
+            place.action.position,
+            {"links": said},
+            treatment=place.treatment,
+            language=place.language,
+            revision=_revision(request),
+            actor=actor_of(request),
+            now=timezone.now(),
+        )
+        messages.success(request, _("Saved."))
+    except CarillonError as error:
+        messages.error(request, error.detail)
+    return redirect(f"{reverse('campaigns:content', args=[pk])}?{place.query}")
+
+
+def _revision(request: HttpRequest) -> int:
+    given = request.POST.get("revision", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def channels(request: HttpRequest, pk: int) -> HttpResponse:
+    """The messages of the campaign: which channel, which configuration, in which order."""
+    campaign = campaign_of(request, pk, transitions.MANAGE)
+    if campaign.status != Status.DRAFT and request.method != "POST":
+        return redirect("campaigns:review", pk)
+    every = list(campaign.actions.select_related("configuration"))
+    form = ChannelsForm(request.POST or None, campaign=campaign, actions=every)
+    if request.method == "POST" and form.is_valid() and _arrange(request, form):
+        if "add" in request.POST or "remove" in request.POST or "up" in request.POST:
+            return redirect("campaigns:edit", pk, "channels")
+        messages.success(request, _("Saved."))
+        return onward(request, campaign, "channels")
+    choices = channel_choices()
+    page = {**frame(campaign, actor_of(request), "channels"), "form": form, "choices": choices}
+    status = 200 if request.method != "POST" else 409 if form.non_field_errors() else 400
+    return render(request, "campaigns/channels.html", page, status=status)
+
+
+def _arrange(request: HttpRequest, form: ChannelsForm) -> bool:
+    """One press does one thing. What was chosen beside it is saved first, so that nothing is lost."""
+    campaign, actor, now = form.campaign, actor_of(request), timezone.now()
+    reach = form.cleaned_data["reach"] or campaign.reach
+    revision = form.cleaned_data["revision"]
+    try:
+        saved = actions.configure(
+            campaign, form.chosen(), revision=revision, actor=actor, now=now, reach=reach
+        )
+        by: dict[str, Any] = {"revision": saved.revision, "actor": actor, "now": now}
+        if "add" in request.POST:
+            actions.add(saved, request.POST.get("channel", ""), **by)
+        elif "remove" in request.POST:
+            actions.remove(saved, _position(request.POST["remove"]), **by)
+        elif "up" in request.POST:
+            actions.move_up(saved, _position(request.POST["up"]), **by)
+    except Invalid as error:
+        for problem in error.problems:
+            form.add_error(problem.pointer if problem.pointer in form.fields else None, problem.detail)
+        return False
+    except CarillonError as error:
+        form.add_error(None, error.detail)
+        return False
+    return True
+
+
+def _position(given: str) -> int:
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 4 else 999
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def variants(request: HttpRequest, pk: int) -> HttpResponse:
+    """Languages and treatments."""
+    campaign = campaign_of(request, pk, transitions.MANAGE)
+    if campaign.status != Status.DRAFT and request.method != "POST":
+        return redirect("campaigns:review", pk)
+    form = VariantsForm(request.POST or None, campaign=campaign)
+    if request.method == "POST" and form.is_valid():
+        try:
+            drafts.save(
+                campaign,
+                revision=form.cleaned_data["revision"],
+                actor=actor_of(request),
+                now=timezone.now(),
+                languages=form.languages(),
+                experiment=form.experiment(),
+            )
+        except CarillonError as error:
+            form.add_error(None, error.detail)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("campaigns:content", pk)
+    page = {**frame(campaign, actor_of(request), "content"), "form": form, "readers": readers(campaign)}
+    status = 200 if request.method != "POST" else 409 if form.non_field_errors() else 400
+    return render(request, "campaigns/variants.html", page, status=status)

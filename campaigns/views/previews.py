@@ -1,0 +1,83 @@
+"""A message as one person would get it, locked away from the application by its own policy."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.http import require_safe
+
+from campaigns import actions, samples
+from campaigns.views.common import actor_of, campaign_of
+from campaigns.views.contents import place_of
+from campaigns.views.editor import sample_people
+from channels.messages import Rendered
+from channels.sandbox import RenderError
+from channels.segments import segment
+from common.errors import Invalid, Problem
+from common.text import is_storable
+
+PREVIEW_POLICY = (
+    "sandbox; default-src 'none'; img-src 'self' data: https:; style-src 'unsafe-inline'; "
+    "frame-ancestors 'self'"
+)
+PREFERS_DARK = re.compile(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)", re.IGNORECASE)
+
+
+@login_required
+@require_safe
+@xframe_options_sameorigin
+def preview(request: HttpRequest, pk: int) -> HttpResponse:
+    """`?profile=` one of the sample people, `?sample=` a row of values in JSON, `?dark=1` as at night."""
+    campaign = campaign_of(request, pk)
+    place = place_of(request, campaign)
+    people = {str(one.pk): one for one in sample_people(campaign, actor_of(request))}
+    person = people.get(request.GET.get("profile", "")) or next(iter(people.values()), None)
+    page: dict[str, Any] = {"person": person, "channel": place.action.channel}
+    try:
+        message = samples.rendered(
+            place.action,
+            actions.kept_of(place.action, place.treatment, place.language),
+            person=person,
+            sample=_sample(request),
+            workspace=campaign.workspace,
+        )
+        page |= {"message": message, **_look(message, place.action.channel, bool(request.GET.get("dark")))}
+    except (Invalid, RenderError) as error:
+        page["error"] = error.detail
+    response = render(request, "campaigns/preview.html", page)
+    response["Content-Security-Policy"] = PREVIEW_POLICY
+    return response
+
+
+def _sample(request: HttpRequest) -> dict[str, Any]:
+    text = request.GET.get("sample", "").strip()
+    if not text:
+        return {}
+    try:
+        found = json.loads(text[: samples.MAX_SAMPLE])
+    except (ValueError, RecursionError) as error:
+        detail = _("The sample is not JSON: %(error)s") % {"error": str(error)[:120]}
+        raise Invalid(Problem("bad_sample", detail, "sample")) from error
+    if not isinstance(found, dict) or not is_storable(found):
+        raise Invalid(Problem("bad_sample", _("The sample must be a JSON object."), "sample"))
+    return found
+
+
+def _look(message: Rendered, channel: str, is_dark: bool) -> dict[str, Any]:
+    look: dict[str, Any] = {"is_dark": is_dark, "html": message.html}
+    if is_dark and channel == "email":
+        # Who wrote rules for the night sees those; else it is turned around, as some mail programs do it.
+        look["html"] = PREFERS_DARK.sub("(min-width: 0)", message.html)
+        look["is_inverted"] = look["html"] == message.html
+    if channel == "sms":
+        look["segments"] = segment(message.text)
+    if channel in ("line", "whatsapp", "webhook", "direct_mail"):
+        look["as_json"] = json.dumps(message.extra, ensure_ascii=False, indent=2) if message.extra else ""
+    return look

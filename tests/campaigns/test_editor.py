@@ -1,0 +1,269 @@
+"""Several messages, languages and treatments in one draft, by its pages: what is kept, told and refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from audiences.models import Profile
+from campaigns import contents, designs, validation, versions
+from campaigns.models import Campaign
+from common.errors import Invalid
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+DESIGN = (
+    "<mjml><mj-body><mj-raw>{% if profile.name < 'M' %}</mj-raw><mj-section><mj-column>"
+    "<mj-text>Hi {{ profile.name }}<br>&nbsp;</mj-text>"
+    '<mj-button href="{{ unsubscribe_url }}">Leave</mj-button></mj-column></mj-section>'
+    "<mj-raw>{% endif %}</mj-raw></mj-body></mjml>"
+)
+
+
+@pytest.fixture
+def campaign() -> Campaign:
+    where = builders.workspace()
+    for locale, people in (("zh-TW", 3), ("en", 2), ("zh-CN", 1)):
+        for n in range(people):
+            Profile.objects.create(workspace=where, email=f"{locale}{n}@example.com", locale=locale)
+    return builders.draft(where, builders.person(where, "manager"))
+
+
+@pytest.fixture
+def manager(campaign: Campaign) -> Client:
+    client = Client()
+    client.force_login(builders.User.objects.get(name="Manager"))
+    return client
+
+
+def post(client: Client, campaign: Campaign, tail: str, **form: Any) -> Any:
+    campaign.refresh_from_db()
+    revision = form.pop("revision", campaign.revision)
+    return client.post(f"/campaigns/{campaign.pk}/edit/{tail}", {"revision": revision, **form})
+
+
+def told(campaign: Campaign) -> set[str]:
+    return {one.code for one in validation.validate(Campaign.objects.get(pk=campaign.pk), now=timezone.now())}
+
+
+def test_a_campaign_goes_over_several_channels_each_with_its_own_words(
+    campaign: Campaign, manager: Client
+) -> None:
+    chosen = str(campaign.actions.get().configuration_id)
+    answer = post(manager, campaign, "channels/", configuration_0=chosen, add="1", channel="sms")
+    assert answer.status_code == 302
+    post(manager, campaign, "channels/", configuration_0=chosen, add="1", channel="push")
+    sms = builders.configuration(campaign.workspace, name="SMS", channel="sms")
+    mixed = {"configuration_0": chosen, "configuration_1": str(sms.pk), "reach": "first"}
+    assert post(manager, campaign, "channels/", **mixed).status_code == 302
+    assert post(manager, campaign, "content/?action=1", text="哈囉 {{ profile.name }}").status_code == 302
+    post(
+        manager,
+        campaign,
+        "content/?action=2",
+        subject="Hi",
+        text="x",
+        **{"extra-buttons": "Go | https://a.example"},
+    )
+    frozen = versions.definition(Campaign.objects.get(pk=campaign.pk))
+    assert [one["channel"] for one in frozen["actions"]] == ["email", "sms", "push"]
+    assert frozen["reach"] == "first"
+    assert frozen["actions"][1]["configuration"] == sms.pk
+    assert frozen["actions"][1]["contents"][0]["content"] == {"text": "哈囉 {{ profile.name }}"}
+    buttons = frozen["actions"][2]["contents"][0]["content"]["extra"]["buttons"]
+    assert buttons == [{"label": "Go", "url": "https://a.example"}]
+    page = manager.get(f"/campaigns/{campaign.pk}/preview/?action=1").content.decode()
+    assert "哈囉" in page and "UCS-2" in page
+
+
+def test_messages_are_ordered_and_removed_but_never_the_last(campaign: Campaign, manager: Client) -> None:
+    post(manager, campaign, "channels/", add="1", channel="sms")
+    post(manager, campaign, "channels/", up="1")
+    kept = [(one.position, one.channel) for one in campaign.actions.all()]
+    assert kept == [(0, "sms"), (1, "email")]
+    assert campaign.actions.get(channel="email").content["subject"] == builders.CONTENT["subject"]
+    post(manager, campaign, "channels/", remove="0")
+    assert [(one.position, one.channel) for one in campaign.actions.all()] == [(0, "email")]
+    answer = post(manager, campaign, "channels/", remove="0")
+    assert answer.status_code in (400, 409) and "needs a message" in answer.content.decode()
+    assert post(manager, campaign, "channels/", add="1", channel="fax").status_code in (400, 409)
+    assert post(manager, campaign, "channels/", remove="7").status_code in (400, 409)
+    assert campaign.actions.count() == 1
+
+
+def test_a_configuration_of_another_workspace_or_channel_is_not_taken(
+    campaign: Campaign, manager: Client
+) -> None:
+    foreign = builders.configuration(builders.workspace("other"), name="Theirs")
+    other = builders.configuration(campaign.workspace, name="SMS", channel="sms")
+    for chosen in (foreign, other):
+        answer = post(manager, campaign, "channels/", configuration_0=str(chosen.pk))
+        assert answer.status_code == 400
+        assert campaign.actions.get().configuration_id not in (foreign.pk, other.pk)
+
+
+def languages(**more: Any) -> dict[str, Any]:
+    return {"default": "en", "others": ["zh-Hant"], "when_missing": "default", **more}
+
+
+def test_each_language_must_be_written_and_the_page_says_who_reads_what(
+    campaign: Campaign, manager: Client
+) -> None:
+    assert post(manager, campaign, "content/languages/", **languages()).status_code == 302
+    assert "content_missing" in told(campaign)
+    page = manager.get(f"/campaigns/{campaign.pk}/edit/content/languages/").content.decode()
+    rows = [" ".join(row.split()) for row in page.split("<tr>")]
+    assert any("zh-TW" in row and ">3<" in row and "<td>zh-Hant" in row for row in rows)
+    assert any("zh-CN" in row and "<td>en <span" in row for row in rows)  # never Traditional by accident
+    campaign.refresh_from_db()
+    copied = manager.post(f"/campaigns/{campaign.pk}/edit/content/copy/", {"revision": campaign.revision})
+    assert copied.status_code == 302
+    assert "content_missing" not in told(campaign)
+    post(manager, campaign, "content/?language=zh-Hant", subject="冬季新品")
+    frozen = versions.definition(Campaign.objects.get(pk=campaign.pk))
+    written = {one["language"]: one["content"]["subject"] for one in frozen["actions"][0]["contents"]}
+    assert written == {"": builders.CONTENT["subject"], "zh-Hant": "冬季新品"}
+    post(manager, campaign, "content/languages/", default="")
+    frozen = versions.definition(Campaign.objects.get(pk=campaign.pk))
+    assert len(frozen["actions"][0]["contents"]) == 1  # kept in the draft, and not sent
+    assert manager.get(f"/campaigns/{campaign.pk}/edit/content/?language=zh-Hant").status_code == 404
+
+
+def test_treatments_have_shares_names_and_a_salt_that_stays(campaign: Campaign, manager: Client) -> None:
+    shares = {"title_A": "Long", "percent_A": "50", "title_B": "Short", "percent_B": "50", "holdout": "10"}
+    assert post(manager, campaign, "content/languages/", **shares).status_code == 302
+    salt = Campaign.objects.get(pk=campaign.pk).experiment["salt"]
+    assert post(manager, campaign, "content/?treatment=B", subject="B", html=builders.HTML).status_code == 302
+    post(manager, campaign, "content/languages/", **{**shares, "holdout": "5"})
+    kept = Campaign.objects.get(pk=campaign.pk).experiment
+    assert (kept["salt"], kept["holdout"], kept["metric"]) == (salt, 5, "click")
+    assert "B" in manager.get(f"/campaigns/{campaign.pk}/preview/?treatment=B").content.decode()
+    assert manager.get(f"/campaigns/{campaign.pk}/preview/?treatment=Z").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ({"percent_A": "50", "percent_B": "40"}, "make it 100"),
+        ({"percent_A": "100"}, "needs two treatments"),
+        ({"percent_A": "50", "percent_C": "50"}, "without a gap"),
+        ({"percent_A": "50", "percent_B": "50", "mode": "winner"}, "how many try"),
+        ({"holdout": "99"}, "less than or equal to 50"),
+        ({"percent_A": "50", "percent_B": "50", "metric": "event"}, "Name the event"),
+        ({"others": ["zh-Hant"]}, "Choose the first language"),
+        ({"default": "xx"}, "xx"),
+        ({"percent_A": "NaN", "percent_B": "1e999"}, "number"),
+    ],
+)
+def test_what_cannot_be_split_is_told_beside_its_field(
+    campaign: Campaign, manager: Client, form: dict[str, Any], says: str
+) -> None:
+    answer = post(manager, campaign, "content/languages/", **form)
+    assert answer.status_code == 400 and says in answer.content.decode()
+    assert Campaign.objects.get(pk=campaign.pk).experiment == {}
+
+
+def test_a_design_becomes_html_with_every_tag_in_its_place(campaign: Campaign, manager: Client) -> None:
+    assert post(manager, campaign, "content/", mjml=DESIGN, subject="Hi").status_code == 302
+    kept = campaign.actions.get().content
+    assert kept["mjml"] == DESIGN
+    assert kept["html"].index("{% if profile.name < 'M' %}") < kept["html"].index("Hi {{ profile.name }}")
+    assert 'href="{{ unsubscribe_url }}"' in kept["html"]
+    frozen = versions.definition(campaign)["actions"][0]["contents"][0]["content"]
+    assert "mjml" not in frozen and frozen["html"] == kept["html"]
+    assert not [one for one in validation.validate(campaign, now=timezone.now()) if one.is_error]
+
+
+@pytest.mark.parametrize(
+    ("design", "code"),
+    [
+        ("<p>no design</p>", "design_syntax"),
+        ("<mjml><mj-body><mj-secton></mj-secton></mj-body></mjml>", "design_unknown_element"),
+        ("<mjml><mj-body><mj-section></mj-body></mjml>", "design_syntax"),
+        (
+            '<mjml><mj-body><mj-section data-x="{{ profile.name }}"></mj-section></mj-body></mjml>',
+            "design_tag_lost",
+        ),
+        ("<mjml>" + "<mj-wrapper>" * 3000 + "</mjml>", "design_syntax"),
+        ("<mjml>" + "x" * 500_001 + "</mjml>", "design_too_large"),
+    ],
+)
+def test_a_design_that_would_lose_something_is_a_finding_and_stays_as_it_was_written(
+    campaign: Campaign, manager: Client, design: str, code: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        designs.compiled(design)
+    assert refused.value.code == code
+    if len(design) <= 500_000:
+        assert post(manager, campaign, "content/", mjml=design).status_code == 302
+        assert campaign.actions.get().content["mjml"] == design
+        assert code in told(campaign)
+
+
+def test_a_link_that_is_not_counted_keeps_its_address(campaign: Campaign, manager: Client) -> None:
+    address = f"/campaigns/{campaign.pk}/edit/content/links/"
+    campaign.refresh_from_db()
+    manager.post(address, {"revision": campaign.revision, "label_0": "Shop"})
+    frozen = versions.definition(campaign)
+    assert versions.links_of(frozen["actions"][0]) == []
+    assert "data-untracked" in frozen["actions"][0]["contents"][0]["content"]["html"]
+    campaign.refresh_from_db()
+    manager.post(address, {"revision": campaign.revision, "label_0": "Shop", "tracked_0": "on"})
+    campaign.refresh_from_db()
+    version = versions.freeze(campaign, actor=builders.User.objects.get(name="Manager"), now=builders.NOW)
+    assert [(one.url, one.label) for one in version.links.all()] == [
+        ("https://shop.example/a?x=1&y=2", "Shop")
+    ]
+
+
+def test_autosave_answers_with_the_next_revision_and_tells_the_slower_one(
+    campaign: Campaign, manager: Client
+) -> None:
+    address, old = f"/campaigns/{campaign.pk}/edit/content/", campaign.revision
+    headers = {"X-Autosave": "1"}
+    first = manager.post(address, {"revision": old, "subject": "One"}, headers=headers)
+    assert (first.status_code, first.json()["revision"]) == (200, old + 1)
+    late = manager.post(address, {"revision": old, "subject": "Two"}, headers=headers)
+    assert late.status_code == 409 and "Manager saved it" in late.json()["detail"]
+    bad = manager.post(address, {"revision": old + 1, "subject": "a\nb"}, headers=headers)
+    assert bad.status_code == 400 and "line break" in bad.json()["detail"]
+    kept = campaign.actions.get().content
+    assert (kept["subject"], kept["html"]) == ("One", builders.HTML)
+
+
+@pytest.mark.parametrize("query", ["action=9", "action=-1", "action=1e3", "language=xx", "treatment=%00"])
+def test_a_content_that_is_not_there_is_not_found(campaign: Campaign, manager: Client, query: str) -> None:
+    for page in ("edit/content/", "preview/"):
+        assert manager.get(f"/campaigns/{campaign.pk}/{page}?{query}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "sample", ["{", "[]", '{"profile": []}', "[" * 5000, '{"profile": {"name": "\\ud800"}}', "1e999"]
+)
+def test_a_strange_sample_is_told_inside_the_frame(campaign: Campaign, manager: Client, sample: str) -> None:
+    answer = manager.get(f"/campaigns/{campaign.pk}/preview/", {"sample": sample})
+    assert answer.status_code == 200
+
+
+def test_exclusions_and_a_folder_are_saved_and_nothing_foreign_is(
+    campaign: Campaign, manager: Client
+) -> None:
+    other = builders.audience(campaign.workspace, name="Staff")
+    foreign = builders.audience(builders.workspace("other"))
+    chosen = {"audience": str(campaign.audience_id), "exclusions": [str(other.pk)]}
+    assert post(manager, campaign, "audience/", **chosen).status_code == 302
+    assert [one.pk for one in campaign.exclusions.all()] == [other.pk]
+    assert len(versions.definition(campaign)["exclusions"]) == 1
+    assert (
+        post(manager, campaign, "audience/", **{**chosen, "exclusions": [str(foreign.pk)]}).status_code == 400
+    )
+    assert [one.pk for one in campaign.exclusions.all()] == [other.pk]
+
+
+def test_only_the_parts_of_a_message_are_frozen() -> None:
+    where = builders.workspace("w")
+    frozen = contents.frozen({"subject": "s", "links": {"x": {}}, "mjml": "", "text": ""}, where)
+    assert frozen == {"subject": "s", "text": ""}
