@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import may
 from accounts.models import User
-from audiences import evaluate, reachability
+from audiences import evaluate
 from audiences.models import Profile
 from campaigns import access, drafts, transitions, validation
 from campaigns.forms.draft import FORMS, tabs_of
@@ -131,8 +131,7 @@ def summary(campaign: Campaign, actor: User) -> dict[str, Any]:
 def reach_of(campaign: Campaign) -> dict[str, Any] | None:
     """How many each channel reaches, and why the others get nothing over it.
 
-    None without an audience that can be evaluated. A channel that the engine cannot reach anybody over yet
-    is left out.
+    None without an audience that can be evaluated.
     """
     if campaign.audience is None:
         return None
