@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from campaigns.models import Event, Message, Outcome
 from campaigns.reports import story
 from campaigns.views.common import run_of
-from campaigns.views.editor import PREVIEW_POLICY
+from campaigns.views.previews import PREVIEW_POLICY
 from channels.sandbox import RenderError
 from common.errors import Invalid, NotFound
 
