@@ -3,24 +3,16 @@
 from django.urls import include, path
 
 from campaigns.views import (
-from campaigns.views import (
     contents,
-)
     editor,
     home,
     lists,
     messages,
-<<<<<<< HEAD
-    review,
-    runs,
-    schedule,
-    seeds,
-=======
     previews,
     review,
     runs,
     schedule,
->>>>>>> 5b32802 (Write a campaign over several channels, languages and treatments, each content with its own page)
+    seeds,
     triggers,
     versions,
 )
