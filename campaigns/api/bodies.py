@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from campaigns.delivery.triggered import MOST_RECIPIENTS, Recipient
@@ -14,6 +17,7 @@ from channels.kinds import clean_email, clean_phone, clean_push_token
 from common.errors import Invalid, Problem
 
 MOST_CONTEXT = 200 * 1024
+TO_AUDIENCE = {"requestId", "campaignId", "audience", "context", "schedule"}
 BODY = {"requestId", "campaignId", "recipients"}
 RECIPIENT = {"type", "userId", "namespace", "channelData", "profile", "context"}
 RECIPIENT |= {
@@ -98,12 +102,7 @@ class Unitary:
         if given.get("type") not in self.types:
             detail = _("“type” must be %(types)s here.") % {"types": _(" or ").join(self.types)}
             self._fault("bad_type", detail, f"{pointer}/type")
-        context = self._mapping(given, "context", pointer)
-        if len(json.dumps(context, ensure_ascii=False).encode()) > MOST_CONTEXT:
-            self._fault("context_too_large", _("The context is larger than 200 KB."), f"{pointer}/context")
-        if "system" in context:
-            detail = _("“context.system” is reserved.")
-            self._fault("reserved_name", detail, f"{pointer}/context/system")
+        context = self._context(given, pointer)
         namespace = self._text(given, "namespace", pointer, 63)
         user_id = self._text(given, "userId", pointer, 500)
         channel_data = self._mapping(given, "channelData", pointer)
@@ -114,6 +113,15 @@ class Unitary:
             profile=self._mapping(given, "profile", pointer),
             context=context,
         )
+
+    def _context(self, given: dict[str, Any], pointer: str) -> dict[str, Any]:
+        context = self._mapping(given, "context", pointer)
+        if len(json.dumps(context, ensure_ascii=False).encode()) > MOST_CONTEXT:
+            self._fault("context_too_large", _("The context is larger than 200 KB."), f"{pointer}/context")
+        if "system" in context:
+            detail = _("“context.system” is reserved.")
+            self._fault("reserved_name", detail, f"{pointer}/context/system")
+        return context
 
     def _mapping(self, given: dict[str, Any], key: str, pointer: str) -> dict[str, Any]:
         value = given.get(key, {})
@@ -167,6 +175,54 @@ class HighThroughput(Unitary):
             return found
         address = self._cleaned({"userId": found.user_id}, "userId", clean, pointer)
         return replace(found, addresses={**found.addresses, **dict.fromkeys(channels, address)})
+
+
+class ToAudience(Unitary):
+    """A call to an audience: `campaign_id`, `request_id` (may be empty), `audience_id`, `context`,
+    `execute_at`.
+    """
+
+    def __init__(self, body: Any) -> None:
+        self.problems = []
+        if not isinstance(body, dict):
+            raise Invalid(Problem("not_an_object", _("The body must be a JSON object."), ""))
+        _storable(body)
+        self._known_keys(body, TO_AUDIENCE, "")
+        self.request_id = self._text(body, "requestId", "", 255) if "requestId" in body else ""
+        self.campaign_id = self._campaign_id(body)
+        self.audience_id = self._audience_id(body)
+        self.context = self._context(body, "")
+        self.execute_at = self._execute_at(body)
+        if self.problems:
+            raise Invalid(self.problems)
+
+    def _audience_id(self, body: dict[str, Any]) -> int | None:
+        if "audience" not in body:
+            return None
+        given = self._mapping(body, "audience", "")
+        self._known_keys(given, {"id"}, "/audience")
+        value = str(given.get("id"))
+        if value.isascii() and value.isdigit() and len(value) < 19:
+            return int(value)
+        self._fault("bad_audience_id", _("“id” must be the id of an audience."), "/audience/id")
+        return None
+
+    def _execute_at(self, body: dict[str, Any]) -> datetime | None:
+        given = self._mapping(body, "schedule", "")
+        self._known_keys(given, {"executeAt"}, "/schedule")
+        if not given:
+            return None
+        value = given.get("executeAt")
+        try:
+            found = parse_datetime(value) if isinstance(value, str) else None
+        except ValueError:
+            found = None
+        if found is not None and found.tzinfo is not None:
+            with suppress(OverflowError):
+                return found.astimezone(UTC)
+        detail = _("Give a time with its offset, like 2026-12-01T09:00:00+08:00.")
+        self._fault("bad_execute_at", detail, "/schedule/executeAt")
+        return None
 
 
 def _storable(body: Any) -> None:

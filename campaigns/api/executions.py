@@ -6,6 +6,7 @@ They are plain views on the hot path: REST framework describes them, and answers
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
@@ -13,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,12 +23,13 @@ from rest_framework.views import APIView
 
 from accounts.callers import credential_of
 from accounts.models import ApiCredential
+from audiences.access import audience_for
 from campaigns import access
 from campaigns.api import bodies
-from campaigns.api.shapes import ExecutionShape, HealthShape, UnitaryShape
-from campaigns.delivery import triggered
+from campaigns.api.shapes import ExecutionShape, HealthShape, ScheduleShape, ToAudienceShape, UnitaryShape
+from campaigns.delivery import audiencecalls, triggered
 from campaigns.delivery.triggered import Call
-from campaigns.models import Execution
+from campaigns.models import Execution, Run
 from common.errors import CarillonError, Invalid, NotSignedIn, Problem
 
 KEY = OpenApiParameter(
@@ -115,6 +117,30 @@ class HighThroughput(Door):
         return self.accept(request, credential, bodies.HighThroughput)
 
 
+class ToAudience(Door):
+    """`POST /ajo/im/executions/audience`: a campaign to its audience, or the one named, now or at a time."""
+
+    kind = Execution.Kind.AUDIENCE
+
+    @extend_schema(
+        operation_id="send_to_audience",
+        parameters=[KEY],
+        request=ToAudienceShape,
+        responses={202: PolymorphicProxySerializer("AudienceAnswer", [ExecutionShape, ScheduleShape], None)},
+    )
+    def post(self, request: HttpRequest, credential: ApiCredential) -> dict[str, object]:
+        given = _json(request)
+        body = bodies.ToAudience(given)
+        campaign = access.campaign_for(credential, body.campaign_id)
+        call = self.call(request, given, body.request_id or str(uuid.uuid4()), credential)
+        chosen = audience_for(credential, body.audience_id) if body.audience_id is not None else None
+        order = audiencecalls.Order(chosen, body.context, body.execute_at)
+        accepted = audiencecalls.accept(campaign, order, call)
+        if body.execute_at is not None:
+            return as_schedule(accepted.execution)
+        return as_answer(accepted.execution, is_repeat=accepted.is_repeat)
+
+
 def _json(request: HttpRequest) -> Any:
     if request.content_type != "application/json":
         raise exceptions.UnsupportedMediaType(str(request.content_type))
@@ -132,6 +158,34 @@ def _key(request: HttpRequest) -> str:
         detail = _("An Idempotency-Key has 1 to 255 printable characters.")
         raise Invalid(Problem("bad_idempotency_key", detail, ""))
     return key
+
+
+def as_schedule(execution: Execution) -> dict[str, object]:
+    run = execution.run
+    return {
+        "scheduleId": str(execution.pk),
+        "scheduleStatus": audiencecalls.schedule_status_of(run),
+        "audience": {"id": audience_id(execution)},
+        "campaignId": str(execution.campaign_id),
+        "executeAt": run.due_at.isoformat(),
+        "executionDetails": None if run.state == Run.State.DUE else as_status(execution),
+    }
+
+
+def as_status(execution: Execution) -> dict[str, object]:
+    return {
+        "executionId": str(execution.pk),
+        "status": audiencecalls.status_of(execution.run),
+        "createdAt": execution.created_at.isoformat(),
+        "campaignId": str(execution.campaign_id),
+        "audienceId": audience_id(execution),
+        "targetedProfileCount": execution.run.targeted,
+    }
+
+
+def audience_id(execution: Execution) -> str:
+    frozen = execution.run.audience or execution.run.version.definition["audience"] or {}
+    return str(frozen.get("id", ""))
 
 
 def as_answer(execution: Execution, *, is_repeat: bool) -> dict[str, object]:

@@ -90,3 +90,37 @@ class ExecutionStatusShape(ExecutionShape):
     campaignId = serializers.CharField()
     kind = serializers.CharField()
     messages = MessageShape(many=True)
+
+
+class NamedAudienceShape(StrictSerializer):
+    id = serializers.CharField()
+
+
+class WhenShape(StrictSerializer):
+    executeAt = serializers.DateTimeField(help_text="With its offset from UTC; within twelve months.")
+
+
+class ToAudienceShape(StrictSerializer):
+    campaignId = serializers.CharField()
+    requestId = serializers.CharField(max_length=255, required=False)
+    audience = NamedAudienceShape(required=False, help_text="In place of the campaign's own.")
+    context = serializers.DictField(child=serializers.JSONField(), required=False)  # type: ignore[assignment]
+    schedule = WhenShape(required=False)
+
+
+class RunStatusShape(StrictSerializer):
+    executionId = serializers.CharField()
+    status = serializers.ChoiceField(["Succeeded", "InProgress", "Failed"])
+    createdAt = serializers.DateTimeField()
+    campaignId = serializers.CharField()
+    audienceId = serializers.CharField(allow_blank=True)
+    targetedProfileCount = serializers.IntegerField()
+
+
+class ScheduleShape(StrictSerializer):
+    scheduleId = serializers.CharField()
+    scheduleStatus = serializers.ChoiceField(["Scheduled", "Triggered", "Cancelled"])
+    audience = NamedAudienceShape()
+    campaignId = serializers.CharField()
+    executeAt = serializers.DateTimeField()
+    executionDetails = RunStatusShape(allow_null=True)

@@ -6,7 +6,9 @@ import re
 import uuid
 from typing import Any, cast
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,8 +17,9 @@ from rest_framework.views import APIView
 from accounts.access import require
 from accounts.models import ApiCredential
 from campaigns import access
-from campaigns.api.executions import as_answer
-from campaigns.api.shapes import ExecutionStatusShape, MessageShape
+from campaigns.api.executions import as_answer, as_schedule, as_status
+from campaigns.api.shapes import ExecutionStatusShape, MessageShape, RunStatusShape, ScheduleShape
+from campaigns.delivery import audiencecalls
 from campaigns.models import Execution, Message
 from campaigns.reports import story
 from campaigns.reports.story import Story
@@ -43,6 +46,37 @@ class OneExecution(APIView):
         answer = as_answer(found, is_repeat=False)
         answer |= {"campaignId": str(found.campaign_id), "kind": found.kind}
         return Response({**answer, "messages": [as_told(one) for one in told]})
+
+
+class OneRun(APIView):
+    """`GET /ajo/im/executions/audience/{id}`: how far a call to an audience has come."""
+
+    @extend_schema(operation_id="get_audience_execution", responses=RunStatusShape)
+    def get(self, request: Request, pk: uuid.UUID) -> Response:
+        return Response(as_status(_to_audience(request, pk)))
+
+
+class OneSchedule(APIView):
+    """`/ajo/im/executions/schedules/{id}`: a call for later; cancelled as long as it has not begun."""
+
+    @extend_schema(operation_id="get_schedule", responses=ScheduleShape)
+    def get(self, request: Request, pk: uuid.UUID) -> Response:
+        return Response(as_schedule(_to_audience(request, pk)))
+
+    @extend_schema(operation_id="cancel_schedule", responses={200: OpenApiTypes.OBJECT})
+    def delete(self, request: Request, pk: uuid.UUID) -> Response:
+        found = _to_audience(request, pk)
+        actor = cast(ApiCredential, request.user)
+        audiencecalls.cancel(found, actor=actor, now=timezone.now())
+        return Response({})
+
+
+def _to_audience(request: Request, pk: uuid.UUID) -> Execution:
+    rows = Execution.objects.select_related("run__version", "campaign__workspace")
+    found = rows.filter(pk=pk, kind=Execution.Kind.AUDIENCE).first()
+    if found is None or not _is_seen(request, found.campaign_id):
+        raise NotFound(_("There is no such execution, or you may not see it."))
+    return found
 
 
 class OneMessage(APIView):

@@ -143,7 +143,7 @@ def _people(run: Run) -> Query:
         columns += Query(", ") + evaluate.way(str(action["channel"]), definition["category"], mark)
         columns += Query(", ") + variants.variant_of(definition, action) + Query(f" AS variant{mark}, ")
         columns += variants.exclusion_of(definition, action) + Query(f" AS exclusion{mark}")
-    return evaluate.select(definition["audience"], workspace_id, columns)
+    return evaluate.select(run.audience or definition["audience"], workspace_id, columns)
 
 
 def _left_out(definition: dict[str, Any], workspace_id: int) -> Query:

@@ -43,6 +43,7 @@ class Post:
     excluded: list[Tried]
     retry_period: timedelta
     contexts: dict[int, MessageContext] = field(default_factory=dict)
+    context: dict[str, Any] = field(default_factory=dict)  # the same for everybody
 
     def write(self, one: Due) -> Rendered | Tried:
         """The message for one person, or their exclusion when it cannot be written for them."""
@@ -54,7 +55,7 @@ class Post:
                 one.address,
                 profile_id=one.profile_id,
                 profile={**one.profile, **beside.profile_override} if beside else one.profile,
-                context=beside.context if beside else {},
+                context=beside.context if beside else self.context,
                 configuration=self.configuration,
             )
         except (RenderError, Invalid) as error:
@@ -88,6 +89,7 @@ def open_post(claimed: Claim) -> Post:
         excluded=[*excluded, *looked.tried],
         retry_period=retry_period(configuration),
         contexts=_contexts(run, claimed, looked.due),
+        context=run.context,
     )
 
 

@@ -168,8 +168,7 @@ def open_campaign(campaign: Campaign, now: datetime) -> Campaign:
 
 def _write(campaign: Campaign, recipients: Sequence[Recipient], call: Call) -> Execution:
     held = open_campaign(campaign, call.at)
-    if held.high_throughput != (call.kind == Execution.Kind.HIGH_THROUGHPUT):
-        raise _wrong_door(held)
+    require_door(held, call)
     standing = Run.objects.select_related("version")
     run = standing.get(campaign=held, kind=Run.Kind.STANDING, version=held.live_version_id)
     wanted = calls.needs(run.version_id)
@@ -211,10 +210,12 @@ def _given(campaign: Campaign, recipient: Recipient) -> dict[str, dict[str, Any]
     return {**given, "profile": recipient.profile} if campaign.high_throughput else given
 
 
-def _wrong_door(campaign: Campaign) -> Invalid:
-    name = "highthroughput" if campaign.high_throughput else "unitary"
-    detail = _("Calls of this campaign go to /ajo/im/executions/%(name)s.") % {"name": name}
-    return Invalid(Problem("wrong_execution_kind", detail, "/campaignId"))
+def require_door(campaign: Campaign, call: Call) -> None:
+    """Raises Invalid for a campaign whose calls go elsewhere."""
+    if campaign.high_throughput != (call.kind == Execution.Kind.HIGH_THROUGHPUT):
+        name = "highthroughput" if campaign.high_throughput else "unitary"
+        detail = _("Calls of this campaign go to /ajo/im/executions/%(name)s.") % {"name": name}
+        raise Invalid(Problem("wrong_execution_kind", detail, "/campaignId"))
 
 
 def _values(execution: Execution, rows: list[_Row], recipients: Sequence[Recipient]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class Run(models.Model):
     class Kind(models.TextChoices):
         SCHEDULED = "scheduled", _("Scheduled")
         STANDING = "standing", _("API-triggered")
+        AUDIENCE = "audience", _("API-triggered, to an audience")
         PROOF = "proof", _("Proof")  # of a draft, or copies for a seed list: never in a report
 
     class State(models.TextChoices):
@@ -35,6 +36,8 @@ class Run(models.Model):
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.SCHEDULED)
     state = models.CharField(max_length=10, choices=State, default=State.DUE)
     due_at = models.DateTimeField()
+    audience = models.JSONField(null=True)  # in place of the version's, as a call named it; frozen then
+    context = models.JSONField(default=dict)  # what a call says to everybody
     wall_clock = models.CharField(max_length=19, blank=True)  # the schedule's hour, for each person's zone
     cursor = models.BigIntegerField(default=0)  # the last profile written as a message
     ceiling = models.BigIntegerField(null=True)  # the last profile there was when the fan-out began
@@ -52,7 +55,11 @@ class Run(models.Model):
 
     class Meta:
         default_permissions = ()
-        constraints = [models.UniqueConstraint(fields=["campaign", "due_at"], name="run_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "due_at"], name="run_once", condition=~models.Q(kind="audience")
+            )
+        ]
         indexes = [models.Index(fields=["state", "due_at"])]
 
     def __str__(self) -> str:

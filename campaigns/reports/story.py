@@ -111,7 +111,7 @@ def written(message: Message) -> Rendered:
     beside = MessageContext.objects.filter(run=message.run_id, action=message.action, ref=message.ref).first()
     values = {
         "profile": {**person, **(beside.profile_override if beside else {})},
-        "context": beside.context if beside else {},
+        "context": beside.context if beside else message.run.context,
         "unsubscribe_url": "#",
         "preferences_url": "#",
     }
