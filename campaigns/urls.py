@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from campaigns.views import (
+    beginnings,
     contents,
     editor,
     home,
@@ -28,6 +29,8 @@ pages = [
     path("<int:pk>/edit/channels/", contents.channels, name="channels"),
     path("<int:pk>/edit/content/", contents.edit, name="content"),
     path("<int:pk>/edit/content/languages/", contents.variants, name="variants"),
+    path("<int:pk>/edit/content/begin/", beginnings.begin, name="begin"),
+    path("<int:pk>/edit/content/design/<slug:key>/", beginnings.design, name="design"),
     path("<int:pk>/edit/content/copy/", contents.copy, name="copy_content"),
     path("<int:pk>/edit/content/links/", contents.links, name="links"),
     path("<int:pk>/edit/<slug:tab>/", editor.edit, name="edit"),

@@ -28,7 +28,7 @@ from campaigns.forms.content import ContentForm
 from campaigns.forms.draft import sample_fields
 from campaigns.forms.variants import VariantsForm, language_name
 from campaigns.languages import readers
-from campaigns.models import Action, Campaign, Status
+from campaigns.models import Action, Campaign
 from campaigns.tracking.links import addresses
 from campaigns.variants import offered, treatments
 from campaigns.views.common import actor_of, campaign_of
@@ -68,7 +68,7 @@ def place_of(request: HttpRequest, campaign: Campaign) -> Place:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = campaign_of(request, pk, transitions.MANAGE)
-    if campaign.status != Status.DRAFT and request.method != "POST":
+    if not campaign.is_editable and request.method != "POST":
         return redirect("campaigns:review", pk)
     place = place_of(request, campaign)
     kept = actions.kept_of(place.action, place.treatment, place.language)
@@ -237,7 +237,7 @@ def _revision(request: HttpRequest) -> int:
 def channels(request: HttpRequest, pk: int) -> HttpResponse:
     """The messages of the campaign: which channel, which configuration, in which order."""
     campaign = campaign_of(request, pk, transitions.MANAGE)
-    if campaign.status != Status.DRAFT and request.method != "POST":
+    if not campaign.is_editable and request.method != "POST":
         return redirect("campaigns:review", pk)
     every = list(campaign.actions.select_related("configuration"))
     form = ChannelsForm(request.POST or None, campaign=campaign, actions=every)
@@ -287,7 +287,7 @@ def _position(given: str) -> int:
 def variants(request: HttpRequest, pk: int) -> HttpResponse:
     """Languages and treatments."""
     campaign = campaign_of(request, pk, transitions.MANAGE)
-    if campaign.status != Status.DRAFT and request.method != "POST":
+    if not campaign.is_editable and request.method != "POST":
         return redirect("campaigns:review", pk)
     form = VariantsForm(request.POST or None, campaign=campaign)
     if request.method == "POST" and form.is_valid():

@@ -1,0 +1,101 @@
+"""How an email begins: with one of our designs, or with HTML from elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.http import require_http_methods, require_safe
+
+from campaigns import actions, designs, htmlimport, library, transitions
+from campaigns.views.common import actor_of, campaign_of
+from campaigns.views.contents import Place, place_of
+from campaigns.views.editor import frame
+from campaigns.views.previews import PREVIEW_POLICY
+from common.errors import CarillonError, Invalid, NotFound, Problem
+from common.text import is_storable
+
+BIGGEST = 2_000_000  # bytes of an uploaded file, whatever its encoding
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def begin(request: HttpRequest, pk: int) -> HttpResponse:
+    """What stands in the content now is replaced; its subject stays."""
+    campaign = campaign_of(request, pk, transitions.MANAGE)
+    if not campaign.is_editable and request.method != "POST":
+        return redirect("campaigns:review", pk)
+    place = place_of(request, campaign)
+    if place.action.channel != "email":
+        raise NotFound(_("Only an email begins with a template."))
+    page: dict[str, Any] = {**frame(campaign, actor_of(request), "content"), "place": place}
+    if request.method == "POST":
+        try:
+            actions.write(
+                campaign,
+                place.action.position,
+                _begun(request, _language(place)),
+                treatment=place.treatment,
+                language=place.language,
+                revision=_revision(request),
+                actor=actor_of(request),
+                now=timezone.now(),
+            )
+        except CarillonError as error:
+            page["error"], page["status"] = error.detail, error.status
+        else:
+            messages.success(request, _("Saved."))
+            return redirect(f"{reverse('campaigns:content', args=[pk])}?{place.query}")
+    page |= {"designs": library.DESIGNS.values(), "pasted": request.POST.get("html", "")}
+    return render(request, "campaigns/begin.html", page, status=page.get("status", 200))
+
+
+def _begun(request: HttpRequest, language: str) -> dict[str, Any]:
+    if key := request.POST.get("design"):
+        if key not in library.DESIGNS:
+            raise NotFound(_("There is no such template."))
+        return {"mjml": library.DESIGNS[key].source(language)}
+    source = request.POST.get("html", "")
+    if file := request.FILES.get("file"):
+        if file.size is None or file.size > BIGGEST:
+            raise Invalid(Problem("html_too_large", _("The file is larger than 2 MB."), "file"))
+        try:
+            source = file.read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            detail = _("The file is not UTF-8. Save it as UTF-8 and try again.")
+            raise Invalid(Problem("html_encoding", detail, "file")) from error
+    if not is_storable(source):
+        detail = _("It holds a character or number that cannot be stored.")
+        raise Invalid(Problem("bad_unicode", detail, "html"))
+    return {"html": htmlimport.taken_in(source), "mjml": ""}
+
+
+def _language(place: Place) -> str:
+    chosen = place.language or place.action.campaign.languages.get("default")
+    return chosen or translation.get_language() or "en"
+
+
+def _revision(request: HttpRequest) -> int:
+    given = request.POST.get("revision", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
+
+
+@login_required
+@require_safe
+@xframe_options_sameorigin
+def design(request: HttpRequest, pk: int, key: str) -> HttpResponse:
+    """A template as it looks, in the language of the content that would begin with it."""
+    campaign = campaign_of(request, pk)
+    if key not in library.DESIGNS:
+        raise NotFound(_("There is no such template."))
+    source = library.DESIGNS[key].source(_language(place_of(request, campaign)))
+    response = HttpResponse(designs.compiled(source))
+    response["Content-Security-Policy"] = PREVIEW_POLICY
+    return response

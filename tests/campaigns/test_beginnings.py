@@ -1,0 +1,117 @@
+"""An email begins with a template or with HTML from elsewhere; what is brought in can run nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from campaigns import htmlimport, library, validation
+from campaigns.models import Campaign
+from common.errors import Invalid
+from tests import builders
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '<a href="javascript:alert(1)">x</a>',
+    '<a href="data:text/html,<script>alert(1)</script>">x</a>',
+    "<svg><script>alert(1)</script></svg>",
+    "<iframe src=https://evil.example></iframe>",
+    '<form action="https://evil.example"><input name=password></form>',
+    "<style>@media x{p{background:url(https://evil.example)}}</style>",
+    "<style>@import 'https://evil.example/x.css';</style>",
+    "<!--[if mso]><script>alert(1)</script><![endif]-->",
+    "<style>@media x{</style><script>alert(1)</script>}}</style>",
+    "<object data=https://evil.example></object><embed src=https://evil.example>",
+    '<meta http-equiv="refresh" content="0;url=https://evil.example"><base href="https://evil.example">',
+]
+
+
+@pytest.mark.parametrize("source", HOSTILE)
+def test_nothing_that_runs_or_loads_is_brought_in(source: str) -> None:
+    taken = htmlimport.taken_in(f"<p>Hello {{{{ profile.name }}}}</p>{source}").lower()
+    for trace in ("alert(1)", "evil.example", "<script", "onerror", "javascript:", "<form", "<iframe"):
+        assert trace not in taken
+    assert "<p>hello {{ profile.name }}</p>" in taken
+
+
+def test_styles_are_written_to_the_elements_and_tags_stay_where_they_stood() -> None:
+    source = (
+        "<style>td{color:red} @media (max-width:600px){.a{width:100%}}</style><table>"
+        '{% for one in context.rows if one < 3 %}<tr><td class="a">{{ one }}</td></tr>{% endfor %}</table>'
+        '<a href="{{ unsubscribe_url }}">Leave</a>{{ "<b>"|upper }}'
+    )
+    taken = htmlimport.taken_in(source)
+    assert 'style="color: red;"' in taken and "@media (max-width:600px)" in taken
+    places = [
+        taken.index(tag) for tag in ("{% for one in context.rows if one < 3 %}", "{{ one }}", "{% endfor %}")
+    ]
+    assert places == sorted(places) and taken.index("<table>") < places[0]
+    assert 'href="{{ unsubscribe_url }}"' in taken and '{{ "<b>"|upper }}' in taken
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("", "html_missing"),
+        ("only words", "html_missing"),
+        ("<p>" + "x" * 500_000, "html_too_large"),
+        ('<p {% if a %}class="b"{% endif %}>z</p>', "html_tag_lost"),
+        ("<script>{{ profile.name }}</script>", "html_tag_lost"),
+    ],
+)
+def test_what_would_be_lost_is_refused(source: str, code: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        htmlimport.taken_in(source)
+    assert refused.value.code == code
+
+
+@pytest.mark.django_db
+def test_an_email_begins_with_each_template_in_both_languages_and_could_be_sent() -> None:
+    where = builders.workspace()
+    campaign = builders.draft(where, builders.person(where, "manager"), category="transactional")
+    client = Client()
+    client.force_login(builders.User.objects.get(name="Manager"))
+    address = f"/campaigns/{campaign.pk}/edit/content/begin/"
+    assert len(library.DESIGNS) >= 8
+    assert client.get(address).status_code == 200
+    for key in library.DESIGNS:
+        for language in ("en", "zh-Hant"):
+            campaign.refresh_from_db()
+            campaign.languages = {"default": language, "others": []}
+            campaign.save()
+            answer = client.post(address, {"revision": campaign.revision, "design": key})
+            assert answer.status_code == 302, key
+            found = validation.validate(Campaign.objects.get(pk=campaign.pk), now=timezone.now())
+            faults = [one for one in found if one.is_error and "context" not in one.message]
+            assert faults == [], key
+            assert ("取消訂閱" in campaign.actions.get().content["html"]) == (language == "zh-Hant")
+    shown = client.get(f"/campaigns/{campaign.pk}/edit/content/design/offer/")
+    assert shown.headers["Content-Security-Policy"].startswith("sandbox;")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ({"design": "nothing"}, "no such template"),
+        ({"html": "words"}, "not HTML"),
+        ({"file": SimpleUploadedFile("a.html", "<p>é</p>".encode("latin-1"))}, "not UTF-8"),
+        ({"file": SimpleUploadedFile("a.html", b"<p>" + b"x" * 2_000_001)}, "larger than 2 MB"),
+        ({"html": "<p>x</p>", "revision": "1e9"}, "Somebody"),
+    ],
+)
+def test_what_cannot_be_brought_in_is_told_and_changes_nothing(form: dict[str, Any], says: str) -> None:
+    where = builders.workspace()
+    campaign = builders.draft(where, builders.person(where, "manager"))
+    client = Client()
+    client.force_login(builders.User.objects.get(name="Manager"))
+    address = f"/campaigns/{campaign.pk}/edit/content/begin/"
+    answer = client.post(address, {"revision": campaign.revision, **form})
+    assert answer.status_code in (400, 404, 409)
+    assert says in answer.content.decode() or answer.status_code == 409
+    assert campaign.actions.get().content["html"] == builders.HTML
