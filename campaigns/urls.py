@@ -40,6 +40,7 @@ pages = [
     path("<int:pk>/versions/", versions.versions, name="versions"),
     path("<int:pk>/stop/", review.stop, name="stop"),
     path("<int:pk>/api/", triggers.api, name="api"),
+    path("<int:pk>/api/<uuid:execution>/", triggers.replay, name="replay"),
     path("<int:pk>/act/<slug:verb>/", review.act, name="act"),
     path("people/<int:pk>/messages/", runs.history, name="history"),
     path("audiences/<int:pk>/", lists.uses, name="uses"),
