@@ -35,7 +35,7 @@ PROFILE, NAME, TIME, KEY, PROPERTIES = "profile", "name", "time", "key", "proper
 OURS = (NAME, TIME, KEY, PROPERTIES)
 NUMBER = re.compile(cells.NUMBER)
 # Their own details quote the address, which a page of refusals is not to show.
-WITHOUT_ADDRESS = ("bad_email", "bad_phone", "bad_line_id")
+WITHOUT_ADDRESS = ("bad_email", "bad_phone", "bad_line_id", "bad_push_token")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from accounts.models import Workspace
 from audiences.access import MANAGE
 from audiences.models import Identity, Profile
 from audiences.namespaces import COLUMNS, LABELS, LONGEST, Namespace, namespaces_of
-from channels.kinds import clean_email, clean_phone, clean_subscription
+from channels.kinds import clean_email, clean_phone, clean_push_token, clean_subscription
 from common.errors import Invalid, Problem
 from common.text import has_control
 
@@ -71,6 +71,8 @@ def _clean(namespace: str, value: str) -> str:
     if namespace == "line_id" and not LINE_ID.fullmatch(text):
         detail = _("“%(value)s” is not a LINE user id: U and 32 digits or letters from a to f.")
         raise Invalid(Problem("bad_line_id", detail % {"value": text[:80]}))
+    if namespace == "push_token":
+        return clean_push_token(text)
     return clean_subscription(text) if namespace == "webpush" else text
 
 

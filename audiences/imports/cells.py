@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 from audiences.imports.controls import has_control
 from audiences.namespaces import LONGEST
-from channels.kinds import clean_subscription
+from channels.kinds import clean_push_token, clean_subscription
 from common.errors import Invalid
 
 YES = [
@@ -273,11 +273,8 @@ def _identity(namespace: str, name: str) -> str:
         raise Refused("bad_identity", str(most))
     if namespace == "line_id" and not _LINE_ID.fullmatch(text):
         raise Refused("bad_line_id")
-    return _subscription(text) if namespace == "webpush" else text
-
-
-def _subscription(text: str) -> str:
+    clean = {"push_token": clean_push_token, "webpush": clean_subscription}.get(namespace)
     try:
-        return clean_subscription(text)
+        return clean(text) if clean else text
     except Invalid as error:
         raise Refused(error.problems[0].code) from None

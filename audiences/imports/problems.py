@@ -25,6 +25,9 @@ REASONS: dict[str, Any] = {
     ),
     "bad_identity": gettext_lazy("The identity is too long: at most %(extra)s characters."),
     "bad_line_id": gettext_lazy("This is not a LINE user id: U and 32 digits or letters from a to f."),
+    "bad_push_token": gettext_lazy(
+        "This is not a device’s token. Write the platform before it, like fcm:… or apns:…."
+    ),
     "bad_subscription": gettext_lazy(
         "This is not a browser’s push subscription: JSON with “endpoint” and “keys”."
     ),

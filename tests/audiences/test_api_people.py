@@ -49,7 +49,10 @@ def email(number: Any) -> dict[str, Any]:
 
 def test_a_person_is_made_read_changed_and_found(where: Workspace, call: Caller) -> None:
     body = {
-        "identities": [named("email", "Ana@Example.com"), named("push_token", "a/b")],
+        "identities": [
+            named("email", "Ana@Example.com"),
+            named("push_token", "fcm:dGVzdA:APA91b_Gk-7mQx2Lw9"),
+        ],
         "locale": "zh-TW",
         "timeZone": "Asia/Taipei",
         "isTest": True,
@@ -58,16 +61,22 @@ def test_a_person_is_made_read_changed_and_found(where: Workspace, call: Caller)
     answer = call.post("/api/profiles/", body)
     assert answer.status_code == 201
     made = answer.json()
-    assert made["identities"] == [named("email", "ana@example.com"), named("push_token", "a/b")]
+    assert made["identities"] == [
+        named("email", "ana@example.com"),
+        named("push_token", "fcm:dGVzdA:APA91b_Gk-7mQx2Lw9"),
+    ]
     assert made["attributes"] == {"name": "Ana", "points": 3}
     assert call.post("/api/profiles/", body).status_code == 200
     address = f"/api/profiles/{made['id']}/"
     assert call.get(address).json() == made
     assert call.get("/api/profiles/email/ANA@example.com/").json() == made
-    assert call.get(f"/api/profiles/push_token/{quote('a/b', safe='')}/").json() == made
+    assert (
+        call.get(f"/api/profiles/push_token/{quote('FCM:dGVzdA:APA91b_Gk-7mQx2Lw9', safe='')}/").json()
+        == made
+    )
     changed = call.patch(address, {"locale": "", "attributes": {"points": None}}).json()
     assert (changed["locale"], changed["attributes"], changed["isTest"]) == ("", {"name": "Ana"}, True)
-    found = call.get("/api/profiles/?namespace=push_token&value=a/b").json()
+    found = call.get("/api/profiles/?namespace=push_token&value=fcm:dGVzdA:APA91b_Gk-7mQx2Lw9").json()
     assert [one["id"] for one in found["results"]] == [made["id"]]
     assert [one["id"] for one in call.get("/api/profiles/?isTest=true").json()["results"]] == [made["id"]]
     assert "ana@" not in str(list(AuditEntry.objects.values("details", "object_label")))

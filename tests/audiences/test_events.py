@@ -121,7 +121,7 @@ def test_a_wrong_event_is_told_and_the_others_are_kept(
 
 
 def test_unknown_people_are_made_when_asked(where: Workspace, manager: User) -> None:
-    unknown = bought(identity=("push_token", "t-1"))
+    unknown = bought(identity=("push_token", "fcm:" + "t-1" * 9))
     assert record(where, manager, unknown)[0][:2] == ("rejected", "unknown_person")
     assert record(where, manager, unknown, unknown, create_profiles=True)[1][0] == "recorded"
     assert Profile.objects.count() == 4

@@ -53,7 +53,13 @@ def where() -> Workspace:
         for n, odd in enumerate(ODD)
     ]
     given[0] = replace(given[0], locale="zh-TW", is_test=True)
-    more = [*given[3].identities, ("card", "one; two"), ("card", "+3"), ("push_token", "t, 1")]
+    more = [
+        *given[3].identities,
+        ("card", "one; two"),
+        ("card", "+3"),
+        ("push_token", "fcm:" + "t-1" * 9),
+        ("card", "t, 1"),
+    ]
     given[3] = replace(given[3], identities=more, time_zone="Asia/Taipei")
     made_people = upsert(made, given, actor=SYSTEM, now=builders.NOW)
     assert all(one.profile_id for one in made_people)

@@ -36,11 +36,13 @@ SUBSCRIPTION = {  # longer than an index takes
     "endpoint": "https://push.example/" + "".join(f"{n:04x}" for n in range(360)),
     "keys": {"auth": "BTBZMqHH6r4Tts7J_aSIgg", "p256dh": POINT},
 }
+TOKEN = "dGVzdA:APA91b_Gk-7mQx2Lw9"
 NAMED = [
     ("email", " ANA@Example.com", "ana@example.com"),
     ("phone", "+886 912-345-678", "+886912345678"),
     ("external_id", " crm 7 ", "crm 7"),
-    ("push_token", "dGVzdA", "dGVzdA"),
+    ("push_token", f" FCM:{TOKEN}", f"fcm:{TOKEN}"),
+    ("push_token", f"apns:<{'0A1B2C3D ' * 8}>", f"apns:{'0a1b2c3d' * 8}"),
     ("line_id", LINE, LINE),
     ("card", "0001", "0001"),
     ("webpush", json.dumps(SUBSCRIPTION), json.dumps(SUBSCRIPTION, separators=(",", ":"))),
@@ -69,7 +71,11 @@ def test_a_person_is_made_and_found_by_an_identity_of_every_namespace(
     [
         *[("email", "nobody", "bad_email"), ("phone", "12", "bad_phone"), ("line_id", "Ux", "bad_line_id")],
         *[("external_id", "", "bad_identity"), ("external_id", "x" * 129, "bad_identity")],
-        *[("push_token", "x" * 501, "bad_identity"), ("card", "a\0", "control_char")],
+        *[
+            ("push_token", "x" * 501, "bad_identity"),
+            ("push_token", TOKEN, "bad_push_token"),
+            ("card", "a\0", "control_char"),
+        ],
         *[("webpush", "{}", "bad_subscription"), ("webpush", "[" * 1000, "bad_subscription")],
         *[("card", "\ud800", "control_char"), ("email", "a@x.tw\r\nBcc: b@x.tw", "control_char")],
         *[("email", None, "bad_identity"), ("email", ["a@x.tw"], "bad_identity")],

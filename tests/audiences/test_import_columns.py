@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from audiences import typed
+from accounts.models import Workspace
+from audiences import identities, typed
 from audiences.imports import cells
 from audiences.imports.cells import Refused
 from audiences.imports.columns import PHONE, Cleaned, Column, EmailColumn, phone_column, tidy
@@ -85,6 +86,18 @@ TYPES: dict[str, tuple[Column, st.SearchStrategy[str]]] = {
     ),
     "list": (Column(cells.items), st.one_of(st.lists(st.text(max_size=5)).map(";".join), ANY)),
 }
+
+
+@given(st.text("fFcCmMapns0123456789abdeABD: <>-_", max_size=120))
+@example("FCM:" + "aB-_:" * 5)
+@example(" fcm:" + "x" * 480)
+@example("fcm:" + "x" * 481)
+@example("apns:<" + "0A1B2C3D " * 8 + ">")
+@example("dGVzdA")
+def test_a_push_token_column_agrees_with_the_cleaner_of_one_token(cell: str) -> None:
+    found = by_column(Column(lambda cell: cells.identity("push_token", cell)), cell) if cell else None
+    one = exactly(lambda cell: identities.clean(Workspace(), "push_token", cell), cell)
+    assert (json.loads(found) if found else None) == one
 
 
 @pytest.mark.parametrize("kind", TYPES)
