@@ -9,6 +9,9 @@ LOCALE := config/locale
 CATALOGUE := $(LOCALE)/zh_Hant/LC_MESSAGES/django.po
 EMBEDDED := $(BIN)/python -m config.embedded
 
+# Compiled modules are kept: the suite starts Python many times.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Enough for Django to load where nothing is connected to.
 UNCONNECTED := DATABASE_URL=postgresql:///none BROKER_URL=memory://
 PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillon.example.com \
@@ -22,6 +25,7 @@ help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
 	@echo "make reset     remove the demo's data"
 	@echo "make test      run the test suite"
+	@echo "make test-bell  only the tests that hear the broker's bell, against BROKER_URL"
 	@echo "make bench-rules  how fast rules are counted, against queries written by hand"
 	@echo "make bench-imports  how fast a million people come in, against a COPY and a merge written by hand"
 	@echo "make bench-smtp  the SMTP sender against Postfix's smtp-source (SMTP_TOOLS names its directory)"
@@ -54,8 +58,13 @@ reset: $(STAMP)
 
 # The browser tests share one demo, and Playwright keeps an event loop: they run after the others, by themselves.
 test: $(STAMP)
-	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -n auto -m "not browser" $(ARGS)
+	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -n auto --dist worksteal -m "not browser" $(ARGS)
 	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -m browser $(ARGS)
+
+# What hears a bell, to be held against another broker.
+test-bell: $(STAMP)
+	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -n auto --dist worksteal \
+		tests/faults tests/flows tests/races $(ARGS)
 
 bench-rules: $(STAMP)
 	$(EMBEDDED) run --volatile --data var/bench -- $(BIN)/python -m tests.benchmarks.rules $(ARGS)
