@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from channels import domains, inbox, received
+from channels import domains, inbox, mailfiles, received
 
 
 @shared_task
@@ -17,3 +17,9 @@ def check_domains() -> None:
 def prune_received() -> None:
     received.prune(timezone.now())
     inbox.prune(timezone.now())
+    mailfiles.prune(timezone.now())
+
+
+@shared_task
+def write_mail_files() -> None:
+    mailfiles.write_due(timezone.now)

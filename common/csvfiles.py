@@ -46,9 +46,9 @@ class _Line:
         return line
 
 
-def lines(rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+def lines(rows: Iterable[Iterable[Any]], delimiter: str = ",") -> Iterator[str]:
     """The rows as lines of a CSV file, one at a time, BOM first, every cell safe."""
-    writer = csv.writer(_Line())
+    writer = csv.writer(_Line(), delimiter=delimiter)
     yield BOM
     for row in rows:
         yield writer.writerow([safe_cell(value) for value in row])

@@ -263,6 +263,7 @@ SPECTACULAR_SETTINGS = {
         "ConfigurationStatus": "channels.models.ChannelConfiguration.Status",
         "AttributeIndex": "audiences.models.AttributeDefinition.Index",
         "ConsentState": "audiences.models.ConsentState",
+        "MailFileState": "channels.models.MailFile.State",
         "RuleKind": "channels.models.Rule.Kind",
         "RuleState": "channels.models.RuleState",
         "SuppressionKind": "audiences.models.Suppression.Kind",

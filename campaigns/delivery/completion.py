@@ -16,6 +16,7 @@ from campaigns import lifecycle, planning
 from campaigns.delivery.claims import mark_uncertain, recount, settle_rest
 from campaigns.models import Batch, Campaign, Outcome, Run, Status
 from campaigns.reports.metrics import ledger
+from channels import mailfiles
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +62,7 @@ def _end(run_id: int, now: datetime) -> bool:
     run.totals = asdict(book)  # for when the messages are dropped
     run.state, run.finished_at, run.reason = Run.State.COMPLETED, now, ""
     run.save()
+    mailfiles.close(run.pk, now=now)
     if campaign.status == Status.LIVE and planning.is_over(campaign, now):
         lifecycle.apply(campaign, "complete", actor=SYSTEM, now=now)
     return True
@@ -85,6 +87,7 @@ def _stop(campaign: Campaign, run: Run, now: datetime) -> bool:
     run.totals = asdict(ledger(run))
     run.state, run.finished_at = Run.State.STOPPED, now
     run.save()
+    mailfiles.close(run.pk, now=now)  # what was taken until now counts as sent
     return True
 
 

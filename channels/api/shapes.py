@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from channels.models import ChannelConfiguration, ConfigurationVersion, SendingDomain
+from channels.models import ChannelConfiguration, ConfigurationVersion, MailFile, SendingDomain
 from common.api import StrictSerializer
 
 Kind, Status = ChannelConfiguration.Kind, ChannelConfiguration.Status
@@ -103,6 +103,19 @@ class ConfigurationDetail(ConfigurationShape):
 class TestShape(StrictSerializer):
     __test__ = False  # not for pytest
     steps = StepShape(many=True)
+
+
+class MailFileShape(StrictSerializer):
+    id = serializers.IntegerField()
+    name = serializers.CharField(source="__str__")
+    state = serializers.ChoiceField(MailFile.State.choices)
+    reason = serializers.CharField(help_text="Why the latest try failed.")
+    tries = serializers.IntegerField()
+    rows = serializers.IntegerField()
+    size = serializers.IntegerField(help_text="In octets.")
+    createdAt = serializers.DateTimeField(source="created_at")
+    closedAt = serializers.DateTimeField(source="closed_at", allow_null=True)
+    deliveredAt = serializers.DateTimeField(source="delivered_at", allow_null=True)
 
 
 class DomainWrite(StrictSerializer):

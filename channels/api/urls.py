@@ -2,12 +2,18 @@
 
 from django.urls import path
 
-from channels.api import configurations, domains, limits, rulesets
+from channels.api import configurations, domains, limits, mailfiles, rulesets
 
 app_name = "channels_api"
 urlpatterns = [
     path("channel-configurations/", configurations.Configurations.as_view(), name="configurations"),
     path("channel-configurations/<int:pk>/", configurations.OneConfiguration.as_view(), name="configuration"),
+    path("channel-configurations/<int:pk>/files/", mailfiles.Files.as_view(), name="mail_files"),
+    path(
+        "channel-configurations/<int:pk>/files/<int:file>/retry/",
+        mailfiles.Retry.as_view(),
+        name="mail_file_retry",
+    ),
     path("channel-configurations/<int:pk>/test/", configurations.Test.as_view(), name="configuration_test"),
     path(
         "channel-configurations/<int:pk>/versions/",

@@ -13,6 +13,7 @@ from channels.models.configuration import (
 )
 from channels.models.domain import DkimKey, SendingDomain
 from channels.models.inbox import InboxItem
+from channels.models.mailfile import MailFile, MailRow
 from channels.models.pace import Breaker, Pace, PaceLimit
 from channels.models.received import ReceivedReceipt, ReceivedReply
 from channels.models.ruleset import Rule, RuleSet, RuleState
@@ -29,6 +30,8 @@ __all__ = [
     "Credential",
     "DkimKey",
     "InboxItem",
+    "MailFile",
+    "MailRow",
     "Pace",
     "PaceLimit",
     "ReceivedReceipt",

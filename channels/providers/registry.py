@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from channels.providers import (
     apns,
+    direct_mail,
     fcm,
     inapp,
     infobip,
@@ -35,6 +36,7 @@ KNOWN: tuple[Provider, ...] = (
     webpush.WebPush(),
     inapp.InApp(),
     webhook.Webhook(),
+    direct_mail.DirectMail(),
     sandbox.Sandbox(),
 )
 PROVIDERS = {provider.key: provider for provider in KNOWN}

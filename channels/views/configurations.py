@@ -11,7 +11,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import may, require
-from channels import access, addresses, breaker, configurations, domains, lifecycle, limits, uses, versions
+from channels import (
+    access,
+    addresses,
+    breaker,
+    configurations,
+    domains,
+    lifecycle,
+    limits,
+    mailfiles,
+    uses,
+    versions,
+)
 from channels.forms import ConfigurationForm, settings_form, values_of
 from channels.models import ChannelConfiguration, ConfigurationVersion, Setup
 from channels.providers import registry
@@ -129,6 +140,15 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     return redirect("channels:detail", pk)
 
 
+@login_required
+@require_POST
+def retry_file(request: HttpRequest, pk: int, file: int) -> HttpResponse:
+    configuration = access.configuration_for(actor_of(request), pk, access.MANAGE)
+    mailfiles.retry(configuration, file, actor=actor_of(request), now=timezone.now())
+    messages.success(request, _("The file is tried again within a few seconds."))
+    return redirect("channels:detail", pk)
+
+
 # ---- parts --------------------------------------------------------------------------------------
 def _by_channel() -> dict[str, list[Provider]]:
     found: dict[str, list[Provider]] = {}
@@ -187,6 +207,7 @@ def _page(
         "configuration": configuration,
         "provider": registry.get(configuration.provider),
         "settings": _settings(configuration),
+        "files": mailfiles.shown(configuration) if configuration.channel == "direct_mail" else None,
         "addresses": addresses.addresses_of(configuration),
         "versions": past,
         "steps": tested if tested is not None else (past[0].steps if past else None),

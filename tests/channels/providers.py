@@ -63,7 +63,7 @@ class Bench:
 
     @property
     def is_stored(self) -> bool:
-        return self.key in ("inapp",)
+        return self.key in ("inapp", "direct_mail")
 
     def configuration(self, server: Any, **changes: Any) -> ChannelConfiguration:
         """Without a database. `secrets` and single settings can be changed."""
@@ -234,6 +234,19 @@ BENCHES = {
             {"good": "crm-1", "next": "crm-2"},
             where="origins",
             empty={"subject": " "},
+        ),
+        Bench(
+            "direct_mail",
+            FakeHttp,
+            lambda server: {"separator": "comma", "target": "local", "folder": "letters"},
+            "",
+            {"good": "crm-1", "next": "crm-2"},
+            where="endpoint",
+            extra={
+                "filename": "spring.csv",
+                "columns": [{"label": "Name", "expression": "Ana"}, {"label": "City", "expression": "台北"}],
+            },
+            empty={"extra": {}},
         ),
         Bench(
             "webhook",

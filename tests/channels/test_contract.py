@@ -41,6 +41,12 @@ NOT_THERE = {
     ("inapp", "away"): "nobody is asked",
     ("inapp", "unauthorized"): "nobody signs in",
     ("inapp", "rehearsal away"): "nobody is asked",
+    ("direct_mail", "wrong"): "a name of ours is never wrong",
+    ("direct_mail", "busy"): "its row is durable whatever the target does",
+    ("direct_mail", "drop"): "it is one transaction in our own database",
+    ("direct_mail", "away"): "its row is durable whatever the target does",
+    ("direct_mail", "unauthorized"): "files are delivered later, see test_direct_mail.py",
+    ("direct_mail", "rehearsal away"): "each target’s rehearsal is in test_direct_mail.py",
     ("sandbox", "rehearsal away"): "it is always there",
     ("sandbox", "away"): "it is always there",
     ("sandbox", "unauthorized"): "nobody signs in",
@@ -93,7 +99,7 @@ def test_its_parts_have_the_same_names(bench: Bench) -> None:
     assert provider.channels
     assert set(provider.channels) <= set(KINDS)
     lane = provider.open(bench.configuration(FakeHttpStub()))
-    assert isinstance(lane, BatchLane) == (bench.key in ("infobip", "line", "inapp"))
+    assert isinstance(lane, BatchLane) == (bench.key in ("infobip", "line", "inapp", "direct_mail"))
     assert isinstance(provider, ReceiptReader) == (
         bench.key in ("twilio", "vonage", "infobip", "sms_http", "line", "whatsapp")
     )

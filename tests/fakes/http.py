@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.owner.misbehave(request, self):
             self.write(self.owner.answer(request))
 
-    do_POST = do_GET  # noqa: N815  the standard library names it
+    do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815  the standard library names them
 
     def write(self, response: Response) -> None:
         self.send_response(response.status)
