@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
 
@@ -41,6 +42,13 @@ class ContentFinding:
     position: int = 0
     treatment: str = ""
     language: str = ""
+
+    @property
+    def query(self) -> str:
+        """What leads to this content on the page of all contents."""
+        named = {"action": self.position, "treatment": self.treatment, "language": self.language}
+        said = urlencode({key: value for key, value in named.items() if value})
+        return f"?{said}" if said else ""
 
 
 def findings(campaign: Campaign, actions: list[Action]) -> Iterator[ContentFinding]:

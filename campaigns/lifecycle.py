@@ -19,7 +19,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import audit
 from accounts.access import SYSTEM, Actor, explain, require, rights_on
@@ -27,7 +27,7 @@ from accounts.models import AuditEntry, User
 from campaigns import alerts, transitions
 from campaigns.models import WRITTEN, Action, Campaign, Status
 from campaigns.transitions import APPROVE, MANAGE, PUBLISH
-from common.errors import CarillonError, IllegalTransition, PermissionMissing
+from common.errors import CarillonError, IllegalTransition, Invalid, PermissionMissing
 
 NO_MOVES = ("create", "save", "duplicate", "miss")
 CLOCK = ""  # no person may: only the product itself
@@ -351,6 +351,10 @@ def _state(row: Transition, campaign: Campaign, actor: Actor, now: datetime) -> 
     try:
         for guard in row.guards:
             guard(move)
+    except Invalid as error:
+        count = len(error.problems)
+        several = ngettext("%(count)s error stands in its way.", "%(count)s errors stand in its way.", count)
+        return _told(row, False, several % {"count": count} if count > 1 else str(error.detail))
     except CarillonError as error:
         return _told(row, False, str(error.detail))
     return _told(row, True)

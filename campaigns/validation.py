@@ -24,13 +24,14 @@ ERROR, WARNING = "error", "warning"
 
 @dataclass(frozen=True)
 class Finding:
-    """`source` is the editor's tab, `field` the form field it belongs to."""
+    """`source` is the editor's tab, `field` the form field it belongs to, `query` what to ask the tab for."""
 
     code: str
     level: str
     source: str
     field: str
     message: str
+    query: str = ""
 
     @property
     def is_error(self) -> bool:
@@ -131,4 +132,4 @@ def _configuration(campaign: Campaign, action: Action) -> Iterator[Finding]:
 def _contents(campaign: Campaign, actions: list[Action]) -> Iterator[Finding]:
     for one in content_findings.findings(campaign, actions):
         level = ERROR if one.is_error else WARNING
-        yield Finding(one.code, level, "content", one.field, one.message)
+        yield Finding(one.code, level, "content", one.field, one.message, one.query)

@@ -35,6 +35,7 @@ class ChannelsForm(forms.Form):
                 label=gettext_lazy("Channel configuration"),
                 queryset=_usable(campaign, action),
                 required=False,
+                empty_label=gettext_lazy("Choose one"),
             )
 
     def rows(self) -> list[tuple[Action, Any, Any]]:

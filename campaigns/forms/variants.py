@@ -180,14 +180,19 @@ def _present(campaign: Campaign) -> dict[str, Any]:
         "default": languages.get("default", ""),
         "others": languages.get("others", []),
         "when_missing": languages.get("when_missing", "default"),
-        "holdout": experiment.get("holdout"),
+        "holdout": _plain(experiment.get("holdout")),
         "metric": "event" if metric.startswith("event:") else metric,
         "event": metric.removeprefix("event:") if metric.startswith("event:") else "",
         "window_hours": experiment.get("window_hours", 72),
         "mode": experiment.get("mode", "ab"),
-        "test_percent": winner.get("test_percent"),
+        "test_percent": _plain(winner.get("test_percent")),
         "after_hours": winner.get("after_hours"),
     }
     for one in experiment.get("treatments", []):
-        present |= {f"title_{one['key']}": one["title"], f"percent_{one['key']}": one["percent"]}
+        present |= {f"title_{one['key']}": one["title"], f"percent_{one['key']}": _plain(one["percent"])}
     return present
+
+
+def _plain(percent: float | None) -> str:
+    """50 is not 50.0 to its author, and none is nothing."""
+    return f"{percent:g}" if percent else ""

@@ -21,12 +21,14 @@ from audiences import definitions
 from audiences.models import Audience
 from campaigns import drawing, forecast, lifecycle, schedule, sentences, versions
 from campaigns.delivery import bound
+from campaigns.forms.variants import language_name
 from campaigns.models import Campaign, Run, Status
 from campaigns.reports.metrics import ledger
 from campaigns.views.common import actor_of, campaign_of
 from campaigns.views.editor import sample_people, summary
 from campaigns.views.schedule import coming
 from campaigns.views.versions import before_this, side_by_side
+from channels.kinds import KINDS
 from common.errors import Invalid, NotFound
 
 
@@ -46,6 +48,7 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
         "verb_label": verb_label,
         "fingerprint": _fingerprint(campaign),
         "letters": _letters(campaign),
+        "kinds": KINDS,
         "person": request.GET.get("person", "")[:20],
         "coming": _coming(campaign),
         **_forecast(campaign, now),
@@ -64,20 +67,28 @@ def _fingerprint(campaign: Campaign) -> str:
 def _letters(campaign: Campaign) -> list[dict[str, Any]]:
     """Every content of every action, each with where its preview is."""
     found = []
+    titles = {one["key"]: one["title"] for one in campaign.experiment.get("treatments", [])}
+    default = campaign.languages.get("default", "")
     for action in campaign.actions.select_related("configuration"):
-        for at, content in enumerate(versions.contents_of(action, campaign)):
+        for content in versions.contents_of(action, campaign):
             place = {"action": action.position, **{key: content[key] for key in ("treatment", "language")}}
             found.append(
                 {
                     "action": action,
-                    "is_first": at == 0,
-                    "treatment": content["treatment"],
-                    "language": content["language"],
+                    "title": _title(
+                        str(KINDS[action.channel].label),
+                        titles.get(content["treatment"] or "A", ""),
+                        language_name(code) if (code := content["language"] or default) else "",
+                    ),
                     "content": content["content"],
                     "query": urlencode({key: value for key, value in place.items() if value}),
                 }
             )
     return found
+
+
+def _title(*parts: str) -> str:
+    return " · ".join(filter(None, parts))
 
 
 def _coming(campaign: Campaign) -> dict[str, Any] | None:
