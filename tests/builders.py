@@ -9,7 +9,7 @@ from accounts import roles
 from accounts.access import SYSTEM
 from accounts.models import Role, User, Workspace
 from audiences.models import AttributeDefinition, Audience, Profile
-from campaigns import drafts, lifecycle
+from campaigns import actions, drafts, lifecycle
 from campaigns.models import Campaign
 from channels.models import ChannelConfiguration
 
@@ -78,6 +78,20 @@ def draft(where: Workspace, author: User, **changes: Any) -> Campaign:
         found = ChannelConfiguration.objects.filter(workspace=where, kind=category).first()
         changes["configuration"] = found or configuration(where, kind=category, name=f"For {category}")
     return drafts.save(made, revision=made.revision, actor=author, now=NOW, **{**CONTENT, **changes})
+
+
+def draft_over(configuration: ChannelConfiguration, author: User, **content: Any) -> Campaign:
+    """A draft with one message over the configuration's channel."""
+    made = draft(configuration.workspace, author, category=configuration.kind)
+
+    def told() -> dict[str, Any]:
+        made.refresh_from_db()
+        return {"revision": made.revision, "actor": author, "now": NOW}
+
+    actions.add(made, configuration.channel, **told())
+    actions.remove(made, 0, **told())
+    actions.configure(made, {0: configuration}, **told())
+    return actions.write(made, 0, content, **told())
 
 
 def live(where: Workspace, *, now: datetime = NOW, **changes: Any) -> Campaign:

@@ -55,7 +55,7 @@ class Places:
 
     def hour(self) -> Query:
         """The number of the person's moment, over their `zone`."""
-        if not self.moments:
+        if not self.zones:
             return Query("0")
         found = Query("(CASE zone ")
         for name, at in self.zones.items():

@@ -15,9 +15,8 @@ from django.utils import timezone
 
 from audiences import consent, profiles
 from audiences.models import Consent, Identity, Profile, Suppression
-from campaigns.models import Attempt, Event, Message, Run, Version
+from campaigns.models import Attempt, Event, Message, Run
 from campaigns.tracking import receipts, replies
-from campaigns.versions import fingerprint
 from channels import received
 from channels.messages import Happened
 from channels.messages import Receipt as Told
@@ -61,18 +60,13 @@ def sent(configuration: ChannelConfiguration, numbers: list[str]) -> list[Messag
     Profile.objects.bulk_create(
         Profile(workspace=where, phone=number, attributes={"name": number}) for number in numbers
     )
-    campaign = builders.draft(where, builders.person(where, "manager"), configuration=configuration)
+    campaign = builders.draft_over(configuration, builders.person(where, "manager"), extra=EXTRA)
     with FakeWhatsApp() as server:
         configuration.settings["api_url"] = f"{server.url}/v21.0"
         configuration.save()
         builders.lifecycle.apply(
             campaign, "activate", actor=builders.person(where, "approver"), now=timezone.now()
         )
-        version = Version.objects.get(campaign=campaign)
-        action = version.definition["actions"][0]
-        action["channel"], action["contents"][0]["content"]["extra"] = "whatsapp", EXTRA
-        print_of = fingerprint(version.definition)
-        Version.objects.filter(pk=version.pk).update(definition=version.definition, fingerprint=print_of)
         call_command("deliver")
     return list(Message.objects.filter(run__campaign=campaign).order_by("ref"))
 
