@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from campaigns.delivery import completion, ring
 from campaigns.delivery.claims import IS_DUE, MAY_SEND, OF_RUN
 from campaigns.models import Batch, Run, Status
+from campaigns.reports import progress
 
 RING_AGAIN = timedelta(seconds=15)
 
@@ -36,6 +37,7 @@ def ring_due_batches(lane: str, *, now: datetime) -> list[int]:
 def sweep(*, now: datetime) -> None:
     """Rings for what is due in the bulk lane, for unfinished fan-outs, and ends what can be ended."""
     ring_due_batches(Batch.Lane.BULK, now=now)
+    progress.sample(now=now)
     for run_id in Run.objects.filter(state=Run.State.EXPANDING).values_list("pk", flat=True):
         ring.expand(run_id)
     ending = Run.objects.filter(state__in=[Run.State.SENDING, Run.State.STOPPING])

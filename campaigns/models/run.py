@@ -43,6 +43,7 @@ class Run(models.Model):
     ceiling = models.BigIntegerField(null=True)  # the last profile there was when the fan-out began
     targeted = models.IntegerField(default=0)
     left_out = models.JSONField(default=dict)  # {reason's code: messages} of those excluded by the fan-out
+    samples = models.JSONField(default=list, db_default=[])  # [seconds, settled] of the last minute
     totals = models.JSONField(null=True)  # the ledger as it was when the run ended
     dropped_at = models.DateTimeField(null=True)  # when its messages were dropped; the totals stay
     reason = models.CharField(max_length=200, blank=True)

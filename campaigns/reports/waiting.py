@@ -9,7 +9,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from accounts import heartbeat
-from campaigns.models import Batch, Run, Status
+from campaigns.delivery import limits
+from campaigns.models import Attempt, Batch, Outcome, Run, Status
+from channels import breaker
+from channels.models import ChannelConfiguration
 
 SILENT = 30  # seconds without a sign of life
 
@@ -26,17 +29,54 @@ def waiting_for(run: Run, *, now: datetime) -> str:
         return _("its time: %(at)s") % {"at": _clock(run.due_at)}
     if run.kind == Run.Kind.STANDING:
         return _("calls to the API")
-    if run.reason:
-        return _("the provider: %(reason)s") % {"reason": run.reason}
+    if held := _provider(run):
+        return held
     seen = heartbeat.parts(now=now)
     if "bulk" not in seen or seen["bulk"] > SILENT:
         return _("a worker: none has been seen for more than %(seconds)s seconds") % {"seconds": SILENT}
     batches = Batch.objects.filter(run=run, state__in=[Batch.State.READY, Batch.State.CLAIMED])
-    due = batches.filter(send_after__lte=now).exists()
-    following = batches.order_by("send_after").values_list("send_after", flat=True).first()
-    if following and not due:
-        return _("the next try, at %(at)s") % {"at": _clock(following)}
-    return ""
+    following = batches.order_by("send_after", "lo").first()
+    if following is None:
+        return ""
+    return _later(following) if following.send_after > now else _pace(run)
+
+
+def _provider(run: Run) -> str:
+    """Its configuration is not active, its breaker is open, or it said something the run waits for."""
+    for pk, name in _configurations(run):
+        stands = breaker.standing(pk)
+        if not stands.is_active:
+            return _("the channel configuration “%(name)s”: it is not active") % {"name": name}
+        if stands.is_open:
+            return _("the provider: %(reason)s") % {"reason": stands.reason}
+    return _("the provider: %(reason)s") % {"reason": run.reason} if run.reason else ""
+
+
+def _later(batch: Batch) -> str:
+    """Why the next batch has its time in the future: a wave or hour, quiet hours, or another try."""
+    at = {"at": _clock(batch.send_after)}
+    if batch.epoch == 0:
+        if batch.wave:
+            return _("wave %(number)s, at %(at)s") % {**at, "number": batch.wave + 1}
+        return _("the hour of the next time zone, at %(at)s") % at
+    refs = Attempt.objects.filter(run=batch.run_id, action=batch.action, ref__range=(batch.lo, batch.hi))
+    last = refs.filter(outcome=Outcome.DEFERRED).order_by("-at").first()
+    if last and last.code == limits.QUIET:
+        return _("the end of the quiet hours, at %(at)s") % at
+    return _("the next try, at %(at)s") % at
+
+
+def _pace(run: Run) -> str:
+    """The slowest limit over what is leaving now; empty where there is none."""
+    rates = [breaker.standing(pk).limits.rate for pk, _name in _configurations(run)]
+    slowest = min(filter(None, [run.version.definition["rate"], *rates]), default=None)
+    return _("the delivery rate, %(rate)s a second") % {"rate": f"{slowest:g}"} if slowest else ""
+
+
+def _configurations(run: Run) -> list[tuple[int, str]]:
+    named = {action["configuration"] for action in run.version.definition["actions"]}
+    rows = ChannelConfiguration.objects.filter(pk__in=named).order_by("pk")
+    return list(rows.values_list("pk", "name"))
 
 
 def _clock(moment: datetime) -> str:

@@ -18,7 +18,7 @@ from audiences.access import profile_for
 from campaigns import access, lifecycle
 from campaigns.delivery import bound
 from campaigns.models import Outcome, Run
-from campaigns.reports import metrics
+from campaigns.reports import metrics, progress
 from campaigns.reports.waiting import waiting_for
 from campaigns.views.common import actor_of, run_of
 from common.csvfiles import safe_cell
@@ -39,20 +39,23 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _progress(request: HttpRequest, run: Run) -> dict[str, Any]:
-    book = metrics.ledger(run)
+    now = timezone.now()
+    told = progress.of(run, now=now)
+    book = told.book
     return {
         "run": run,
         "campaign": run.campaign,
         "book": book,
+        "progress": told,
         "share": 100 * book.settled / book.targeted if book.targeted else 0,
         "is_over": run.finished_at is not None,
-        "waiting": waiting_for(run, now=timezone.now()),
+        "waiting": waiting_for(run, now=now),
         "bound": bound.may_leave(run),
         "left_after_stop": bound.did_leave(run),
-        "failed": metrics.reasons(run, Outcome.FAILED),
-        "excluded": metrics.reasons(run, Outcome.EXCLUDED),
-        "actions": lifecycle.available(run.campaign, actor_of(request), now=timezone.now()),
-        "checked_at": timezone.now(),
+        "failed": told.failed,
+        "excluded": told.excluded,
+        "actions": lifecycle.available(run.campaign, actor_of(request), now=now),
+        "checked_at": now,
     }
 
 
