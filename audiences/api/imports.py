@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from accounts.access import require
 from accounts.models import ApiCredential
-from audiences import access
+from audiences import access, eventfiles
 from audiences.api.bodies import credential_of
 from audiences.imports import jobs, problems
 from audiences.imports.progress import progress_of
@@ -32,10 +32,10 @@ class ImportCounts(StrictSerializer):
     rows = serializers.IntegerField()
     staged = serializers.IntegerField()
     rejected = serializers.IntegerField()
-    merged = serializers.IntegerField()
-    new = serializers.IntegerField()
+    merged = serializers.IntegerField(help_text="of events: rows gone through, the rejected ones too")
+    new = serializers.IntegerField(help_text="people, or events recorded")
     changed = serializers.IntegerField()
-    unchanged = serializers.IntegerField()
+    unchanged = serializers.IntegerField(help_text="people, or events that were there already")
 
 
 class ImportForecast(StrictSerializer):
@@ -48,6 +48,7 @@ class ImportForecast(StrictSerializer):
 
 class ImportShape(StrictSerializer):
     id = serializers.IntegerField()
+    content = serializers.ChoiceField(choices=Import.Content.choices)
     fileName = serializers.CharField()
     size = serializers.IntegerField(help_text="bytes")
     state = serializers.ChoiceField(choices=Import.State.choices)
@@ -77,9 +78,19 @@ class ImportWrite(StrictSerializer):
     check = serializers.BooleanField(required=False, default=True)
 
 
+class EventImportWrite(StrictSerializer):
+    """A file of one event per row: a column that names the person, `name`, `time`, `key`, properties."""
+
+    file = serializers.FileField(allow_empty_file=True)
+    createProfiles = serializers.BooleanField(
+        required=False, default=False, help_text="make a profile for everybody who is not known yet"
+    )
+
+
 def answer(job: Import) -> dict[str, Any]:
     return {
         "id": job.pk,
+        "content": job.content,
         "fileName": job.file_name,
         "size": job.size,
         "state": job.state,
@@ -133,6 +144,34 @@ class Imports(APIView):
         if given["check"]:
             ring_import(job.pk)
         return Response(answer(job), status=201)
+
+
+class EventImports(APIView):
+    parser_classes = [parsers.MultiPartParser]
+
+    @extend_schema(
+        operation_id="imports_events_create",
+        request={"multipart/form-data": EventImportWrite},
+        responses={202: ImportShape},
+    )
+    def post(self, request: Request) -> Response:
+        """Takes in a file of events. It is read to its end first, then recorded without `start`."""
+        credential = credential_of(request)
+        require(credential, access.MANAGE, credential.workspace)
+        body = EventImportWrite(data=request.data)
+        body.is_valid(raise_exception=True)
+        file = body.validated_data["file"]
+        job = eventfiles.bring_in(
+            credential.workspace,
+            file=file,
+            name=file.name,
+            size=file.size,
+            create_profiles=body.validated_data["createProfiles"],
+            actor=credential,
+            now=timezone.now(),
+        )
+        ring_import(job.pk)
+        return Response(answer(job), status=202)
 
 
 def _uploaded(credential: ApiCredential, given: dict[str, Any]) -> Import:

@@ -38,6 +38,7 @@ urlpatterns = [
     path("suppressions/", suppression.Suppressions.as_view(), name="suppressions"),
     path("suppressions/<int:pk>/", suppression.OneSuppression.as_view(), name="suppression"),
     path("imports/", imports.Imports.as_view(), name="imports"),
+    path("imports/events/", imports.EventImports.as_view(), name="import_events"),
     path("imports/<int:pk>/", imports.OneImport.as_view(), name="import"),
     path("imports/<int:pk>/rejected.csv", imports.Rejected.as_view(), name="import_rejected"),
     *(

@@ -72,6 +72,16 @@ def upload(
     workspace: Workspace, *, file: IO[bytes], name: str, size: int, actor: Actor, now: datetime
 ) -> Import:
     """Puts the file into the database, a piece at a time. Raises Invalid for one that cannot be right."""
+    job = received(workspace, file=file, name=name, size=size, actor=actor, now=now)
+    job.mapping = _first_mapping(job)
+    keep(job, file, actor=actor, now=now)
+    return job
+
+
+def received(
+    workspace: Workspace, *, file: IO[bytes], name: str, size: int, actor: Actor, now: datetime
+) -> Import:
+    """What the file's beginning says, not saved. Raises Invalid for a file that cannot be right."""
     require(actor, MANAGE, workspace)
     head = file.read(HEAD)
     found = sniff(head, size)
@@ -80,14 +90,18 @@ def upload(
     job.header, job.sample = _beginning_of(found, head, file, size)
     job.created_by = actor if isinstance(actor, User) else None
     job.actor_name, job.created_at = str(actor)[:200], now
-    job.mapping = _first_mapping(job)
+    return job
+
+
+def keep(job: Import, file: IO[bytes], *, actor: Actor, now: datetime) -> None:
+    """Saves the job and the whole file, in the caller's transaction."""
     job.save()
     file.seek(0)
     _write_chunks(job, iter(lambda: file.read(PIECE), b""))
+    where = job.workspace
     audit.record(
-        actor=actor, verb="upload_import", obj=workspace, workspace=workspace, now=now, job=job.pk, size=size
+        actor=actor, verb="upload_import", obj=where, workspace=where, now=now, job=job.pk, size=job.size
     )
-    return job
 
 
 def _file_name(name: str) -> str:

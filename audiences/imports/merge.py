@@ -183,9 +183,21 @@ def _is_news(plan: Plan) -> str:
 
 def _complete(claim: Claim) -> None:
     job, now = claim.job, timezone.now()
-    with claim.hold():
+    with transaction.atomic():
+        complete(claim)
         staging.drop(job.pk)
         mapping.remember(job, now)
+        if job.audience_id:  # the clock evaluates it thoroughly, with its reach
+            members = AudienceMember.objects.filter(audience=job.audience_id).count()
+            Audience.objects.filter(pk=job.audience_id).update(
+                counted=members, counted_at=now, next_evaluation_at=now
+            )
+
+
+def complete(claim: Claim) -> None:
+    """Everything is in: the job's last state, and the note of what it did."""
+    job, now = claim.job, timezone.now()
+    with claim.hold():
         Import.objects.filter(pk=job.pk).update(
             state=Import.State.COMPLETED, finished_at=now, lease_until=None
         )
@@ -202,8 +214,3 @@ def _complete(claim: Claim) -> None:
             unchanged=job.unchanged_count,
             rejected=job.rejected_count,
         )
-        if job.audience_id:  # the clock evaluates it thoroughly, with its reach
-            members = AudienceMember.objects.filter(audience=job.audience_id).count()
-            Audience.objects.filter(pk=job.audience_id).update(
-                counted=members, counted_at=now, next_evaluation_at=now
-            )

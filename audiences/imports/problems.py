@@ -44,6 +44,24 @@ REASONS: dict[str, Any] = {
     "consent_kept": gettext_lazy(
         "This person opted out or never confirmed, and no newer agreement is shown; that stays."
     ),
+    # Of events: as `audiences/events.py` says them, without the place in a body.
+    "unknown_person": gettext_lazy("There is no such person."),
+    "bad_person": gettext_lazy("profileId is the number of a person."),
+    "bad_name": gettext_lazy(
+        "A name has small letters, digits, _ and ., begins with a letter and is at most 63 long."
+    ),
+    "bad_datetime": gettext_lazy("This is no moment that exists; write it like 2026-11-24T13:00:00+08:00."),
+    "in_the_future": gettext_lazy("The event lies more than a day ahead."),
+    "too_old": gettext_lazy("Events of that time are not kept any more."),
+    "bad_key": gettext_lazy("A key is a text of at most %(extra)s printable characters."),
+    "bad_json": gettext_lazy("This is not a JSON object."),
+    "bad_properties": gettext_lazy("The properties are an object of at most %(extra)s entries."),
+    "bad_property": gettext_lazy(
+        "A property has a name of 1 to 63 printable characters, and is a text, an ordinary number, true, "
+        "false or null."
+    ),
+    "bad_unicode": gettext_lazy("A property holds a character that cannot be stored."),
+    "too_large": gettext_lazy("The properties are larger than %(extra)s bytes."),
 }
 
 

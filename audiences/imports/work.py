@@ -8,10 +8,10 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from audiences.imports import merge, stage, staging
+from audiences.imports import eventsteps, merge, stage, staging
 from audiences.imports.claims import MOST_ATTEMPTS, Claim, Lost, claim
 from audiences.models import Import
-from common.errors import Invalid
+from common.errors import Invalid, PermissionMissing
 
 log = structlog.get_logger(__name__)
 STRETCH = 240.0  # seconds; far below a task's limit, so that other work has its turn
@@ -28,17 +28,30 @@ def advance(job_id: int, *, stretch: float = STRETCH) -> bool:
     until = time.monotonic() + stretch
     try:
         if taken.job.state == Import.State.STAGING:
-            stage.stage(taken)
+            _check(taken)
             again = taken.job.is_confirmed
         else:
-            again = not merge.merge(taken, until=until)
+            again = not _bring_in(taken, until)
     except Lost:
         return False
-    except Invalid as error:
+    except (Invalid, PermissionMissing) as error:
         _fail(taken, error.code, str(error.detail))
         return False
     taken.release()
     return again
+
+
+def _check(taken: Claim) -> None:
+    if taken.job.content == Import.Content.EVENTS:
+        eventsteps.check(taken)
+    else:
+        stage.stage(taken)
+
+
+def _bring_in(taken: Claim, until: float) -> bool:
+    if taken.job.content == Import.Content.EVENTS:
+        return eventsteps.record(taken, until=until)
+    return merge.merge(taken, until=until)
 
 
 def _fail(taken: Claim, code: str, detail: str) -> None:

@@ -1,4 +1,4 @@
-"""A file of people on its way in: its bytes, how it is to be read, how far it came, and what was refused.
+"""A file of people, or of events, on its way in: its bytes, how to read it, how far it is, what was refused.
 
 The file lies here in pieces, so that any worker on any host can go on with it. Its checked rows wait in a
 table made for the job (`audiences/imports/staging.py`). The states: `audiences/imports/jobs.py`.
@@ -31,7 +31,12 @@ class Import(models.Model):
         CSV = "csv", _("text, such as CSV")
         XLSX = "xlsx", _("Excel")
 
+    class Content(models.TextChoices):
+        PEOPLE = "people", _("People")
+        EVENTS = "events", _("Events")
+
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="imports")
+    content = models.CharField(max_length=6, choices=Content, default=Content.PEOPLE)
     audience = models.ForeignKey(Audience, null=True, on_delete=models.SET_NULL, related_name="imports")
     new_audience = models.CharField(max_length=100, blank=True)  # made when the merge begins
     file_name = models.CharField(max_length=200)
@@ -41,7 +46,9 @@ class Import(models.Model):
     delimiter = models.CharField(max_length=1, blank=True)
     header: models.JSONField[list[str]] = models.JSONField(default=list)
     sample: models.JSONField[list[list[str]]] = models.JSONField(default=list)  # the first rows
-    mapping: models.JSONField[dict[str, Any]] = models.JSONField(default=dict)  # see imports/mapping.py
+    mapping: models.JSONField[dict[str, Any]] = models.JSONField(
+        default=dict
+    )  # see imports/mapping.py; of events only createProfiles
 
     state = models.CharField(max_length=10, choices=State, default=State.UPLOADED)
     paused_in = models.CharField(max_length=10, choices=State, blank=True)

@@ -41,7 +41,8 @@ def upload(request: HttpRequest) -> HttpResponse:
             show_faults(error, form, "file")
         else:
             return redirect("audiences:import_status", job.pk)
-    page = {"form": form, "imports": access.imports_for(actor, workspace)[:10]}
+    latest = access.imports_for(actor, workspace).filter(content=Import.Content.PEOPLE)[:10]
+    page = {"form": form, "imports": latest}
     return render(request, "audiences/import.html", page, status=400 if form.errors else 200)
 
 
