@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from channels.providers import (
+    anymail,
     apns,
     direct_mail,
     fcm,
@@ -25,6 +26,7 @@ from common.errors import Invalid, Problem
 
 KNOWN: tuple[Provider, ...] = (
     smtp.Smtp(),
+    *anymail.MAIL_SERVICES,
     twilio.Twilio(),
     vonage.Vonage(),
     infobip.Infobip(),

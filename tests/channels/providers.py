@@ -24,6 +24,7 @@ from tests.fakes.apps import (
     FakePushService,
     FakeWhatsApp,
 )
+from tests.fakes.esps import FakeBrevo, FakeEsp, FakeMailgun, FakePostmark, FakeSendGrid
 from tests.fakes.http import FakeHttp
 from tests.fakes.http2 import FakeApns
 from tests.fakes.smtp import FakeSmtp
@@ -131,6 +132,20 @@ NUMBERS = {
     "busy": "+886912345603",
     "forbidden": "+886912345604",
 }
+MAILBOXES = {name: f"{name}@example.com" for name in ("good", "next", "wrong", "busy")}
+
+
+def mail_bench(key: str, server: type[FakeEsp], path: str, secret: str = "api_key", **more: str) -> Bench:
+    return Bench(
+        key,
+        server,
+        lambda fake: {"api_url": f"{fake.url}/{path}", **more},
+        {secret: FakeEsp.secret},
+        MAILBOXES,
+        empty={"text": "", "html": ""},
+    )
+
+
 BENCHES = {
     bench.key: bench
     for bench in (
@@ -268,6 +283,10 @@ BENCHES = {
             },
             where="port",
         ),
+        mail_bench("sendgrid", FakeSendGrid, "v3/"),
+        mail_bench("mailgun", FakeMailgun, "v3/", sender_domain="mg.fernhill.example"),
+        mail_bench("postmark", FakePostmark, "", "server_token", message_stream="broadcast"),
+        mail_bench("brevo", FakeBrevo, "v3/"),
         Bench(
             "sandbox",
             FakeHttp,

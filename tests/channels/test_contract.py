@@ -24,7 +24,13 @@ from tests.fakes.smtp import FakeSmtp
 
 pytestmark = pytest.mark.django_db
 
+MAIL = ("sendgrid", "mailgun", "postmark", "brevo")
 NOT_THERE = {
+    **{
+        (key, manner): "slow, and the same lane as SendGrid's"
+        for key in ("mailgun", "postmark", "brevo")
+        for manner in ("silent", "slow_headers", "drip", "endless", "gzip_bomb")
+    },
     ("webhook", "wrong"): "a receiver knows no numbers",
     ("webhook", "busy"): "a receiver knows no numbers",
     ("webhook", "unreadable"): "only the status of a receiver counts",
@@ -132,7 +138,7 @@ def test_a_wrong_address_is_the_recipients_fault_and_holds_up_nobody(bench: Benc
     assert first.fact is Fact.REFUSED
     assert first.code
     assert second.fact is Fact.ACCEPTED
-    if bench.key in ("twilio", "vonage", "infobip", "line", "whatsapp", "fcm", "apns", "webpush"):
+    if bench.key in ("twilio", "vonage", "infobip", "line", "whatsapp", "fcm", "apns", "webpush", *MAIL):
         assert first.fault is Fault.ADDRESS
 
 
@@ -216,6 +222,7 @@ def test_a_secret_sealed_for_another_row_is_never_used(over_http: Bench) -> None
 def test_trouble_of_the_server_is_the_right_fact(
     over_http: Bench, manner: str, fact: Fact, wait: float | None
 ) -> None:
+    needs(over_http, manner)
     with serve(over_http) as server:
         server.manner = manner
         (outcome,) = over_http.send(over_http.configuration(server), over_http.message())
@@ -230,6 +237,7 @@ def test_trouble_of_the_server_is_the_right_fact(
 )
 def test_a_success_that_cannot_be_read_may_have_been_taken(over_http: Bench, manner: str) -> None:
     needs(over_http, "unreadable")
+    needs(over_http, manner)
     with serve(over_http) as server:
         server.manner = manner
         (outcome,) = over_http.send(over_http.configuration(server), over_http.message())
@@ -331,7 +339,7 @@ def test_a_rehearsal_with_a_server_that_is_away_fails(bench: Bench) -> None:
     assert steps[-1].said
 
 
-@pytest.mark.parametrize("key", ["twilio", "vonage", "infobip", "line", "whatsapp", "fcm", "smtp"])
+@pytest.mark.parametrize("key", ["twilio", "vonage", "infobip", "line", "whatsapp", "fcm", "smtp", *MAIL])
 def test_a_rehearsal_with_wrong_secrets_fails_and_says_so(key: str) -> None:
     bench = BENCHES[key]
     wrong = dict.fromkeys(bench.secrets, "wrong-secret") if bench.is_http else "wrong"
