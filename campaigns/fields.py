@@ -1,7 +1,8 @@
 """What people did with our messages, lent to the audience rules (see `audiences/rules/engagement.py`).
 
 Each is SQL of rows (profile_id, at, workspace_id, campaign_id, channel); a message counts once, however often
-it was opened or clicked. A click shows that the message was opened.
+it was opened or clicked. A click shows that the message was opened. What
+machines opened or clicked does not count.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ ENGAGEMENTS = {
         counted=COUNTED,
     ),
     "opened": Engagement(
-        rows=ROWS.format(table="campaigns_event", condition="h.kind IN ('open', 'click')"),
+        rows=ROWS.format(table="campaigns_event", condition="h.kind IN ('open', 'click') AND h.machine = ''"),
         did=_("opened %(what)s %(times)s %(when)s"),
         did_not=_("did not open %(what)s %(when)s"),
         counted=COUNTED,
     ),
     "clicked": Engagement(
-        rows=ROWS.format(table="campaigns_event", condition="h.kind = 'click'"),
+        rows=ROWS.format(table="campaigns_event", condition="h.kind = 'click' AND h.machine = ''"),
         did=_("clicked in %(what)s %(times)s %(when)s"),
         did_not=_("did not click in %(what)s %(when)s"),
         counted=COUNTED,

@@ -12,7 +12,7 @@ from accounts import heartbeat
 from campaigns import archive, watch
 from campaigns.delivery import clock, fanout, recovery, retention, seeds, send
 from campaigns.models import Batch
-from campaigns.tracking import receipts, replies
+from campaigns.tracking import machines, receipts, replies
 
 
 @shared_task
@@ -45,6 +45,11 @@ def drop_old_messages() -> None:
 def apply_receipts() -> None:
     receipts.apply(now=timezone.now())
     replies.apply(now=timezone.now())
+
+
+@shared_task
+def judge_machines() -> None:
+    machines.judge(now=timezone.now())
 
 
 @shared_task

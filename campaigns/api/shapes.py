@@ -71,6 +71,7 @@ class MessageEventShape(StrictSerializer):
     at = serializers.DateTimeField()
     kind = serializers.CharField()
     url = serializers.CharField(allow_null=True)
+    machine = serializers.CharField(help_text="The rule that took it for a machine's; empty: a person's.")
 
 
 class MessageShape(StrictSerializer):

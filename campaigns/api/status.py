@@ -132,6 +132,7 @@ def as_told(told: Story) -> dict[str, Any]:
                 "at": one.at,
                 "kind": one.kind,
                 "url": told.links.get(one.link) if one.link is not None else None,
+                "machine": one.machine,
             }
             for one in told.events
         ],

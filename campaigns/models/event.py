@@ -26,10 +26,21 @@ class Event(models.Model):
     at = models.DateTimeField()
     link = models.PositiveSmallIntegerField(null=True)
     user_agent = models.CharField(max_length=200, blank=True)
+    signals = models.PositiveSmallIntegerField(default=0, db_default=0)  # bits of machines.Signal
+    # The rule that took it for a machine's, empty: a person's; and the version of the rules, 0: the door's.
+    machine = models.CharField(max_length=20, blank=True, default="", db_default="")
+    judged = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         default_permissions = ()
-        indexes = [models.Index(fields=["run", "kind", "action", "ref"])]
+        indexes = [
+            models.Index(fields=["run", "kind", "action", "ref"]),
+            models.Index(
+                fields=["id"],
+                condition=models.Q(judged=0, kind__in=["open", "click"]),
+                name="campaigns_event_unjudged",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.run_id}/{self.action}/{self.ref}"

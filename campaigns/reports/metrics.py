@@ -91,7 +91,7 @@ def ledger(run: Run) -> Ledger:
 
 @dataclass(frozen=True)
 class Engagement:
-    """People, not events: whoever opened twice counts once."""
+    """People, not events: whoever opened twice counts once, and machines not at all."""
 
     opened: int
     clicked: int
@@ -102,7 +102,7 @@ class Engagement:
 
 def engagement(run: Run) -> Engagement:
     def people(kind: str) -> int:
-        rows = Event.objects.filter(run=run, kind=kind)
+        rows = Event.objects.filter(run=run, kind=kind, machine="")
         return rows.values("action", "ref").distinct().count()
 
     kinds = Event.Kind
@@ -132,7 +132,7 @@ def links(run: Run) -> list[LinkClicks]:
     """Every tracked link of the run's version, the most clicked first."""
     counted = {
         (row["action"], row["link"]): row
-        for row in Event.objects.filter(run=run, kind=Event.Kind.CLICK)
+        for row in Event.objects.filter(run=run, kind=Event.Kind.CLICK, machine="")
         .values("action", "link")
         .annotate(clicks=Count("id"), people=Count("ref", distinct=True))
     }

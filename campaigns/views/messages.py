@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from campaigns.models import Event, Message, Outcome
 from campaigns.reports import story
+from campaigns.tracking import machines
 from campaigns.views.common import run_of
 from campaigns.views.previews import PREVIEW_POLICY
 from channels.sandbox import RenderError
@@ -39,6 +40,7 @@ def message(request: HttpRequest, run_id: int, action: int, ref: int) -> HttpRes
         "campaign": told.message.run.campaign,
         "attempts": [(one, story.reason(one)) for one in told.attempts],
         "kinds": dict(Event.Kind.choices),
+        "machines": machines.LABELS,
         "outcomes": dict(Outcome.choices),
         "states": {**dict(Outcome.choices), "queued": _("Queued"), "bounced": _("Bounced")},
     }

@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from campaigns.tracking import events
+from campaigns.tracking.machines import Signal
 
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 
@@ -23,15 +24,17 @@ def _agent(request: HttpRequest) -> str:
     return request.headers.get("User-Agent", "")
 
 
-def _is_visit(request: HttpRequest) -> bool:
-    purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
-    return request.method == "GET" and "prefetch" not in purpose
+def _signals(request: HttpRequest) -> int:
+    """What the request says about itself; it is kept on the event."""
+    named = (request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"))
+    is_ahead = any(word in value.lower() for value in named for word in ("prefetch", "prerender", "preview"))
+    return Signal.HEAD * (request.method == "HEAD") | Signal.PREFETCH * is_ahead
 
 
 @require_safe
 @never_cache
 def click(request: HttpRequest, token: str, number: int) -> HttpResponse:
-    url = events.click(token, number, now=timezone.now(), agent=_agent(request), counts=_is_visit(request))
+    url = events.click(token, number, now=timezone.now(), agent=_agent(request), signals=_signals(request))
     if url is None:
         return render(request, "public/unknown_link.html", status=404)
     response = HttpResponseRedirect(url)
@@ -43,8 +46,7 @@ def click(request: HttpRequest, token: str, number: int) -> HttpResponse:
 @never_cache
 def opened(request: HttpRequest, token: str) -> HttpResponse:
     """Always the pixel: a forged address learns nothing."""
-    if _is_visit(request):
-        events.opened(token, now=timezone.now(), agent=_agent(request))
+    events.opened(token, now=timezone.now(), agent=_agent(request), signals=_signals(request))
     return HttpResponse(PIXEL, content_type="image/gif")
 
 

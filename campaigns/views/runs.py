@@ -19,6 +19,7 @@ from campaigns import access, lifecycle
 from campaigns.delivery import bound
 from campaigns.models import Outcome, Run
 from campaigns.reports import metrics, progress
+from campaigns.reports.traffic import traffic
 from campaigns.reports.waiting import waiting_for
 from campaigns.views.common import actor_of, run_of
 from common.csvfiles import safe_cell
@@ -70,6 +71,8 @@ def report(request: HttpRequest, pk: int) -> HttpResponse:
         "campaign": found.campaign,
         "book": book,
         "people": people,
+        "delivered": delivered,
+        "traffic": traffic(found),
         "steps": [
             (_("Targeted"), _("Everybody in the audience when the run began."), book.targeted, None),
             (_("Accepted"), _("Handed over to the provider, which took them."), book.accepted, book.targeted),

@@ -67,7 +67,14 @@ def test_a_scanner_that_only_looks_counts_for_nothing(message: Message, client: 
         client.head(address)
         client.get(address, headers={"Sec-Purpose": "prefetch"})
         client.options(address)
-    assert not Event.objects.exists()
+    seen = Event.objects.order_by("id").values_list("kind", "signals", "machine")
+    assert list(seen) == [
+        ("click", 1, "head"),
+        ("click", 2, "prefetch"),
+        ("open", 1, "head"),
+        ("open", 2, "prefetch"),
+    ]
+    assert (engagement(message.run).opened, engagement(message.run).clicked) == (0, 0)
     assert not Consent.objects.exists()
 
 
