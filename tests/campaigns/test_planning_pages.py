@@ -100,6 +100,16 @@ def test_what_is_wrong_stands_in_the_form_and_nothing_is_saved(
     assert (draft.schedule, draft.waves, draft.rate) == ({}, {}, None)
 
 
+@pytest.mark.parametrize("rate", [1, 2000])
+def test_both_ends_of_the_delivery_rates_range_are_taken(draft: Campaign, rate: int) -> None:
+    answer = manager().post(
+        f"/campaigns/{draft.pk}/edit/schedule/", {**FORM, "rate": str(rate), "revision": draft.revision}
+    )
+    assert answer.status_code == 302
+    draft.refresh_from_db()
+    assert draft.rate == rate
+
+
 def test_the_next_ten_sends_follow_the_form_without_a_save(draft: Campaign) -> None:
     browser, address = manager(), f"/campaigns/{draft.pk}/upcoming/"
     page = browser.get(address, {**FORM, "per_person": "", "occurrences": "3"}).content.decode()

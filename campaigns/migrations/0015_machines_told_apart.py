@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0013_audience_calls"),
+        ("campaigns", "0014_samples"),
     ]
 
     operations = [
