@@ -33,6 +33,7 @@ help:
 	@echo "make bench     how fast a run is from snapshot to outcome, against smtp-source"
 	@echo "make drill     kill workers, broker and database in the middle of runs, and count what arrived"
 	@echo "make model     check the delivery protocol with Spin"
+	@echo "make rights    write down again what each role may at each address; read the difference"
 	@echo "make lint      run the linters, type checks and Django's checks"
 	@echo "make messages  collect the texts to translate, and compile the translations"
 	@echo "make shell     a Django shell on the demo's data"
@@ -52,6 +53,9 @@ $(STAMP):
 
 demo: $(STAMP)
 	@$(BIN)/python -m config.demo
+
+rights: $(STAMP)
+	$(EMBEDDED) run --volatile --data var/test -- env CARILLON_WRITE_MATRIX=1 $(BIN)/python -m pytest -q tests/rights/test_matrix.py -k matrix
 
 reset: $(STAMP)
 	$(EMBEDDED) erase --data var/demo

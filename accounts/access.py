@@ -249,7 +249,7 @@ def _shared_with(actor: User | ApiCredential, model: type[Model], codename: str)
 
 def people_who_may(permission: str, obj: Model) -> QuerySet[User]:
     """Everybody active who has the permission on the object, by role or share and with every label of it."""
-    workspace: Workspace = obj.workspace  # type: ignore[attr-defined]
+    workspace: Workspace = obj if isinstance(obj, Workspace) else obj.workspace  # type: ignore[attr-defined]
     roles = Role.objects.filter(workspace=workspace)
     allowed = Q(groups__in=roles.filter(_holds(permission)).values("pk"))
     if _is_of(permission, type(obj)):

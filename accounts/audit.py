@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from django.apps import apps
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 
-from accounts.access import Actor, System
+from accounts.access import Actor, System, behind_labels
 from accounts.models import ApiCredential, AuditEntry, Workspace
 
 LOCK_SPACE = 0x0A0D  # first key of the two-key advisory lock; the second is the workspace
@@ -78,6 +80,23 @@ def history_of(obj: Model) -> QuerySet[AuditEntry]:
     """What happened to one object, the newest first."""
     rows = AuditEntry.objects.filter(object_type=obj._meta.label_lower, object_key=str(obj.pk))
     return rows.order_by("-pk")
+
+
+def hidden_from(actor: Actor, entries: Iterable[AuditEntry]) -> set[int]:
+    """Entries about objects whose labels the actor lacks: that something happened is told, not to what."""
+    by_type: dict[str, list[AuditEntry]] = {}
+    for entry in entries:
+        by_type.setdefault(entry.object_type, []).append(entry)
+    hidden: set[int] = set()
+    for label, found in by_type.items():
+        try:
+            model = apps.get_model(label)
+        except LookupError:  # a kind of object that exists no more
+            continue
+        keys = {int(entry.object_key) for entry in found if entry.object_key.isdigit()}
+        behind = {str(pk) for pk in behind_labels(actor, model, keys)}
+        hidden |= {entry.pk for entry in found if entry.object_key in behind}
+    return hidden
 
 
 def verify(workspace: Workspace | None) -> list[str]:

@@ -150,11 +150,11 @@ def _invite(email: str, workspace: Workspace, actor: Actor) -> User:
 
 def _give(role: Role, user: User, *, actor: Actor, now: datetime) -> None:
     user.groups.add(role.group_ptr)
-    _open_or_close_the_admin_site(user)
+    open_or_close_the_admin_site(user)
     audit.record(actor=actor, verb="grant role", obj=role, workspace=role.workspace, now=now, user=user.email)
 
 
-def _open_or_close_the_admin_site(user: User) -> None:
+def open_or_close_the_admin_site(user: User) -> None:
     """Roles are given in the admin site, so who may give them may open it, and nobody else."""
     user.is_staff = user.is_superuser or workspaces_where(user, MANAGE).exists()
     user.save(update_fields=["is_staff"])
@@ -167,7 +167,7 @@ def revoke(role: Role, *, user: User, actor: Actor, now: datetime) -> None:
     if not user.groups.filter(pk=role.pk).exists():
         return
     user.groups.remove(role.group_ptr)
-    _open_or_close_the_admin_site(user)
+    open_or_close_the_admin_site(user)
     audit.record(
         actor=actor, verb="revoke role", obj=role, workspace=role.workspace, now=now, user=user.email
     )

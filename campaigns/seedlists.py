@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts import audit
-from accounts.access import Actor, may, require
+from accounts.access import Actor, may, require, visible_to
 from accounts.models import User, Workspace
 from audiences.models import Profile
 from campaigns.models import Campaign, Status
@@ -41,9 +41,10 @@ def list_for(actor: Actor, pk: int, permission: str = VIEW) -> SeedList:
     return row
 
 
-def attachable(workspace: Workspace) -> QuerySet[ChannelConfiguration]:
-    """Seed lists are for email."""
-    return ChannelConfiguration.objects.filter(workspace=workspace, channel="email").order_by("name")
+def attachable(actor: Actor, workspace: Workspace) -> QuerySet[ChannelConfiguration]:
+    """Seed lists are for email; a configuration behind a label is offered to nobody who lacks it."""
+    rows = ChannelConfiguration.objects.filter(workspace=workspace, channel="email")
+    return visible_to(actor, rows, VIEW).order_by("name")
 
 
 @transaction.atomic

@@ -5,7 +5,7 @@ writes them. `page_context` adds what the frame around every page shows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +21,7 @@ from django.utils.translation import pgettext
 from jinja2 import Environment
 from markupsafe import Markup
 
-from accounts import heartbeat
+from accounts import heartbeat, notices
 from accounts.access import may, workspaces_of
 from accounts.models import User
 from audiences.typed import written
@@ -43,7 +43,7 @@ def environment(**options: Any) -> Environment:
     )
     env.globals.update(url=url, address_or_none=address_or_none, static=static, icon=icon, now=timezone.now)
     env.filters.update(number=number, percent=percent, datetime=local_datetime, time=local_time, since=since)
-    env.filters["written"] = written
+    env.filters.update(written=written, clock=clock, weekday=weekday, month=month)
     return env
 
 
@@ -85,6 +85,18 @@ def local_time(value: datetime | None) -> str:
     return "–" if value is None else f"{timezone.localtime(value):%H:%M:%S}"
 
 
+def clock(value: datetime) -> str:
+    return formats.date_format(timezone.localtime(value), "H:i")
+
+
+def weekday(value: date) -> str:
+    return formats.date_format(value, "D")
+
+
+def month(value: date) -> str:
+    return formats.date_format(value, "M")
+
+
 def since(value: datetime) -> str:
     if (timezone.now() - value).total_seconds() < 60:
         return _("just now")
@@ -104,6 +116,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         "may": _permission_test(request, workspace),
         "demo": settings.DEMO,
         "silent_parts": SimpleLazyObject(silent_parts),
+        "unread": SimpleLazyObject(lambda: notices.unread_count(cast(User, user)) if signed_in else 0),
     }
     if settings.DEMO:
         from config.demo.people import PEOPLE

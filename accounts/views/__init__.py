@@ -1,6 +1,8 @@
 """The doors of accounts: signing in and out, preferences, the welcome of a new person, API credentials."""
 
+from accounts.views.administration import administration, delete_role, edit_role, show_log
 from accounts.views.credentials import revoke_credential, rotate_credential, show_credentials
+from accounts.views.notices import prefer_notices, read_notice, show_notices
 from accounts.views.preferences import choose_workspace, preferences
 from accounts.views.sign_in import SignIn, SignOut, Welcome
 
@@ -8,9 +10,16 @@ __all__ = [
     "SignIn",
     "SignOut",
     "Welcome",
+    "administration",
     "choose_workspace",
+    "delete_role",
+    "edit_role",
+    "prefer_notices",
     "preferences",
+    "read_notice",
     "revoke_credential",
     "rotate_credential",
     "show_credentials",
+    "show_log",
+    "show_notices",
 ]

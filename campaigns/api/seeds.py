@@ -96,7 +96,9 @@ def _save(request: Request, row: SeedList | None) -> SeedList:
     body.is_valid(raise_exception=True)
     given = dict(body.validated_data)
     wanted = given.pop("configurations")
-    known: dict[int, ChannelConfiguration] = seedlists.attachable(credential.workspace).in_bulk(wanted)
+    known: dict[int, ChannelConfiguration] = seedlists.attachable(credential, credential.workspace).in_bulk(
+        wanted
+    )
     if missing := [place for place, pk in enumerate(wanted) if pk not in known]:
         detail = _("Choose email configurations of this workspace.")
         raise Invalid(

@@ -8,7 +8,10 @@ from django import forms
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy
 
+from accounts.access import visible_to
+from accounts.models import User
 from campaigns.models import Action, Campaign
+from channels.access import VIEW
 from channels.contents import SHAPES
 from channels.kinds import KINDS
 from channels.models import ChannelConfiguration
@@ -24,7 +27,9 @@ class ChannelsForm(forms.Form):
         label=gettext_lazy("Who gets which"), choices=Campaign.Reach, required=False, widget=forms.RadioSelect
     )
 
-    def __init__(self, *args: Any, campaign: Campaign, actions: list[Action], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, campaign: Campaign, actions: list[Action], actor: User, **kwargs: Any
+    ) -> None:
         self.campaign, self.actions = campaign, actions
         chosen = {f"configuration_{one.position}": one.configuration_id for one in actions}
         initial = {"revision": campaign.revision, "reach": campaign.reach, **chosen}
@@ -33,7 +38,7 @@ class ChannelsForm(forms.Form):
         for action in actions:
             self.fields[f"configuration_{action.position}"] = forms.ModelChoiceField(
                 label=gettext_lazy("Channel configuration"),
-                queryset=_usable(campaign, action),
+                queryset=_usable(campaign, action, actor),
                 required=False,
                 empty_label=gettext_lazy("Choose one"),
             )
@@ -47,8 +52,9 @@ class ChannelsForm(forms.Form):
         return {one.position: self.cleaned_data[f"configuration_{one.position}"] for one in self.actions}
 
 
-def _usable(campaign: Campaign, action: Action) -> QuerySet[ChannelConfiguration]:
-    """The active ones of the campaign's category; what stands chosen stays, whatever became of it."""
+def _usable(campaign: Campaign, action: Action, actor: User) -> QuerySet[ChannelConfiguration]:
+    """The active ones of the campaign's category that the author may see; what stands chosen stays."""
     mine = ChannelConfiguration.objects.filter(workspace=campaign.workspace, channel=action.channel)
-    active = Q(kind=campaign.category, status=ChannelConfiguration.Status.ACTIVE)
-    return mine.filter(active | Q(pk=action.configuration_id)).order_by("name")
+    active = mine.filter(kind=campaign.category, status=ChannelConfiguration.Status.ACTIVE)
+    seen = visible_to(actor, active, VIEW)
+    return mine.filter(Q(pk__in=seen.values("pk")) | Q(pk=action.configuration_id)).order_by("name")

@@ -10,7 +10,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import Workspace
+from accounts.models import User, Workspace
 from audiences.models import Profile
 from campaigns import seedlists
 from channels.models import ChannelConfiguration, SeedList
@@ -44,7 +44,13 @@ class SeedListForm(forms.Form):
     )
 
     def __init__(
-        self, data: Any = None, files: Any = None, *, workspace: Workspace, seed_list: SeedList | None = None
+        self,
+        data: Any = None,
+        files: Any = None,
+        *,
+        actor: User,
+        workspace: Workspace,
+        seed_list: SeedList | None = None,
     ) -> None:
         known: dict[str, Any] = {}
         if seed_list:
@@ -56,7 +62,7 @@ class SeedListForm(forms.Form):
         chooser, wanted = self.fields["test_profile"], self.fields["configurations"]
         assert isinstance(chooser, forms.ChoiceField) and isinstance(wanted, forms.ModelMultipleChoiceField)
         chooser.choices = [("", _("None")), *((str(one.pk), str(one)) for one in people)]
-        wanted.queryset = seedlists.attachable(workspace)
+        wanted.queryset = seedlists.attachable(actor, workspace)
 
     def clean_file(self) -> list[str]:
         file = self.cleaned_data["file"]

@@ -240,7 +240,7 @@ def channels(request: HttpRequest, pk: int) -> HttpResponse:
     if not campaign.is_editable and request.method != "POST":
         return redirect("campaigns:review", pk)
     every = list(campaign.actions.select_related("configuration"))
-    form = ChannelsForm(request.POST or None, campaign=campaign, actions=every)
+    form = ChannelsForm(request.POST or None, campaign=campaign, actions=every, actor=actor_of(request))
     if request.method == "POST" and form.is_valid() and _arrange(request, form):
         if "add" in request.POST or "remove" in request.POST or "up" in request.POST:
             return redirect("campaigns:edit", pk, "channels")

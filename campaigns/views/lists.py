@@ -1,70 +1,148 @@
-"""The list of campaigns: two tabs, filters, search, sorting; and the door to a new one."""
+"""The list of campaigns: two tabs, filters, order, columns, saved views, folders, one verb on many; and the
+door to a new campaign.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_safe
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import require
+from accounts.models import User
 from audiences.access import audience_for
-from campaigns import access, drafts, lifecycle, transitions
+from audiences.reachability import CHANNELS
+from campaigns import access, bulk, drafts, folders, lifecycle, listing, transitions
 from campaigns.forms.draft import NewCampaignForm
-from campaigns.models import Campaign, Status
+from campaigns.models import Campaign, Folder, Status
 from campaigns.views.common import actor_of, workspace_of
+from common.errors import CarillonError, Invalid
 
 PAGE = 25
-OPEN = (Status.DRAFT, Status.IN_REVIEW, Status.APPROVED, Status.SCHEDULED, Status.LIVE, Status.PAUSED)
-SORTS = {"name": "name", "status": "status", "changed": "changed_at"}
+NAMED = 10  # results of a bulk action told one by one
 
 
 @login_required
 @require_safe
 def show_list(request: HttpRequest) -> HttpResponse:
+    actor, workspace, now = actor_of(request), workspace_of(request), timezone.now()
+    require(actor, access.VIEW, workspace)
+    mine, asked = access.list_for(actor, workspace), listing.read(request.GET)
+    shown = listing.apply(mine, asked, actor=actor, workspace=workspace, now=now)
+    page = Paginator(shown, PAGE).get_page(request.GET.get("page"))
+    rows = list(page)
+    actions = lifecycle.available_in_list(rows, actor)
+    query = asked.query()
+    context: dict[str, Any] = {
+        "page": page,
+        "rows": [(row, listing.warnings(row), acts) for row, acts in zip(rows, actions, strict=True)],
+        "hidden": access.hidden_audiences(actor, rows),
+        "counts": dict(mine.values_list("type").annotate(Count("pk"))),
+        "asked": asked,
+        "query": query,
+        "address": f"{reverse('campaigns:list')}?{urlencode(query)}",
+        "statuses": Status.choices,
+        "channels": CHANNELS,
+        "tags": listing.tags_of(mine),
+        "tree": folders.tree(actor, workspace),
+        "owners": User.objects.filter(groups__role__workspace=workspace).distinct().order_by("name"),
+        "columns": listing.columns_of(actor),
+        "all_columns": listing.COLUMNS,
+        "sorts": listing.SORTS,
+        "views": listing.views_of(actor, workspace),
+        "bulk": bulk.LABELS,
+    }
+    return render(request, "campaigns/list.html", context)
+
+
+def _back(request: HttpRequest) -> HttpResponseRedirect:
+    """To the list as it was; what an address asks for is read again, so nothing foreign is in it."""
+    asked = listing.read({key: str(value) for key, value in request.POST.items()})
+    return HttpResponseRedirect(f"{reverse('campaigns:list')}?{urlencode(asked.query())}")
+
+
+@login_required
+@require_POST
+def act_on_many(request: HttpRequest) -> HttpResponse:
     actor, workspace = actor_of(request), workspace_of(request)
     require(actor, access.VIEW, workspace)
-    mine = access.list_for(actor, workspace)
-    shown = _filtered(mine, request)
-    rows = Paginator(shown, PAGE).get_page(request.GET.get("page"))
-    page: dict[str, Any] = {
-        "page": rows,
-        "hidden": access.hidden_audiences(actor, list(rows)),
-        "rows": list(zip(rows, lifecycle.available_in_list(list(rows), actor), strict=True)),
-        "counts": dict(mine.values_list("type").annotate(Count("pk"))),
-        "kind": _type(request),
-        "status": request.GET.get("status", "open"),
-        "statuses": Status.choices,
-        "search": request.GET.get("search", "").replace("\0", ""),
-        "sort": request.GET.get("sort", "-changed"),
-    }
-    return render(request, "campaigns/list.html", page)
+    given = {name: request.POST.get(f"bulk_{name}", "") for name in ("tags", "folder")}
+    picked = [text for text in request.POST.getlist("pick") if text.isascii() and text.isdigit()]
+    try:
+        results = bulk.apply(
+            request.POST.get("verb", ""),
+            [int(text[:18]) for text in picked],
+            workspace=workspace,
+            actor=actor,
+            now=timezone.now(),
+            **given,
+        )
+    except CarillonError as error:
+        messages.error(request, str(error.detail))
+        return _back(request)
+    for result in results[:NAMED]:
+        tell = messages.success if result.is_done else messages.warning
+        tell(request, _("“%(name)s”: %(told)s") % {"name": result.name, "told": result.told})
+    if len(results) > NAMED:
+        done = sum(result.is_done for result in results)
+        told = _("Of %(count)s campaigns it was done for %(done)s.")
+        messages.info(request, told % {"count": len(results), "done": done})
+    return _back(request)
 
 
-def _type(request: HttpRequest) -> str:
-    asked = request.GET.get("type", "")
-    return asked if asked in Campaign.Type.values else Campaign.Type.SCHEDULED
+@login_required
+@require_POST
+def keep(request: HttpRequest) -> HttpResponse:
+    """Columns chosen, a view saved or forgotten."""
+    actor, workspace = actor_of(request), workspace_of(request)
+    require(actor, access.VIEW, workspace)
+    given = {key: str(value) for key, value in request.POST.items()}
+    try:
+        if "columns" in given:
+            listing.choose_columns(actor, request.POST.getlist("column"))
+        elif (number := given.get("forget", "")).isascii() and number.isdigit() and len(number) < 19:
+            listing.forget_view(actor, workspace, int(number))
+        else:
+            name, is_shared = given.get("name", ""), "shared" in given
+            listing.keep_view(actor, workspace, name=name, query=given, is_shared=is_shared)
+            messages.success(request, _("Saved."))
+    except Invalid as error:
+        messages.error(request, str(error.detail))
+    return _back(request)
 
 
-def _filtered(mine: QuerySet[Campaign], request: HttpRequest) -> QuerySet[Campaign]:
-    """What the address asks for; whatever it does not know, it leaves out."""
-    rows = mine.select_related("workspace", "audience", "edited_by", "version")
-    rows = rows.filter(type=_type(request))
-    status = request.GET.get("status", "open")
-    if status in Status.values:
-        rows = rows.filter(status=status)
-    elif status != "all":
-        rows = rows.filter(status__in=OPEN)
-    if search := request.GET.get("search", "").replace("\0", "").strip():
-        rows = rows.filter(Q(name__icontains=search) | Q(tags__contains=[search.lstrip("#")]))
-    sort = request.GET.get("sort", "-changed")
-    column = SORTS.get(sort.lstrip("-"), "changed_at")
-    return rows.order_by(f"-{column}" if sort.startswith("-") else column, "-pk")
+@login_required
+@require_POST
+def act_on_folder(request: HttpRequest) -> HttpResponse:
+    """A new folder, another name or place for one, or an empty one taken away."""
+    actor, workspace, now = actor_of(request), workspace_of(request), timezone.now()
+
+    def named(key: str) -> Folder | None:
+        text = request.POST.get(key, "")
+        is_number = text.isascii() and text.isdigit() and len(text) < 19
+        return folders.folder_for(actor, workspace, int(text)) if is_number else None
+
+    name, parent, folder = request.POST.get("name", ""), named("parent"), named("folder_id")
+    try:
+        if folder is None:
+            folders.create(workspace, name=name, parent=parent, actor=actor, now=now)
+        elif "delete" in request.POST:
+            folders.delete(folder, actor=actor, now=now)
+        else:
+            folders.change(folder, name=name, parent=parent, actor=actor, now=now)
+    except Invalid as error:
+        messages.error(request, str(error.detail))
+    return _back(request)
 
 
 @login_required

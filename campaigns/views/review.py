@@ -24,6 +24,7 @@ from campaigns.delivery import bound
 from campaigns.forms.variants import language_name
 from campaigns.models import Campaign, Run, Status
 from campaigns.reports.metrics import ledger
+from campaigns.views import approvals
 from campaigns.views.common import actor_of, campaign_of
 from campaigns.views.editor import sample_people, summary
 from campaigns.views.schedule import coming
@@ -40,6 +41,7 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
     history = AuditEntry.objects.filter(object_type="campaigns.campaign", object_key=str(pk))
     page = {
         **summary(campaign, actor),
+        **approvals.panel(campaign, actor),
         "actions": lifecycle.available(campaign, actor, now=now),
         "people": sample_people(campaign, actor),
         "rule": _rule(campaign, actor),
@@ -161,7 +163,11 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     try:
         with transaction.atomic():
             for one in verbs:
+                if one == "activate" and campaign.draft_state == Status.IN_REVIEW:
+                    break  # others are still asked
                 details: dict[str, Any] = {"comment": comment} if comment else {}
+                if one == "request_approval":
+                    details |= approvals.details_of(request)
                 if one == "stop":
                     details["recall"] = request.POST.get("queued") != "finish"
                 campaign = lifecycle.apply(campaign, one, actor=actor, now=now, **details)
@@ -205,6 +211,8 @@ def told(campaign: Campaign) -> str:
         stopping = campaign.runs.filter(state=Run.State.STOPPING).values_list("stop_bound", flat=True)
         most = {"bound": sum(filter(None, stopping))}
         return _("Stopped. At most %(bound)s messages still leave; the rest is cancelled.") % most
+    if campaign.draft_state == Status.IN_REVIEW:
+        return _("“%(name)s” is in review; it waits for everybody who is asked.") % {"name": campaign.name}
     if campaign.is_being_modified:
         return _("You are writing a new version. The live one keeps running until yours is activated.")
     return _("“%(name)s” is now “%(state)s”.") % {

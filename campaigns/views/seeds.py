@@ -52,7 +52,13 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _form(request: HttpRequest, seed_list: SeedList | None) -> HttpResponse:
     workspace = workspace_of(request)
-    form = SeedListForm(request.POST or None, request.FILES or None, workspace=workspace, seed_list=seed_list)
+    form = SeedListForm(
+        request.POST or None,
+        request.FILES or None,
+        actor=actor_of(request),
+        workspace=workspace,
+        seed_list=seed_list,
+    )
     if request.method == "POST" and form.is_valid():
         try:
             seedlists.save(

@@ -1,0 +1,205 @@
+"""Forms around approvals: what goes with a request, a comment, a stand-in, and a policy with its people."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.access import people_who_may
+from accounts.models import Role, User, Workspace
+from audiences.reachability import CHANNELS
+from campaigns.approvals import APPROVE
+from campaigns.models import ApprovalPolicy, Campaign, Folder
+
+if TYPE_CHECKING:
+    PolicyFormBase = forms.ModelForm[ApprovalPolicy]
+else:
+    PolicyFormBase = forms.ModelForm  # cannot be subscripted while running
+
+ROWS, GROUPS = 4, 3
+FIELD_LABELS = {
+    "type": _("Type is"),
+    "category": _("Category is"),
+    "channel": _("Channel is"),
+    "tag": _("Tag is"),
+    "name": _("Name contains"),
+    "audience_size": _("Audience has at least"),
+    "requester": _("Requested by"),
+    "requester_role": _("Requested by somebody who is"),
+    "folder": _("Folder is"),
+}
+MATCHES = [("all", _("all of them")), ("any", _("any of them"))]
+
+
+def end_of(day: Any) -> datetime:
+    """The end of a day where the reader is."""
+    return timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min))
+
+
+def start_of(day: Any) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def _day(label: Any, **options: Any) -> forms.DateField:
+    return forms.DateField(
+        label=label, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), **options
+    )
+
+
+class RequestForm(forms.Form):
+    comment = forms.CharField(
+        label=_("Message to the approvers"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    due = _day(_("Decide by"), required=False)
+
+
+class StandInForm(forms.Form):
+    stand_in = forms.ChoiceField(label=_("Who decides in your place"))
+    first = _day(_("First day"))
+    last = _day(_("Last day"))
+
+    def __init__(self, workspace: Workspace, person: User, data: Any = None) -> None:
+        super().__init__(data)
+        able = people_who_may(APPROVE, workspace).exclude(pk=person.pk)
+        choice = self.fields["stand_in"]
+        assert isinstance(choice, forms.ChoiceField)
+        choice.choices = [(str(one.pk), str(one)) for one in able]
+
+
+class PolicyForm(PolicyFormBase):
+    """Conditions are rows of a field and a value; approvers are up to three groups of people and roles.
+
+    A condition with few values is chosen with its value, so the form needs no JavaScript; the text beside it
+    belongs to the three that are free: tag, name and size.
+    """
+
+    match = forms.ChoiceField(label=_("Applies where a campaign meets"), choices=MATCHES)
+    between = forms.ChoiceField(
+        label=_("Between the groups"),
+        choices=[("all", _("every group must agree")), ("any", _("one group is enough"))],
+    )
+
+    class Meta:
+        model = ApprovalPolicy
+        fields = ["name", "description", "priority", "is_default", "remind_hours"]
+
+    def __init__(self, workspace: Workspace, data: Any = None, instance: Any = None) -> None:
+        super().__init__(data, instance=instance)
+        self.workspace = workspace
+        row = self.instance
+        self.initial["match"] = row.conditions.get("match", "all")
+        self.initial["between"] = row.approvers.get("match", "all")
+        self._add_conditions(row.conditions.get("rows", []))
+        self._add_groups(_groups_of(row.approvers))
+
+    def _add_conditions(self, rows: list[dict[str, Any]]) -> None:
+        choices = [("", _("Choose a condition")), *self._condition_choices()]
+        for at in range(ROWS):
+            row = rows[at] if at < len(rows) else {}
+            self.fields[f"field{at}"] = forms.ChoiceField(
+                label=_("Condition %(number)s") % {"number": at + 1}, choices=choices, required=False
+            )
+            self.fields[f"value{at}"] = forms.CharField(
+                label=_("Value of condition %(number)s") % {"number": at + 1}, required=False, max_length=100
+            )
+            self.initial[f"field{at}"], self.initial[f"value{at}"] = _as_choice(row)
+
+    def _condition_choices(self) -> list[tuple[str, Any]]:
+        """Fields that have few values are choices with their value; the rest take a text or a number."""
+        people = User.objects.filter(groups__role__workspace=self.workspace).distinct().order_by("name")
+        roles = Role.objects.filter(workspace=self.workspace).order_by("pk")
+        named: list[tuple[str, list[tuple[Any, Any]]]] = [
+            ("type", list(Campaign.Type.choices)),
+            ("category", list(Campaign.Category.choices)),
+            ("channel", list(CHANNELS.items())),
+            ("requester", [(one.pk, one) for one in people]),
+            ("requester_role", [(one.pk, one.title) for one in roles]),
+            ("folder", [(one.pk, one) for one in Folder.objects.filter(workspace=self.workspace)]),
+        ]
+        free = [(key, FIELD_LABELS[key]) for key in ("tag", "name", "audience_size")]
+        return [
+            *free,
+            *(
+                (f"{key}:{value}", f"{FIELD_LABELS[key]} {label}")
+                for key, values in named
+                for value, label in values
+            ),
+        ]
+
+    def _add_groups(self, groups: list[tuple[str, list[str]]]) -> None:
+        people = people_who_may(APPROVE, self.workspace)
+        roles = Role.objects.filter(workspace=self.workspace, permissions__codename="approve_campaign")
+        choices = [
+            *((f"role:{one.pk}", one.title) for one in roles.order_by("pk")),
+            *((f"user:{one.pk}", str(one)) for one in people),
+        ]
+        for at in range(GROUPS):
+            match, chosen = groups[at] if at < len(groups) else ("any", [])
+            self.fields[f"who{at}"] = forms.MultipleChoiceField(
+                label=_("Group %(number)s") % {"number": at + 1},
+                choices=choices,
+                required=False,
+                widget=forms.CheckboxSelectMultiple,
+            )
+            self.fields[f"match{at}"] = forms.ChoiceField(
+                label=_("Of group %(number)s") % {"number": at + 1},
+                choices=[("any", _("one of them is enough")), ("all", _("all of them must agree"))],
+            )
+            self.initial[f"who{at}"], self.initial[f"match{at}"] = chosen, match
+
+    def values(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        rows = [
+            _as_row(given[f"field{at}"], given[f"value{at}"]) for at in range(ROWS) if given[f"field{at}"]
+        ]
+        groups = [
+            {"match": given[f"match{at}"], "of": [_as_leaf(text) for text in given[f"who{at}"]]}
+            for at in range(GROUPS)
+            if given[f"who{at}"]
+        ]
+        return {
+            **{name: given[name] for name in self.Meta.fields},
+            "conditions": {"match": given["match"], "rows": rows},
+            "approvers": {"match": given["between"], "of": groups},
+        }
+
+
+def _as_row(field: str, value: str) -> dict[str, Any]:
+    """A choice carries its value; a number is one where the field wants it."""
+    name, has_value, chosen = field.partition(":")
+    text = chosen if has_value else value.strip()
+    is_number = name in ("requester", "requester_role", "folder", "audience_size")
+    if is_number and text.isascii() and text.isdigit() and len(text) < 19:
+        return {"field": name, "value": int(text)}
+    return {"field": name, "value": text}
+
+
+def _as_choice(row: dict[str, Any]) -> tuple[str, str]:
+    if not row:
+        return "", ""
+    if row["field"] in ("tag", "name", "audience_size"):
+        return row["field"], str(row["value"])
+    return f"{row['field']}:{row['value']}", ""
+
+
+def _as_leaf(text: str) -> dict[str, int]:
+    kind, _colon, number = text.partition(":")
+    return {kind: int(number)}
+
+
+def _groups_of(tree: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """A tree made elsewhere may hold people beside groups: each becomes a group of one."""
+    groups: list[Any] = [
+        child if "of" in child else {"match": "any", "of": [child]} for child in tree.get("of", [])
+    ]
+    return [
+        (group["match"], [f"{kind}:{pk}" for leaf in group["of"] for kind, pk in leaf.items()])
+        for group in groups
+    ]

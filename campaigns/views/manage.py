@@ -1,0 +1,104 @@
+"""One campaign's tags, labels, folder, owner and shares, and who may do what with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import sharing
+from accounts.access import labels_held, may, require
+from accounts.models import User
+from campaigns import explainer, folders, shelf
+from campaigns.access import VIEW
+from campaigns.models import Campaign
+from campaigns.transitions import MANAGE
+from campaigns.views.common import actor_of, campaign_of
+from common.errors import CarillonError, Invalid, Problem
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def manage(request: HttpRequest, pk: int) -> HttpResponse:
+    campaign = campaign_of(request, pk, MANAGE if request.method == "POST" else VIEW)
+    if request.method == "POST":
+        try:
+            _save(request, campaign)
+            messages.success(request, _("Saved."))
+        except Invalid as error:
+            messages.error(request, str(error.detail))
+        return redirect("campaigns:manage", pk)
+    return render(request, "campaigns/manage.html", _page(request, campaign))
+
+
+@transaction.atomic
+def _save(request: HttpRequest, campaign: Campaign) -> None:
+    """Everything of the form, or nothing."""
+    actor, now, given = actor_of(request), timezone.now(), request.POST
+    shelf.set_tags(campaign, shelf.read_tags(given.get("tags", "")), actor=actor, now=now)
+    number = _number(given.get("folder", ""))
+    folder = folders.folder_for(actor, campaign.workspace, number) if number else None
+    shelf.move(campaign, folder, actor=actor, now=now)
+    if number := _number(given.get("owner", "")):
+        owner = User.objects.filter(pk=number, groups__role__workspace=campaign.workspace).first()
+        if owner is None:
+            detail = _("This is not known here. Choose from the list.")
+            raise Invalid(Problem("unknown", detail, "owner"))
+        shelf.set_owner(campaign, owner, actor=actor, now=now)
+    wanted = {_number(text) for text in given.getlist("label")}
+    held = labels_held(actor, campaign.workspace)
+    chosen = [label for label in held if label.pk in wanted]
+    if len(chosen) != len(wanted):
+        detail = _("You can give only labels that one of your roles holds.")
+        raise Invalid(Problem("label_not_held", detail, "labels"))
+    shelf.set_labels(campaign, chosen, actor=actor, now=now)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _page(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
+    actor, workspace = actor_of(request), campaign.workspace
+    people = (
+        User.objects.filter(groups__role__workspace=workspace, is_active=True).distinct().order_by("name")
+    )
+    asked = next((one for one in people if str(one.pk) == request.GET.get("who")), None)
+    on = set(campaign.labels.all())
+    shares = shelf.SHARING.shares_of(campaign)
+    return {
+        "campaign": campaign,
+        "manages": may(actor, MANAGE, campaign),
+        "tree": folders.tree(actor, workspace) if may(actor, VIEW, workspace) else [],
+        "labels": [(label, label in on) for label in labels_held(actor, workspace)],
+        "people": people,
+        "shares": [(holder, level, sharing.key_of(holder)) for holder, level in shares],
+        "levels": shelf.SHARING.labels,
+        "holders": sharing.choices(workspace),
+        "asked": asked,
+        "answer": explainer.answers(asked, campaign, now=timezone.now()) if asked else [],
+    }
+
+
+@login_required
+@require_POST
+def share(request: HttpRequest, pk: int) -> HttpResponse:
+    campaign, actor, now = campaign_of(request, pk, MANAGE), actor_of(request), timezone.now()
+    require(actor, MANAGE, campaign)
+    try:
+        holder = sharing.holder_called(campaign.workspace, request.POST.get("holder", ""))
+        if "withdraw" in request.POST:
+            shelf.SHARING.withdraw(campaign, holder=holder, actor=actor, now=now)
+        else:
+            level = request.POST.get("level", "")
+            shelf.SHARING.give(campaign, holder=holder, level=level, actor=actor, now=now)
+    except CarillonError as error:
+        messages.error(request, str(error.detail))
+    return redirect("campaigns:manage", pk)

@@ -1,0 +1,121 @@
+"""Every address of the product from Django's resolver, and which kind of object each of its numbers names.
+
+An address with a number that stands in no row of NAMES fails the test: a new endpoint needs a row here and
+rows in `matrix.json` (`make rights` writes those; read the difference before you commit it).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from tests.rights.world import World
+
+# For the people who get messages and the providers who carry them: by a token or a signature, not by role.
+PUBLIC = ("/t/", "/u/", "/p/", "/c/", "/subscribe/", "/hooks/", "/push/", "/inbox/")
+NAMES = (
+    (r"^/campaigns/runs/<int:pk>/", "run"),
+    (r"^/campaigns/seed-lists/<int:pk>/", "seed_list"),
+    (r"^/api/seed-lists/<int:pk>/", "seed_list"),
+    (r"^/campaigns/people/<int:pk>/", "profile"),
+    (r"^/campaigns/audiences/<int:pk>/", "audience"),
+    (r"^/campaigns/policies/<int:pk>/", "policy"),
+    (r"^/campaigns/calendars/<int:pk>/", "calendar"),
+    (r"^/campaigns/<int:pk>/", "campaign"),
+    (r"^/audiences/imports/<int:pk>/", "import"),
+    (r"^/audiences/profiles/<int:pk>/", "profile"),
+    (r"^/audiences/topics/<int:pk>/", "topic"),
+    (r"^/audiences/suppression/<int:pk>/", "suppression"),
+    (r"^/audiences/<int:pk>/", "audience"),
+    (r"^/channels/domains/<int:pk>/", "domain"),
+    (r"^/channels/allowed/<int:pk>/", "allowed"),
+    (r"^/channels/rule-sets/<int:pk>/", "rule_set"),
+    (r"^/api/allowed/<int:pk>/", "allowed"),
+    (r"^/api/rule-sets/<int:pk>/", "rule_set"),
+    (r"^/channels/<int:pk>/", "configuration"),
+    (r"^/accounts/credentials/<int:pk>/", "credential"),
+    (r"^/accounts/notices/<int:pk>/", "notice"),
+    (r"^/accounts/roles/<int:pk>/", "role"),
+    (r"^/api/profiles/<int:pk>/", "profile"),
+    (r"^/api/topics/<int:pk>/", "topic"),
+    (r"^/api/suppressions/<int:pk>/", "suppression"),
+    (r"^/api/imports/<int:pk>/", "import"),
+    (r"^/api/audiences/<int:pk>/", "audience"),
+    (r"^/api/channel-configurations/<int:pk>/", "configuration"),
+    (r"^/api/sending-domains/<int:pk>/", "domain"),
+    (r"^/api/campaigns/<int:pk>/", "campaign"),
+)
+# What the other parts of an address are filled with.
+WORDS = {
+    "tab": "properties",
+    "verb": "duplicate",
+    "channel": "email",
+    "code": "050020",
+    "slug": "here",
+    "key": "name",
+    "namespace": "email",
+    "value": "nobody@example.com",
+    "number": "0",
+    "rule": "1",
+    "rule_pk": "1",
+    "kind": "cap",
+    "run_id": "987654321",
+    "action": "0",
+    "ref": "1",
+    "execution": "00000000-0000-4000-8000-000000000000",
+    "pk": "00000000-0000-4000-8000-000000000000",  # an execution, which is asked for by its name
+    "uidb64": "MQ",
+    "token": "forged",
+}
+PART = re.compile(r"<(?:(\w+):)?(\w+)>")
+
+
+@dataclass(frozen=True)
+class Address:
+    path: str
+    view: Any
+    thing: str  # empty: it names no object
+
+    @property
+    def is_api(self) -> bool:
+        return self.path.startswith(("/api/", "/ajo/", "/oauth/"))
+
+    def for_kind(self, world: World, kind: str) -> str:
+        number = str(world.number(self.thing, kind)) if self.thing else ""
+        return PART.sub(lambda found: number if found[2] == "pk" and number else WORDS[found[2]], self.path)
+
+
+def walk(patterns: list[Any], prefix: str = "/") -> Iterator[tuple[str, Any]]:
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            if path != "/admin/":  # Django's own; tests/accounts/test_admin.py holds it to the same rights
+                yield from walk(pattern.url_patterns, path)
+        elif isinstance(pattern, URLPattern) and not path.startswith(PUBLIC):
+            yield path, pattern.callback
+
+
+def every() -> list[Address]:
+    found = []
+    for path, view in walk(get_resolver().url_patterns):
+        thing = next((name for pattern, name in NAMES if re.match(pattern, path)), "")
+        if "<int:pk>" in path and not thing:
+            raise AssertionError(f"{path}: say in addresses.NAMES what its number names")
+        unknown = {name for _kind, name in PART.findall(path)} - {"pk", *WORDS}
+        if unknown:
+            raise AssertionError(f"{path}: say in addresses.WORDS what {unknown} is filled with")
+        found.append(Address(path, view, thing))
+    return found
+
+
+def methods(address: Address) -> list[str]:
+    """What it may be asked by; a page knows GET and POST."""
+    view = getattr(address.view, "view_class", None)
+    if address.is_api and view is not None:
+        names = ("get", "post", "put", "patch", "delete")
+        return [name.upper() for name in names if hasattr(view, name)]
+    return ["GET", "POST"]
