@@ -63,6 +63,7 @@ WORDS = {
     "rule": "1",
     "rule_pk": "1",
     "kind": "cap",
+    "file": "987654321",
     "run_id": "987654321",
     "action": "0",
     "ref": "1",
