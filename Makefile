@@ -55,7 +55,7 @@ demo: $(STAMP)
 	@$(BIN)/python -m config.demo
 
 rights: $(STAMP)
-	$(EMBEDDED) run --volatile --data var/test -- env CARILLON_WRITE_MATRIX=1 $(BIN)/python -m pytest -q tests/rights/test_matrix.py -k matrix
+	$(EMBEDDED) run --volatile --data var/test -- env CARILLON_WRITE_MATRIX=1 $(BIN)/python -m pytest -q tests/rights/test_matrix.py
 
 reset: $(STAMP)
 	$(EMBEDDED) erase --data var/demo

@@ -64,7 +64,7 @@ def test_each_seed_gets_one_copy_filled_with_the_test_profiles_data_and_no_repor
     assert (ledger(run).targeted, ledger(run).accepted, run.state) == (4, 4, "completed")
     assert set(SeedCopy.objects.values_list("state", flat=True)) == {"sent"}
     key = MessageKey(run.pk, 0, SEEDS + copies_pk())
-    assert events.click(tokens.sign(tokens.CLICK, key), 0, now=NOW, agent="x", counts=True)
+    assert events.click(tokens.sign(tokens.CLICK, key), 0, now=NOW, agent="x")
     events.opened(tokens.sign(tokens.OPEN, key), now=NOW, agent="x")
     assert not Event.objects.exists() and events.message_of(tokens.sign(tokens.UNSUBSCRIBE, key)) is None
 

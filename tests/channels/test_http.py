@@ -271,7 +271,7 @@ def test_a_pinned_connection_keeps_the_name_in_tls_and_in_host(
     secure: FakeHttp, certificate: Path, resolver: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trusting = ssl.create_default_context(cafile=str(certificate))
-    monkeypatch.setattr(http, "_tls", lambda: trusting)
+    monkeypatch.setattr(http, "_tls", lambda **_kinds: trusting)
     resolver(["127.0.0.1"])
     found = ask_one(f"https://bell.example:{secure.port}/x")
     assert isinstance(found, Answer)
@@ -304,7 +304,7 @@ def test_reaching_connects_and_sends_nothing(
     secure: FakeHttp, certificate: Path, resolver: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trusting = ssl.create_default_context(cafile=str(certificate))
-    monkeypatch.setattr(http, "_tls", lambda: trusting)
+    monkeypatch.setattr(http, "_tls", lambda **_kinds: trusting)
     resolver(["127.0.0.1"])
     assert run(Client().reach(f"https://bell.example:{secure.port}/")) == "127.0.0.1, TLSv1.3"
     with pytest.raises(Failure) as refused:

@@ -55,7 +55,10 @@ def test_twilio_gets_its_form_fields() -> None:
     (request,) = server.requests
     assert request.path.endswith("/Messages.json")
     assert request.headers["content-type"] == "application/x-www-form-urlencoded"
-    assert request.form == {"To": "+886912345678", "From": "+15005550006", "Body": "早一天 Early"}
+    form = dict(request.form)
+    back = form.pop("StatusCallback")
+    assert back.endswith("/?key=1-1") and "/hooks/" in back
+    assert form == {"To": "+886912345678", "From": "+15005550006", "Body": "早一天 Early"}
     assert outcome.provider_id.startswith("SM")
 
 
@@ -76,6 +79,7 @@ def test_vonage_gets_json_and_is_told_the_alphabet() -> None:
     with bench.server() as server:
         bench.send(bench.configuration(server), bench.message(), bench.message("next", text="Hi", key="1-2"))
     first, second = (request.json for request in server.requests)
+    assert "/hooks/" in first.pop("webhook_url") and first.pop("webhook_version") == "v1"
     assert first == {
         "channel": "sms", "message_type": "text", "to": "886912345678", "from": "15005550006",
         "text": "早一天 Early", "client_ref": "1-1", "sms": {"encoding_type": "unicode"},

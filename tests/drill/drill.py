@@ -22,7 +22,7 @@ from django.db.utils import DatabaseError
 from django.utils import timezone
 from kombu import Connection
 
-from campaigns.delivery.send import WINDOW
+from campaigns.delivery.bound import WINDOW
 from campaigns.models import Run
 from campaigns.reports.metrics import ledger
 from tests import builders
