@@ -14,11 +14,15 @@ from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
 SHOTS = os.environ.get("SCREENSHOTS", "")
+# A person's program: what a headless one opens and clicks is told apart as a machine's.
+READER = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"
+)
 
 
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Page:
-    return browser.new_context(viewport={"width": 1360, "height": 900}).new_page()
+    return browser.new_context(viewport={"width": 1360, "height": 900}, user_agent=READER).new_page()
 
 
 def become(page: Page, demo: str, name: str) -> None:
