@@ -15,7 +15,6 @@ from typing import IO, Any
 
 from defusedxml.common import DefusedXmlException
 from django.utils.translation import gettext as _
-from openpyxl import load_workbook
 
 from audiences.imports.sniff import refusal
 from audiences.models import Import, ImportChunk
@@ -173,6 +172,8 @@ def sample_of(rows: Rows) -> list[list[str]]:
 
 def xlsx_rows(file: IO[bytes]) -> Rows:
     """The first sheet's rows as text. Raises Invalid for what is no workbook, or would not fit in memory."""
+    from openpyxl import load_workbook  # only where it is needed: with numpy beside it, it weighs 30 MB
+
     try:
         _check_sizes(file)
         book = load_workbook(file, read_only=True, data_only=True, keep_links=False)

@@ -234,3 +234,19 @@ def test_an_opt_out_while_the_import_runs_stands() -> None:
     consent.withdraw(profile_id=person.pk, channel="email", source="link", now=timezone.now())
     work.advance(job.pk)
     assert Consent.objects.get(profile=person).state == "no"
+
+
+LIGHT = (
+    WORKER
+    + """
+heavy = sorted({"openpyxl", "numpy", "lxml", "PIL"} & set(sys.modules))
+assert not heavy, heavy
+"""
+)
+
+
+def test_a_worker_that_reads_text_never_loads_what_only_excel_needs() -> None:
+    job = waiting(builders.workspace(), content(50))
+    assert process(LIGHT, str(job.pk)).wait(90) == 0
+    job.refresh_from_db()
+    assert job.state == Import.State.READY
