@@ -14,7 +14,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from channels import checks
+from channels import attachments, checks
 from channels.checks import Check
 from channels.messages import Content
 from common.errors import Problem, pointer_to
@@ -22,7 +22,8 @@ from common.errors import Problem, pointer_to
 
 @dataclass(frozen=True)
 class Part:
-    """One thing to write. `form` says what it looks like: line, text, html, url, json, list, choice, yes_no.
+    """One thing to write. `form` says what it looks like: line, text, html, url, json, list, files,
+    choice, yes_no.
 
     `check` yields what is wrong with an extra part's value; what a template makes of it is seen later.
     """
@@ -67,7 +68,8 @@ SHAPES: dict[str, Shape] = {
             Part("preheader", gettext_lazy("Preheader"), "line"),
             Part("html", gettext_lazy("Message"), "html", is_needed=True),
             Part("text", gettext_lazy("Text version")),
-        )
+        ),
+        (Part("attachments", gettext_lazy("Attached files"), "files", check=attachments.check),),
     ),
     "sms": Shape((Part("text", gettext_lazy("Text"), is_needed=True),)),
     "push": Shape(

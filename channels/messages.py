@@ -7,10 +7,12 @@ the run is the delivery step's affair.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 
@@ -56,7 +58,7 @@ class Content:
 
     | channel     | parts                          | extra                                              |
     |-------------|--------------------------------|----------------------------------------------------|
-    | email       | subject, preheader, html, text |                                                    |
+    | email       | subject, preheader, html, text | attachments (see `attachments.py`)                 |
     | sms         | text                           |                                                    |
     | push        | subject, text, url, image      | buttons, data, silent, background                  |
     | webpush     | subject, text, url, image      | icon, buttons, data, silent                        |
@@ -77,11 +79,31 @@ class Content:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Attachment:
+    """A file that travels with mails. One object serves a whole batch: its bytes are held once, and written
+    as base64 once. `kind` is its media type.
+    """
+
+    name: str
+    kind: str
+    octets: bytes = field(repr=False)
+
+    @cached_property
+    def base64(self) -> str:
+        """In lines of 76 characters that end with CRLF (RFC 2045 section 6.8)."""
+        return base64.encodebytes(self.octets).decode("ascii").replace("\n", "\r\n")
+
+    def named(self, name: str) -> Attachment:
+        return self if name == self.name else Attachment(name, self.kind, self.octets)
+
+
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """One message for one address, ready to be handed over. `key` is stable across retries. When it
     `is_encoded`, HTML and text are quoted-printable already (see `rendering.py`). Of a mail,
-    `envelope_sender` is where bounces go, when that is not the sender, and `bcc` who gets a copy.
+    `envelope_sender` is where bounces go, when that is not the sender, and `bcc` who gets a copy;
+    `attachments` are the same objects for everybody of a batch.
     """
 
     key: str
@@ -99,6 +121,7 @@ class Rendered:
     is_encoded: bool = False
     envelope_sender: str = ""
     bcc: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""A Rendered message as the bytes that travel: multipart/alternative, quoted-printable, CRLF line ends.
+"""A Rendered message as the bytes that travel: multipart/alternative, quoted-printable, CRLF line ends;
+with files in a multipart/mixed around it.
 
 The bytes are written here and not by `email.message.EmailMessage`: under Python 3.11.7 its modern policy lets
 an encoded-word in a subject become a header of its own (CVE-2024-6923), and it takes milliseconds. Here a
@@ -14,9 +15,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
+from urllib.parse import quote
 
 from channels.dkim import Signer
-from channels.messages import Rendered
+from channels.messages import Attachment, Rendered
 
 OWN_HEADERS = {
     "from", "to", "cc", "bcc", "sender", "reply-to", "subject", "date", "message-id", "mime-version",
@@ -26,24 +28,55 @@ HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}\Z")
 ADDRESS = re.compile(r"[!-;=?A-~]+@[!-;=?A-~]+\Z")  # printable ASCII without space, < and >
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 PLAIN = re.compile(r"[ -<>-~]{1,75}\Z")  # stands in quoted-printable as it is
+INNER, OUTER = "=_carillon", "=_carillon-files"  # never in quoted-printable or base64
+KIND = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,80}\Z")
 MAX_LINE = 900  # RFC 5322 section 2.1.1 allows 998 characters
 
 
 def build(message: Rendered, *, now: datetime, signer: Signer | None = None) -> bytes:
     """Signed when a signer is given. Raises ValueError when an address or a header cannot stand in it."""
-    boundary = "=_carillon"  # never in quoted-printable
-    lines = [*_headers(message, now), f'Content-Type: multipart/alternative; boundary="{boundary}"', ""]
-    for kind, body in (("plain", message.text), ("html", message.html)):
-        lines += [
-            f"--{boundary}",
-            f"Content-Type: text/{kind}; charset=utf-8",
-            "Content-Transfer-Encoding: quoted-printable",
-            "",
-            body if message.is_encoded else quoted_printable(body),
-        ]
-    lines += [f"--{boundary}--", ""]
+    lines = [*_headers(message, now)]
+    if message.attachments:
+        lines += [f'Content-Type: multipart/mixed; boundary="{OUTER}"', "", f"--{OUTER}"]
+    lines += _bodies(message)
+    for one in message.attachments:
+        lines += [f"--{OUTER}", *_file_headers(one), "", one.base64.removesuffix("\r\n")]
+    if message.attachments:
+        lines += [f"--{OUTER}--", ""]
     octets = "\r\n".join(lines).encode("ascii")
     return signer.sign(octets, now=now) if signer else octets
+
+
+def _bodies(message: Rendered) -> Iterator[str]:
+    yield f'Content-Type: multipart/alternative; boundary="{INNER}"'
+    yield ""
+    for kind, body in (("plain", message.text), ("html", message.html)):
+        yield f"--{INNER}"
+        yield f"Content-Type: text/{kind}; charset=utf-8"
+        yield "Content-Transfer-Encoding: quoted-printable"
+        yield ""
+        yield body if message.is_encoded else quoted_printable(body)
+    yield f"--{INNER}--"
+    yield ""
+
+
+def _file_headers(one: Attachment) -> Iterator[str]:
+    """A name beyond ASCII is written as RFC 2231 has it, in pieces that keep lines short."""
+    kind = one.kind if KIND.match(one.kind) else "application/octet-stream"
+    yield f"Content-Type: {kind}"
+    yield "Content-Transfer-Encoding: base64"
+    plain = CONTROLS.sub(" ", one.name).strip()[:200] or "file"
+    ascii_name = re.sub(r"[^ !#-\[\]-~]", "_", plain)
+    yield "Content-Disposition: attachment;"
+    if ascii_name == plain and len(plain) < 60:
+        yield f' filename="{plain}"'
+        return
+    octets = plain.encode("utf-8", "replace")
+    pieces = [octets[at : at + 18] for at in range(0, len(octets), 18)]
+    for number, piece in enumerate(pieces):
+        start = "utf-8''" if number == 0 else ""
+        end = ";" if number < len(pieces) - 1 else ""
+        yield f" filename*{number}*={start}{quote(piece, safe='')}{end}"
 
 
 def message_id(message: Rendered) -> str:

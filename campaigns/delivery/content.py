@@ -11,8 +11,9 @@ from campaigns.models import Version
 from campaigns.tracking import tokens
 from campaigns.tracking.links import links_of, number_links, with_pixel
 from campaigns.tracking.tokens import MessageKey
+from channels import attachments as attached
 from channels import rendering, sending
-from channels.messages import Content, Rendered
+from channels.messages import Attachment, Content, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers import registry
 
@@ -26,6 +27,7 @@ class Letter:
     channel: str
     campaign_id: int
     campaign_name: str
+    files: tuple[dict[str, str], ...] = ()  # by reference, see `channels/attachments.py`
 
     def write(
         self,
@@ -36,6 +38,7 @@ class Letter:
         profile: dict[str, Any],
         context: dict[str, Any],
         configuration: ChannelConfiguration,
+        attachments: tuple[Attachment, ...] = (),
     ) -> Rendered:
         """Raises RenderError. The Message-ID comes from the key, so it is the same for every try."""
         leave = tokens.unsubscribe_url(key)
@@ -58,9 +61,10 @@ class Letter:
             headers={},
             encoded=registry.takes_mime(configuration.provider),
         )
-        return sending.dressed(
+        dressed = sending.dressed(
             message, configuration, values=values, leave=leave if self.is_marketing else ""
         )
+        return replace(dressed, attachments=attachments) if attachments else dressed
 
 
 @lru_cache(maxsize=256)
@@ -78,6 +82,7 @@ def letter(version_id: int, position: int, variant: int) -> Letter:
         str(action["channel"]),
         version.campaign_id,
         version.campaign.name,
+        tuple(attached.references(content)),
     )
 
 

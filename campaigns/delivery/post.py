@@ -18,8 +18,8 @@ from campaigns.delivery.due import Due
 from campaigns.delivery.gate import Gate
 from campaigns.models import MessageContext, Outcome, Run
 from campaigns.tracking.tokens import MessageKey
-from channels import sending
-from channels.messages import Rendered
+from channels import attachments, sending
+from channels.messages import Attachment, Rendered
 from channels.models import ChannelConfiguration
 from channels.sandbox import RenderError
 from common.errors import Invalid
@@ -44,6 +44,7 @@ class Post:
     retry_period: timedelta
     contexts: dict[int, MessageContext] = field(default_factory=dict)
     context: dict[str, Any] = field(default_factory=dict)  # the same for everybody
+    files: dict[int, tuple[Attachment, ...] | Invalid] = field(default_factory=dict)  # of each content
 
     def write(self, one: Due) -> Rendered | Tried:
         """The message for one person, or their exclusion when it cannot be written for them."""
@@ -57,10 +58,18 @@ class Post:
                 profile={**one.profile, **beside.profile_override} if beside else one.profile,
                 context=beside.context if beside else self.context,
                 configuration=self.configuration,
+                attachments=self._files(one.variant),
             )
         except (RenderError, Invalid) as error:
             said = str(error.detail)[:500]
             return Tried(one.ref, one.n, Outcome.EXCLUDED, RENDERING_FAILED, said, before=one.before)
+
+    def _files(self, variant: int) -> tuple[Attachment, ...]:
+        """Raises Invalid: without a file its author promised nobody gets the message."""
+        found = self.files.get(variant, ())
+        if isinstance(found, Invalid):
+            raise found
+        return found
 
 
 def open_post(claimed: Claim) -> Post:
@@ -90,7 +99,15 @@ def open_post(claimed: Claim) -> Post:
         retry_period=retry_period(configuration),
         contexts=_contexts(run, claimed, looked.due),
         context=run.context,
+        files={place: _fetched(run.campaign.workspace_id, one) for place, one in enumerate(letters)},
     )
+
+
+def _fetched(workspace_id: int, one: Letter) -> tuple[Attachment, ...] | Invalid:
+    try:
+        return attachments.fetch(workspace_id, one.files)
+    except Invalid as error:
+        return error
 
 
 def _contexts(run: Run, claimed: Claim, due: list[Due]) -> dict[int, Any]:

@@ -18,7 +18,7 @@ from audiences.context import contexts, names
 from campaigns.delivery.content import action_of, letter
 from campaigns.models import Run, SeedCopy, SeedRound
 from campaigns.tracking.tokens import SEEDS, MessageKey
-from channels import allowed, breaker, pacing
+from channels import allowed, attachments, breaker, pacing
 from channels.messages import Fact, Outcome, Rendered
 from channels.models import ChannelConfiguration, SeedList, SeedUse
 from channels.providers import registry
@@ -144,13 +144,15 @@ def _message(copy: SeedCopy, configuration: ChannelConfiguration) -> Rendered | 
     of, blank = copy.test_profile, dict.fromkeys(names(configuration.workspace), "")
     profile = contexts([of], configuration.workspace_id).get(of, blank) if of else blank
     try:
-        return letter(copy.run.version_id, copy.action, copy.variant).write(
+        written = letter(copy.run.version_id, copy.action, copy.variant)
+        return written.write(
             MessageKey(copy.run_id, copy.action, SEEDS + copy.pk),
             copy.address,
             profile_id=None,
             profile=profile,
             context={},
             configuration=configuration,
+            attachments=attachments.fetch(configuration.workspace_id, written.files),
         )
     except (RenderError, Invalid) as error:
         SeedCopy.objects.filter(pk=copy.pk).update(state=State.FAILED, detail=error.detail[:500])

@@ -125,6 +125,8 @@ class ContentForm(forms.Form):
 
     def __init__(self, *args: Any, action: Action, kept: dict[str, Any], **kwargs: Any) -> None:
         self.action, self.shape = action, SHAPES[action.channel]
+        # Files have a place of their own on the page.
+        self._extra = [one for one in self.shape.extra if one.form != "files"]
         extra = kept.get("extra", {})
         present = {
             **{one.name: kept.get(one.name, "") for one in self.shape.parts},
@@ -135,7 +137,7 @@ class ContentForm(forms.Form):
         super().__init__(*args, **kwargs)
         for part in self.shape.parts:
             self.fields[part.name] = field_of(part, action.channel)
-        for part in self.shape.extra:
+        for part in self._extra:
             self.fields[f"extra-{part.name}"] = field_of(part, action.channel)
         if action.channel == "email":
             self.fields["mjml"] = forms.CharField(
@@ -164,8 +166,8 @@ class ContentForm(forms.Form):
             found["mjml"] = self.cleaned_data["mjml"]
             if found["mjml"].strip():
                 found.pop("html", None)  # it is made from the design
-        if self.shape.extra:
-            values = {one.name: self.cleaned_data[f"extra-{one.name}"] for one in self.shape.extra}
+        if self._extra:
+            values = {one.name: self.cleaned_data[f"extra-{one.name}"] for one in self._extra}
             found["extra"] = {
                 name: value for name, value in values.items() if value not in (None, "", [], False)
             }

@@ -183,6 +183,8 @@ def _mail_of(message: Rendered) -> EmailMultiAlternatives:
         raise NotWritable(str(error), Fault.CONTENT) from error
     if message.html.strip():
         mail.attach_alternative(_writable(message.html), "text/html")
+    for one in message.attachments:
+        mail.attach(_plain(one.name), one.octets, one.kind)
     return mail
 
 
