@@ -12,6 +12,7 @@ from accounts import heartbeat
 from campaigns import archive, watch
 from campaigns.delivery import clock, fanout, recovery, retention, seeds, send
 from campaigns.models import Batch
+from campaigns.reports import counting
 from campaigns.tracking import machines, receipts, replies
 
 
@@ -50,6 +51,11 @@ def apply_receipts() -> None:
 @shared_task
 def judge_machines() -> None:
     machines.judge(now=timezone.now())
+
+
+@shared_task
+def move_counts_forward() -> None:
+    counting.move_forward(now=timezone.now())
 
 
 @shared_task

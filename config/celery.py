@@ -75,6 +75,7 @@ app.conf.update(
         "old messages": {"task": "campaigns.tasks.drop_old_messages", "schedule": 3600.0},
         "receipts": {"task": "campaigns.tasks.apply_receipts", "schedule": 5.0},
         "machines told apart": {"task": "campaigns.tasks.judge_machines", "schedule": 60.0},
+        "counts moved forward": {"task": "campaigns.tasks.move_counts_forward", "schedule": 10.0},
         "forget old receipts": {"task": "channels.tasks.prune_received", "schedule": 3600.0},
         "write mail files": {"task": "channels.tasks.write_mail_files", "schedule": 10.0},
         "check sending domains": {"task": "channels.tasks.check_domains", "schedule": 600.0},

@@ -19,6 +19,7 @@ from campaigns.models.campaign import (
     Version,
 )
 from campaigns.models.caps import CapHold, CapTally, SentCount
+from campaigns.models.count import Count, CountMark
 from campaigns.models.event import Event
 from campaigns.models.execution import Execution
 from campaigns.models.message import Attempt, Message, MessageContext, Outcome
@@ -42,6 +43,8 @@ __all__ = [
     "CapTally",
     "Columns",
     "Comment",
+    "Count",
+    "CountMark",
     "Event",
     "Execution",
     "ExternalCalendar",

@@ -104,11 +104,17 @@ class Batch(models.Model):
     tally = models.JSONField(default=dict, db_default={})
     rung_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    counted = models.BooleanField(default=False, db_default=False)  # it is in the run's counts
 
     class Meta:
         default_permissions = ()
         indexes = [
             models.Index(fields=["run", "state"]),
+            models.Index(
+                fields=["id"],
+                name="batch_uncounted",
+                condition=models.Q(counted=False, state__in=["done", "abandoned"]),
+            ),
             models.Index(
                 fields=["lane", "send_after"],
                 name="batch_open",

@@ -1,0 +1,234 @@
+"""Moves the counts of runs forward: over events by a watermark, over attempts batch by batch.
+
+Receives what has happened; leaves rows of `Count` that, together with what lies behind the watermark, are
+exactly the events and attempts there are (`figures.py` reads both in one statement). Numbers of events are
+given before they are committed, so the watermark goes no further than numbers that nobody can fill any more:
+it looks who is writing and waits for them, as CREATE INDEX CONCURRENTLY does, and holds up nobody. It stops
+before an open or a click that the rules about machines have not seen. A batch is counted once it is over.
+Two counters at once are harmless: the second finds the watermark's row locked and goes away.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from campaigns.models import CountMark
+
+PAGE, BATCHES = 20_000, 200
+PATIENCE = 2.0  # seconds for those who are writing events
+EVENTS = "events"
+NO_HOUR = "'1970-01-01 00:00+00'::timestamptz"
+DOMAIN = "CASE WHEN position('@' IN m.address) > 0 THEN left(lower(split_part(m.address, '@', 2)), 100) END"
+DEVICE = r"""CASE
+    WHEN user_agent ~* 'GoogleImageProxy|YahooMailProxy|^Mozilla/5\.0$' THEN 'proxy'
+    WHEN user_agent ~* 'iPad|Tablet|Android(?!.*Mobile)' THEN 'tablet'
+    WHEN user_agent ~* 'iPhone|iPod|Mobile' THEN 'phone'
+    WHEN user_agent ~* 'Windows|Macintosh|X11|CrOS|Linux' THEN 'computer' ELSE 'other' END"""
+MESSAGE = "run_id, kind, action, ref"
+
+# The events of `{of}` behind `{after}` with what each is the first of. Whoever came before the page is looked
+# up once per message, however often a robot pressed its links.
+SEEN = f"""
+page AS MATERIALIZED (
+    SELECT id, run_id, action, ref, kind, COALESCE(link, 0) AS link, at, machine, machine <> '' AS by_machine,
+           user_agent
+    FROM campaigns_event WHERE id > {{after}} AND {{of}}
+), earlier AS MATERIALIZED (
+    SELECT d.*, b.link, b.people FROM (SELECT DISTINCT {MESSAGE} FROM page) d
+    CROSS JOIN LATERAL (
+        SELECT COALESCE(e.link, 0) AS link, bool_or(e.machine = '') AS people FROM campaigns_event e
+        WHERE e.run_id = d.run_id AND e.kind = d.kind AND e.action = d.action AND e.ref = d.ref
+          AND e.id <= {{after}} GROUP BY 1 OFFSET 0
+    ) b
+), known AS MATERIALIZED (
+    SELECT {MESSAGE}, bool_or(people) AS people FROM earlier GROUP BY {MESSAGE}
+), seen AS MATERIALIZED (
+    SELECT p.*, COALESCE(m.variant, 0) AS variant, {DOMAIN} AS domain, {DEVICE} AS device,
+        (NOT p.by_machine AND row_number() OVER (PARTITION BY {MESSAGE}, p.by_machine ORDER BY p.id) = 1
+            AND COALESCE(NOT k.people, TRUE))::int AS people,
+        (row_number() OVER (PARTITION BY {MESSAGE} ORDER BY p.id) = 1 AND k.people IS NULL)::int AS anybody,
+        (NOT p.by_machine AND COALESCE(NOT l.people, TRUE)
+            AND row_number() OVER (PARTITION BY {MESSAGE}, p.link, p.by_machine ORDER BY p.id) = 1
+            )::int AS link_people,
+        (row_number() OVER (PARTITION BY {MESSAGE}, p.link ORDER BY p.id) = 1 AND l.people IS NULL
+            )::int AS link_anybody
+    FROM page p
+    LEFT JOIN known k USING ({MESSAGE})
+    LEFT JOIN earlier l USING ({MESSAGE}, link)
+    LEFT JOIN campaigns_message m USING (run_id, action, ref)
+), told AS (
+    SELECT run_id, kind, '' AS facet, action, variant, '' AS key, date_trunc('hour', at, 'UTC') AS hour,
+           by_machine, count(*) AS events, sum(people) AS people, sum(anybody) AS anybody
+    FROM seen GROUP BY run_id, kind, action, variant, hour, by_machine
+    UNION ALL
+    SELECT run_id, kind, 'link', action, variant, link::text, date_trunc('hour', at, 'UTC') AS hour,
+           by_machine, count(*), sum(link_people), sum(link_anybody)
+    FROM seen WHERE kind = 'click' GROUP BY run_id, kind, action, variant, link, hour, by_machine
+    UNION ALL
+    SELECT run_id, kind, 'domain', action, variant, domain, {NO_HOUR},
+           by_machine, count(*), sum(people), sum(anybody)
+    FROM seen WHERE domain IS NOT NULL GROUP BY run_id, kind, action, variant, domain, by_machine
+    UNION ALL
+    SELECT run_id, kind, 'device', action, variant, device, {NO_HOUR},
+           by_machine, count(*), sum(people), sum(anybody)
+    FROM seen WHERE kind IN ('open', 'click') GROUP BY run_id, kind, action, variant, device, by_machine
+    UNION ALL
+    SELECT run_id, kind, 'rule', action, variant, machine, {NO_HOUR},
+           by_machine, count(*), sum(people), sum(anybody)
+    FROM seen WHERE by_machine GROUP BY run_id, kind, action, variant, machine, by_machine
+)"""
+# The same of messages: by what became of them, and how many had to be tried again.
+SENT = f"""
+last AS MATERIALIZED (
+    SELECT m.run_id, m.action, m.variant, {DOMAIN} AS domain, a.outcome, a.n, date_trunc('hour', a.at, 'UTC')
+           AS hour
+    FROM of_batches b
+    JOIN campaigns_message m ON m.run_id = b.run_id AND m.action = b.action AND m.slot = b.slot
+        AND m.ref BETWEEN b.lo AND b.hi
+    CROSS JOIN LATERAL (
+        SELECT outcome, n, at FROM campaigns_attempt a
+        WHERE a.run_id = m.run_id AND a.action = m.action AND a.ref = m.ref ORDER BY n DESC LIMIT 1
+    ) a
+), sent AS (
+    SELECT run_id, outcome AS kind, '' AS facet, action, variant, '' AS key, hour, FALSE AS by_machine,
+           count(*) AS events, count(*) AS people, count(*) AS anybody
+    FROM last GROUP BY run_id, outcome, action, variant, hour
+    UNION ALL
+    SELECT run_id, outcome, 'domain', action, variant, domain, {NO_HOUR}, FALSE, count(*), count(*), count(*)
+    FROM last WHERE domain IS NOT NULL GROUP BY run_id, outcome, action, variant, domain
+    UNION ALL
+    SELECT run_id, 'retried', '', action, variant, '', hour, FALSE, sum(n - 1), count(*), count(*)
+    FROM last WHERE n > 1 GROUP BY run_id, action, variant, hour
+)"""
+COLUMNS = "run_id, kind, facet, action, variant, key, hour, by_machine, events, people, anybody"
+ADD = f"""
+INSERT INTO campaigns_count ({COLUMNS}) SELECT {COLUMNS} FROM {{rows}}
+ON CONFLICT (run_id, facet, kind, action, variant, key, hour, by_machine) DO UPDATE
+SET events = campaigns_count.events + EXCLUDED.events, people = campaigns_count.people + EXCLUDED.people,
+    anybody = campaigns_count.anybody + EXCLUDED.anybody
+"""
+COUNT_EVENTS = (
+    "WITH " + SEEN.format(after="%(after)s", of="id <= %(until)s AND {which}") + ADD.format(rows="told")
+)
+COUNT_BATCHES = (
+    """
+WITH of_batches AS MATERIALIZED (
+    SELECT id, run_id, action, slot, lo, hi FROM campaigns_batch
+    WHERE NOT counted AND state IN ('done', 'abandoned') ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED
+), marked AS (
+    UPDATE campaigns_batch b SET counted = TRUE FROM of_batches o WHERE b.id = o.id
+), """
+    + SENT
+    + ", added AS ("
+    + ADD.format(rows="sent")
+    + ") SELECT count(*) FROM of_batches"
+)
+NEXT = """
+SELECT max(id) FROM (
+    SELECT id FROM campaigns_event WHERE id > %(after)s AND id <= LEAST(%(until)s, COALESCE((
+        SELECT min(id) - 1 FROM campaigns_event WHERE judged = 0 AND kind IN ('open', 'click')), %(until)s))
+    ORDER BY id LIMIT %(page)s) page
+"""
+GIVEN = "SELECT last_value FROM {sequence}"
+WRITERS = """
+SELECT array_agg(virtualtransaction) FROM pg_locks
+WHERE relation = 'campaigns_event'::regclass AND database = (SELECT oid FROM pg_database
+      WHERE datname = current_database()) AND mode = 'RowExclusiveLock' AND granted
+  AND pid <> pg_backend_pid()
+"""
+
+
+def move_forward(*, now: datetime) -> int:
+    """Counts all that can be counted now; returns how many pages that took."""
+    pages = 0
+    while _count_batches():
+        pages += 1
+    until = settled_number()
+    while until is not None and _count_page(until):
+        pages += 1
+    return pages
+
+
+def rebuild() -> None:
+    """Counts everything that is kept anew, in one transaction: readers see the old counts until then.
+
+    Runs whose messages were dropped keep their counts.
+    """
+    until = None
+    while until is None:
+        until = settled_number()
+    with transaction.atomic(), connection.cursor() as cursor:
+        mark = _mark(wait=True)
+        assert mark is not None
+        cursor.execute(FORGET)
+        cursor.execute(UNCOUNT)
+        mark.position = 0
+        mark.save()
+        while _count_batches():
+            pass
+        while _count_page(until, which=KEPT):
+            pass
+
+
+KEPT = "EXISTS (SELECT 1 FROM campaigns_run r WHERE r.id = run_id AND r.dropped_at IS NULL)"
+FORGET = f"DELETE FROM campaigns_count WHERE {KEPT}"
+UNCOUNT = f"UPDATE campaigns_batch SET counted = FALSE WHERE counted AND {KEPT}"
+
+
+def settled_number() -> int | None:
+    """The highest number of an event that is given and can no more appear later; None while one might."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_serial_sequence('campaigns_event', 'id')")
+        sequence = cursor.fetchone()[0]
+        cursor.execute(GIVEN.format(sequence=sequence))
+        given = int(cursor.fetchone()[0])
+        writing = _writers(cursor)
+        ends = time.monotonic() + PATIENCE
+        while writing:
+            if time.monotonic() > ends:
+                return None
+            time.sleep(0.01)
+            writing &= _writers(cursor)
+    return given
+
+
+def _writers(cursor: Any) -> set[str]:
+    cursor.execute(WRITERS)
+    return set(cursor.fetchone()[0] or ())
+
+
+@transaction.atomic
+def _count_page(until: int, which: str = "TRUE") -> bool:
+    """One page of events; False when there is none, or somebody else counts."""
+    mark = _mark()
+    if mark is None:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(NEXT, {"after": mark.position, "until": until, "page": PAGE})
+        last = cursor.fetchone()[0]
+        if last is None:
+            return False
+        cursor.execute(COUNT_EVENTS.format(which=which), {"after": mark.position, "until": last})
+    mark.position = last
+    mark.save()
+    return True
+
+
+def _mark(*, wait: bool = False) -> CountMark | None:
+    CountMark.objects.bulk_create([CountMark(name=EVENTS)], ignore_conflicts=True)
+    rows = CountMark.objects.select_for_update(skip_locked=not wait)
+    return rows.filter(name=EVENTS).first()
+
+
+@transaction.atomic
+def _count_batches() -> bool:
+    """Batches that are over; False when there is none, or somebody else counts."""
+    if _mark() is None:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_BATCHES, {"most": BATCHES})
+        return bool(cursor.fetchone()[0])

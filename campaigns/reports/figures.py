@@ -1,0 +1,138 @@
+"""The numbers of one or many runs, whatever their size: the counts and what lies behind the watermark.
+
+Both are read by one statement, so they belong to the same moment and their sum is exact. Receives runs, and
+the moment to begin at where only the last day is asked for; promises the same number of queries for any of
+them. `metrics.py` says what the numbers mean; pages, REST, CSV and PDF show them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from campaigns.reports.counting import EVENTS, SEEN, SENT
+
+MOST_DOMAINS = 30
+MARK = f"(SELECT COALESCE(max(position), 0) FROM campaigns_countmark WHERE name = '{EVENTS}')"
+READ = (
+    "WITH "
+    + SEEN.format(after=MARK, of="id > %(mark)s AND run_id = ANY(%(runs)s)")
+    + """, of_batches AS MATERIALIZED (
+    SELECT id, run_id, action, slot, lo, hi FROM campaigns_batch
+    WHERE run_id = ANY(%(runs)s) AND NOT counted AND epoch > 0
+), """
+    + SENT
+    + """, everything AS MATERIALIZED (
+    SELECT run_id, kind, facet, action, variant, key, hour, by_machine, events, people, anybody
+    FROM campaigns_count WHERE run_id = ANY(%(runs)s)
+    UNION ALL SELECT * FROM told
+    UNION ALL SELECT * FROM sent WHERE kind <> 'deferred'
+), rows AS (
+    SELECT * FROM everything WHERE (%(action)s::int IS NULL OR action = %(action)s)
+      AND (%(since)s::timestamptz IS NULL OR (facet IN ('', 'link') AND hour >= %(since)s))
+), domains AS (
+    SELECT key FROM rows WHERE facet = 'domain' GROUP BY key
+    ORDER BY sum(events) FILTER (WHERE kind = 'accepted') DESC NULLS LAST, key LIMIT %(domains)s
+)
+SELECT facet, action, variant, kind, by_machine, '' AS key, NULL::timestamptz AS hour,
+       sum(events)::bigint, sum(people)::bigint, sum(anybody)::bigint
+FROM rows WHERE facet = '' GROUP BY facet, action, variant, kind, by_machine
+UNION ALL
+SELECT 'hour', 0, 0, kind, by_machine, '', date_trunc(%(step)s, hour, %(zone)s) AS at,
+       sum(events)::bigint, sum(people)::bigint, sum(anybody)::bigint
+FROM rows WHERE facet = '' AND kind IN ('open', 'click', 'accepted') GROUP BY kind, by_machine, at
+UNION ALL
+SELECT facet, action, 0, kind, by_machine, key, NULL,
+       sum(events)::bigint, sum(people)::bigint, sum(anybody)::bigint
+FROM rows WHERE facet = 'link' GROUP BY facet, action, kind, by_machine, key
+UNION ALL
+SELECT facet, 0, 0, kind, by_machine, key, NULL,
+       sum(events)::bigint, sum(people)::bigint, sum(anybody)::bigint
+FROM rows WHERE facet IN ('device', 'rule') OR (facet = 'domain' AND key IN (SELECT key FROM domains))
+GROUP BY facet, kind, by_machine, key
+"""
+)
+
+
+class Row(NamedTuple):
+    """`hour` is a facet of its own here: the curve."""
+
+    facet: str
+    action: int
+    variant: int
+    kind: str
+    by_machine: bool
+    key: str
+    hour: datetime | None
+    events: int
+    people: int
+    anybody: int
+
+
+class Tally(NamedTuple):
+    """Of one kind of event: how many by people and by all, and on how many messages."""
+
+    events: int = 0
+    all_events: int = 0
+    people: int = 0
+    anybody: int = 0
+
+    @property
+    def machine_events(self) -> int:
+        return self.all_events - self.events
+
+
+@dataclass(frozen=True)
+class Figures:
+    rows: list[Row]
+
+    def tally(self, kind: str, where: Callable[[Row], bool] = lambda row: True, facet: str = "") -> Tally:
+        return _added(row for row in self.rows if row.facet == facet and row.kind == kind and where(row))
+
+    def by(self, facet: str, name: Callable[[Row], Any]) -> dict[Any, dict[str, Tally]]:
+        """By what `name` says of a row, then by kind."""
+        parts: dict[Any, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+        for row in self.rows:
+            if row.facet == facet:
+                parts[name(row)][row.kind].append(row)
+        return {key: {kind: _added(rows) for kind, rows in kinds.items()} for key, kinds in parts.items()}
+
+
+def _added(rows: Any) -> Tally:
+    events = all_events = people = anybody = 0
+    for row in rows:
+        all_events += row.events
+        people += row.people
+        anybody += row.anybody
+        events += 0 if row.by_machine else row.events
+    return Tally(events, all_events, people, anybody)
+
+
+def read(
+    runs: Sequence[int],
+    *,
+    action: int | None = None,
+    since: datetime | None = None,
+    step: str = "hour",
+    zone: str = "UTC",
+) -> Figures:
+    """`step` is hour or day, cut in `zone`; with `since`, only what has hours is counted."""
+    values = {
+        "runs": list(runs),
+        "action": action,
+        "since": since,
+        "step": step,
+        "zone": zone,
+        "domains": MOST_DOMAINS,
+    }
+    with connection.cursor() as cursor:
+        # The planner must see how short the tail is; the statement looks itself where the mark stands then.
+        cursor.execute(f"SELECT {MARK}")
+        values["mark"] = cursor.fetchone()[0]
+        cursor.execute(READ, values)
+        return Figures([Row(*row) for row in cursor.fetchall()])
