@@ -73,7 +73,9 @@ def profiles_for(actor: Actor, workspace: Workspace) -> QuerySet[Profile]:
 
 def attributes_for(actor: Actor, workspace: Workspace) -> list[AttributeDefinition]:
     require(actor, VIEW, workspace)
-    return list(AttributeDefinition.objects.filter(workspace=workspace).select_related("workspace"))
+    return list(
+        AttributeDefinition.objects.filter(workspace=workspace).select_related("workspace", "conversion")
+    )
 
 
 def attribute_for(actor: Actor, workspace: Workspace, key: str) -> AttributeDefinition:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.access import Actor, require, visible_to
 from accounts.models import Workspace
+from audiences import conversions
 from audiences.access import MANAGE, VIEW
 from audiences.models import AttributeDefinition, Audience
 from audiences.typed import Stored, Type, clean, clean_text, written, written_moment
@@ -111,22 +112,40 @@ def change(
     """Another label, other choices, or another type, with every person's value converted.
 
     Raises Invalid when some values cannot become the new type or are no choice any more (it tells how many
-    people hold them, and examples); then nothing is changed.
+    people hold them, and examples); then nothing is changed. In a large workspace the values are read and
+    converted by a worker: then the answer has a `conversion` under way and is otherwise as before.
     """
     row = AttributeDefinition.objects.select_for_update(of=("self",)).select_related("workspace")
     locked = row.get(pk=definition.pk)
     require(actor, MANAGE, locked.workspace)
-    before = {"label": locked.label, "type": locked.type, "choices": list(locked.choices)}
+    conversions.refuse_running(locked)
+    before: dict[str, Any] = {
+        "label": locked.label,
+        "type": locked.type,
+        "choices": list(locked.choices),
+    }
     locked.label, locked.type = _clean_label(label), _clean_type(type)
     locked.choices = _clean_choices(locked.type, choices)
-    after = {"label": locked.label, "type": locked.type, "choices": list(locked.choices)}
+    after: dict[str, Any] = {
+        "label": locked.label,
+        "type": locked.type,
+        "choices": list(locked.choices),
+    }
     if after == before:
         return locked
-    if before["type"] != locked.type:
+    is_other_type = before["type"] != locked.type
+    is_fewer = bool(set(before["choices"]) - set(locked.choices))
+    if is_other_type:
         _refuse_use(locked, actor, _("Its type cannot change while it is used in: %(audiences)s."))
+    if is_other_type or is_fewer:
+        conversions.refuse_imported(locked)
+        if conversions.is_long(locked.workspace_id):
+            conversions.begin(locked, **after, actor=actor, now=now)
+            return AttributeDefinition.objects.select_related("workspace", "conversion").get(pk=locked.pk)
+    if is_other_type:
         conversion(locked, lambda value: clean(locked, written(value), zone=zone_of(locked.workspace)))
         locked.index_state = AttributeDefinition.Index.NONE
-    elif set(before["choices"]) - set(locked.choices):
+    elif is_fewer:
         conversion(locked, lambda value: clean(locked, value))
     locked.save()
     changed = sorted(name for name in after if after[name] != before[name])
@@ -152,6 +171,7 @@ def remove(definition: AttributeDefinition, *, actor: Actor, now: datetime) -> i
     locked = row.get(pk=definition.pk)
     workspace = locked.workspace
     require(actor, MANAGE, workspace)
+    conversions.refuse_running(locked)
     _refuse_use(locked, actor, _("It cannot be removed while it is used in: %(audiences)s."))
     people = remove_values(workspace.pk, locked.key, now)
     audit.record(

@@ -19,6 +19,7 @@ from accounts.models import Workspace
 from audiences.query import Query, all_of, any_of
 from audiences.rules import audience, compile, describe, grammar, operators, references
 from audiences.rules.compile import scope_of
+from audiences.rules.field import converting
 from audiences.rules.fields import BOOLEAN, CHOICE, DATE, DATE_TIME, NUMBER, TEXT, Field
 from audiences.rules.grammar import Group
 from audiences.rules.phrases import phrase, word
@@ -210,6 +211,9 @@ class _Parser:
 
     def field(self, given: Any, types: tuple[str, ...], pointer: str) -> Field | None:
         field = self.reader.scope.fields.get(given) if isinstance(given, str) else None
+        if field and field.is_converting:
+            self.reader.fault("attribute_converting", converting(field), pointer)
+            return None
         if field and field.type in types:
             return field
         detail = _("“%(name)s” is no field that can be used here.") % {"name": echo(given)}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 from celery import shared_task
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
-from audiences import confirmations, evaluations, indexes, months, subscription
+from audiences import confirmations, conversions, evaluations, indexes, months, subscription
 from audiences.imports import claims, jobs, work
 
 log = structlog.get_logger(__name__)
@@ -49,13 +51,32 @@ def send_confirmations() -> None:
     subscription.forget_networks(now)
 
 
+@shared_task
+def advance_conversion(pk: int) -> None:
+    if conversions.advance(pk):
+        ring_conversion(pk)
+
+
+@shared_task
+def sweep_conversions() -> None:
+    for pk in conversions.unfinished(timezone.now()):
+        ring_conversion(pk)
+
+
 def ring_import(job_id: int) -> None:
     """Rings after commit; a lost ring is rung again by the sweep."""
+    _ring(advance_import, job_id)
 
+
+def ring_conversion(pk: int) -> None:
+    _ring(advance_conversion, pk)
+
+
+def _ring(task: Any, pk: int) -> None:
     def publish() -> None:
         try:
-            advance_import.delay(job_id)
+            task.delay(pk)
         except (KombuError, OSError) as error:
-            log.warning("bell not heard", task="advance_import", error=type(error).__name__)
+            log.warning("bell not heard", task=task.name, error=type(error).__name__)
 
     transaction.on_commit(publish)

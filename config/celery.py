@@ -66,6 +66,7 @@ app.conf.update(
         "purge archived campaigns": {"task": "campaigns.tasks.purge_archived", "schedule": 3600.0},
         "seed copies": {"task": "campaigns.tasks.send_seed_copies", "schedule": 10.0},
         "imports": {"task": "audiences.tasks.sweep_imports", "schedule": 5.0},
+        "conversions of attributes": {"task": "audiences.tasks.sweep_conversions", "schedule": 5.0},
         "send confirmations": {"task": "audiences.tasks.send_confirmations", "schedule": 5.0},
         "evaluate audiences": {"task": "audiences.tasks.evaluate_audiences", "schedule": 5.0},
         "indexes of attributes": {"task": "audiences.tasks.keep_indexes", "schedule": 30.0},

@@ -9,9 +9,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
-from audiences import access, attributes, namespaces
+from audiences import access, attributes, conversions, namespaces
 from audiences.api.bodies import credential_of
 from audiences.api.shapes import AttributeChange, AttributeShape, NamespaceShape
+from audiences.tasks import ring_conversion
 
 
 class Attributes(APIView):
@@ -39,16 +40,25 @@ class OneAttribute(APIView):
         credential = credential_of(request)
         return Response(AttributeShape(access.attribute_for(credential, credential.workspace, key)).data)
 
-    @extend_schema(operation_id="attributes_change", request=AttributeChange, responses=AttributeShape)
+    @extend_schema(
+        operation_id="attributes_change",
+        request=AttributeChange,
+        responses={200: AttributeShape, 202: AttributeShape},
+    )
     def patch(self, request: Request, key: str) -> Response:
-        """Another type converts everybody's value, or is refused when some do not fit."""
+        """Another type converts everybody's value, or is refused when some do not fit. Of many people that
+        takes time: the answer is 202, and `conversion` tells how far it is. While that is "checking" nothing
+        has changed; while it is "converting" no rule may ask for the attribute.
+        """
         credential = credential_of(request)
         found = access.attribute_for(credential, credential.workspace, key)
         body = AttributeChange(data=request.data)
         body.is_valid(raise_exception=True)
         given = {"label": found.label, "type": found.type, "choices": found.choices, **body.validated_data}
         changed = attributes.change(found, actor=credential, now=timezone.now(), **given)
-        return Response(AttributeShape(changed).data)
+        if begun := conversions.running(changed):
+            ring_conversion(begun.pk)
+        return Response(AttributeShape(changed).data, status=202 if begun else 200)
 
     @extend_schema(operation_id="attributes_remove", responses={204: None})
     def delete(self, request: Request, key: str) -> Response:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from audiences import events, upsert
+from audiences import conversions, events, upsert
 from audiences.models import AttributeDefinition
 from common.api import StrictSerializer
 
@@ -113,6 +114,20 @@ class EventShape(StrictSerializer):
     receivedAt = serializers.DateTimeField(source="received_at")
 
 
+class ConversionShape(StrictSerializer):
+    """`misfits` people hold a value that does not fit; which these are is shown on the page only."""
+
+    state = serializers.CharField(help_text="checking, converting, done or refused")
+    type = serializers.CharField()
+    percent = serializers.IntegerField(source="share")
+    seen = serializers.IntegerField(source="seen_count")
+    people = serializers.IntegerField(source="people_count", allow_null=True)
+    misfits = serializers.IntegerField(source="misfit_count")
+    reason = serializers.CharField(help_text="misfits, in_use or imported when refused, else empty")
+    startedAt = serializers.DateTimeField(source="created_at")
+    finishedAt = serializers.DateTimeField(source="finished_at", allow_null=True)
+
+
 class AttributeShape(StrictSerializer):
     key = serializers.CharField(max_length=63)
     label = serializers.CharField(  # type: ignore[assignment]
@@ -122,6 +137,12 @@ class AttributeShape(StrictSerializer):
     choices = serializers.ListField(child=serializers.CharField(max_length=100), required=False)
     index = serializers.ChoiceField(AttributeDefinition.Index.choices, source="index_state", read_only=True)
     createdAt = serializers.DateTimeField(source="created_at", read_only=True)
+    conversion = serializers.SerializerMethodField()
+
+    @extend_schema_field(ConversionShape(allow_null=True))
+    def get_conversion(self, one: AttributeDefinition) -> Any:
+        found = conversions.last_of(one)
+        return ConversionShape(found).data if found else None
 
 
 class AttributeChange(StrictSerializer):

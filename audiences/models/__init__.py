@@ -18,9 +18,16 @@ from audiences.models.consent import (
 )
 from audiences.models.event import ProfileEvent
 from audiences.models.imports import Import, ImportChunk, ImportMapping, ImportProblem
-from audiences.models.profile import AttributeDefinition, Identity, IdentityNamespace, Profile
+from audiences.models.profile import (
+    AttributeConversion,
+    AttributeDefinition,
+    Identity,
+    IdentityNamespace,
+    Profile,
+)
 
 __all__ = [
+    "AttributeConversion",
     "AttributeDefinition",
     "Audience",
     "AudienceGroupPermission",

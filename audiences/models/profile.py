@@ -117,6 +117,7 @@ class AttributeDefinition(models.Model):
     type = models.CharField(_("type"), max_length=10, choices=Type, default=Type.TEXT)
     choices = ArrayField(models.CharField(max_length=100), default=list, blank=True)
     index_state = models.CharField(max_length=10, choices=Index, default=Index.NONE)
+    is_converting = models.BooleanField(default=False)  # people hold values of two types just now
     created_at = models.DateTimeField(_("created"), default=timezone.now)
 
     class Meta:
@@ -126,3 +127,52 @@ class AttributeDefinition(models.Model):
 
     def __str__(self) -> str:
         return self.label or self.key
+
+
+class AttributeConversion(models.Model):
+    """An attribute on its way to another type or to other choices: the last one of it, over or under way.
+
+    First every value is read, and the old type still counts; only when all fit is one page of people after
+    the other written. What it passes through: `audiences/conversions.py`.
+    """
+
+    class State(models.TextChoices):
+        CHECKING = "checking", _("Checking the values")
+        CONVERTING = "converting", _("Converting the values")
+        DONE = "done", _("Converted")
+        REFUSED = "refused", _("Not converted")
+
+    definition = models.OneToOneField(
+        AttributeDefinition, on_delete=models.CASCADE, related_name="conversion"
+    )
+    type = models.CharField(max_length=10, choices=AttributeDefinition.Type)
+    label = models.CharField(max_length=100, blank=True)
+    choices = ArrayField(models.CharField(max_length=100), default=list, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.CHECKING)
+    reason = models.CharField(max_length=20, blank=True)  # a code of conversions.REASONS
+    cursor = models.BigIntegerField(default=0)  # the last person read in this state
+    seen_count = models.BigIntegerField(default=0)
+    people_count = models.BigIntegerField(null=True)  # counted when the work begins
+    misfit_count = models.BigIntegerField(default=0)
+    examples = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    worked_at = models.DateTimeField(null=True)  # a worker's last page; the sweep rings for a silent one
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.definition_id} → {self.type}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in (self.State.DONE, self.State.REFUSED)
+
+    @property
+    def share(self) -> int:
+        """Percent of the whole way; every person is read twice."""
+        if self.state == self.State.DONE:
+            return 100
+        half = min(50, 50 * self.seen_count // self.people_count) if self.people_count else 0
+        return half + (50 if self.state == self.State.CONVERTING else 0)

@@ -33,6 +33,9 @@ def read(raw: dict[str, Any], reader: Reader, pointer: str) -> OfField | None:
         detail = _("There is no field “%(name)s”.") % {"name": echo(name)}
         reader.fault("rule_unknown_field", detail, f"{pointer}/field")
         return None
+    if field.is_converting:
+        reader.fault("attribute_converting", converting(field), f"{pointer}/field")
+        return None
     if not isinstance(op, str) or op not in OPERATORS[field.type]:
         detail = _("“%(name)s” can be asked: %(operators)s.")
         words = {"name": name, "operators": ", ".join(OPERATORS[field.type])}
@@ -40,6 +43,10 @@ def read(raw: dict[str, Any], reader: Reader, pointer: str) -> OfField | None:
         return None
     values = _values(field, op, raw.get("value"), reader, f"{pointer}/value")
     return None if values is None else OfField(field, op, values)
+
+
+def converting(field: Field) -> str:
+    return _("“%(name)s” is being converted. Wait until that is done.") % {"name": field.key}
 
 
 def _values(field: Field, op: str, given: Any, reader: Reader, pointer: str) -> tuple[Value, ...] | None:

@@ -60,7 +60,8 @@ CONTRARY = {
 class Field:
     """`column` is the SQL of a column of `p`; None for an attribute, which is read by its bound key.
 
-    `is_indexed`: the planner knows how its values are spread.
+    `is_indexed`: the planner knows how its values are spread. `is_converting`: people hold values of two
+    types just now, so that nobody may ask for it.
     """
 
     key: str
@@ -68,6 +69,7 @@ class Field:
     label: Any
     column: str | None
     is_indexed: bool = True
+    is_converting: bool = False
 
 
 def fields_of(workspace: Workspace) -> dict[str, Field]:
@@ -76,5 +78,6 @@ def fields_of(workspace: Workspace) -> dict[str, Field]:
     for definition in AttributeDefinition.objects.filter(workspace=workspace):
         label = definition.label or definition.key
         is_indexed = definition.index_state == AttributeDefinition.Index.READY
-        known.setdefault(definition.key, Field(definition.key, definition.type, label, None, is_indexed))
+        found = Field(definition.key, definition.type, label, None, is_indexed, definition.is_converting)
+        known.setdefault(definition.key, found)
     return known

@@ -12,9 +12,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import require
-from audiences import access, attributes, namespaces, values
+from audiences import access, attributes, conversions, namespaces, values
 from audiences.forms.attributes import AttributeForm, NamespaceForm
 from audiences.models import AttributeDefinition
+from audiences.tasks import ring_conversion
 from audiences.views.common import actor_of, show_faults, workspace_of
 from common.errors import IllegalTransition, Invalid
 
@@ -34,8 +35,13 @@ def _list(request: HttpRequest, adding: NamespaceForm, status: int = 200) -> Htt
         key: [audience for audience in found if audience.pk in seen]
         for key, found in values.used_in(workspace.pk).items()
     }
+    definitions = access.attributes_for(actor, workspace)
+    told = {one.pk: found for one in definitions if (found := conversions.last_of(one))}
     page = {
-        "definitions": access.attributes_for(actor, workspace),
+        "definitions": definitions,
+        "conversions": told,
+        "converting": any(not one.is_over for one in told.values()),
+        "reasons": conversions.REASONS,
         "holders": holders,
         "is_estimate": is_estimate,
         "used": used,
@@ -81,13 +87,21 @@ def change(request: HttpRequest, key: str) -> HttpResponse:
     del form.fields["key"]
     if request.method == "POST" and form.is_valid():
         try:
-            attributes.change(definition, actor=actor_of(request), now=timezone.now(), **form.cleaned_data)
+            changed = attributes.change(
+                definition, actor=actor_of(request), now=timezone.now(), **form.cleaned_data
+            )
         except Invalid as error:
             show_faults(error, form)
         except IllegalTransition as error:
             form.add_error("type", error.detail)
         else:
-            messages.success(request, _("Saved."))
+            if running := conversions.running(changed):
+                ring_conversion(running.pk)
+                messages.info(
+                    request, _("The values are being checked and converted; this page shows how far it is.")
+                )
+            else:
+                messages.success(request, _("Saved."))
             return redirect("audiences:attributes")
     page = {"form": form, "definition": definition}
     return render(request, "audiences/attribute.html", page, status=400 if form.errors else 200)
