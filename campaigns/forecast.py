@@ -23,6 +23,7 @@ from campaigns.models import Campaign, Run, Version
 from campaigns.reports.metrics import REASON_LABELS
 from campaigns.schedule import Slot
 from campaigns.waves import Wave
+from channels import warming
 from channels.models import ChannelConfiguration, Rule
 from common.errors import Invalid
 
@@ -232,7 +233,17 @@ def warnings(found: Forecast, campaign: Campaign) -> list[str]:
     if campaign.rate and found.not_reached:
         message = _("It takes more than 12 hours: %(people)s people would be left out.")
         said.append(message % {"people": found.not_reached})
+    for name, volume in _warm_ups(campaign, found.begins_at):
+        message = _("The warm-up plan “%(name)s” lets at most %(volume)s messages leave that day.")
+        said.append(message % {"name": name, "volume": volume})
     ends = campaign.ends_at
     if ends and found.ends_at and found.ends_at > ends:
         said.append(_("It would still be sending after the campaign's end."))
     return said
+
+
+def _warm_ups(campaign: Campaign, at: datetime) -> list[tuple[str, int]]:
+    """The plans that the next run falls under, each with the volume of its day."""
+    used = [one["configuration"] for one in versions.definition(campaign)["actions"]]
+    days = [warming.of(pk, at) for pk in used if pk]
+    return [(day.plan.name, sum(day.volume.values())) for day in days if day]

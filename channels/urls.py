@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from channels.views import allowed, configurations, domains, limits, rulesets
+from channels.views import allowed, configurations, domains, limits, rulesets, warmups
 
 app_name = "channels"
 urlpatterns = [
@@ -26,6 +26,11 @@ urlpatterns = [
     path("rule-sets/<int:pk>/rules/<int:rule_pk>/", rulesets.edit_rule, name="rule_edit"),
     path("rule-sets/<int:pk>/rules/<int:rule_pk>/<slug:verb>/", rulesets.act_rule, name="rule_act"),
     path("rule-sets/<int:pk>/<slug:verb>/", rulesets.act, name="rule_set_act"),
+    path("warm-up/", warmups.show_list, name="warmups"),
+    path("warm-up/new/", warmups.create, name="warmup_create"),
+    path("warm-up/<int:pk>/", warmups.detail, name="warmup"),
+    path("warm-up/<int:pk>/edit/", warmups.edit, name="warmup_edit"),
+    path("warm-up/<int:pk>/<slug:verb>/", warmups.act, name="warmup_act"),
     path("<int:pk>/", configurations.detail, name="detail"),
     path("<int:pk>/limits/", limits.change, name="limits"),
     path("<int:pk>/edit/", configurations.edit, name="edit"),

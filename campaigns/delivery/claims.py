@@ -23,6 +23,7 @@ from django.db import connection, transaction
 
 from campaigns.delivery import caps
 from campaigns.models import Batch, Outcome
+from channels import warming
 
 LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 MOST_CLAIMS = 8  # by workers that died over it, one after the other
@@ -221,6 +222,8 @@ def mark_uncertain(places: dict[str, Any], in_flight: Sequence[int], *, now: dat
     """What a dead worker may have handed over."""
     with connection.cursor() as cursor:
         cursor.execute(MARK_UNCERTAIN, {**places, "in_flight": list(in_flight), "now": now})
+    tried = [(ref, str(Outcome.UNCERTAIN)) for ref in in_flight]
+    warming.settle((places["run"], places["action"]), tried, now=now)
 
 
 def settle_rest(places: dict[str, Any], outcome: str, code: str, *, now: datetime) -> None:
@@ -269,7 +272,9 @@ def record(claimed: Claim, tried: Sequence[Tried], *, in_flight: Collection[int]
                     said = (str(one.outcome), one.code[:20], one.detail)
                     copy.write_row((*named, *said, now, one.retry_at, one.provider_id))
             places = (claimed.run_id, claimed.action)
-            caps.settle(places, [(one.ref, str(one.outcome)) for one in tried], now=now)
+            outcomes = [(one.ref, str(one.outcome)) for one in tried]
+            caps.settle(places, outcomes, now=now)
+            warming.settle(places, outcomes, now=now)
     claimed.tally, claimed.lease_until = tally, began + LEASE.total_seconds()
     return bool(row[0])
 
@@ -283,6 +288,7 @@ def release(claimed: Claim, *, now: datetime, send_after: datetime | None = None
     """
     soon = now + timedelta(seconds=5)
     caps.let_go(claimed.places())
+    warming.let_go(claimed.places())
     left, next_at = 0, soon
     if not claimed.is_settled:
         with connection.cursor() as cursor:

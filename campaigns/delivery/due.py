@@ -26,7 +26,8 @@ WHERE {range} ORDER BY m.ref
 AGAIN = """
 SELECT m.ref, m.profile_id, m.address, m.variant, COALESCE(last.n, 0) + 1, COALESCE(last.outcome, ''),
        COALESCE(last.code, ''), (SELECT min(a.at) FROM campaigns_attempt a
-        WHERE a.run_id = m.run_id AND a.action = m.action AND a.ref = m.ref){columns}
+        WHERE a.run_id = m.run_id AND a.action = m.action AND a.ref = m.ref
+          AND NOT (a.outcome = 'deferred' AND a.code IN ('quiet_hours', 'warm_up'))){columns}
 FROM campaigns_message m {last} LEFT JOIN audiences_profile p ON p.id = m.profile_id
 WHERE {range} AND {due} ORDER BY m.ref
 """
@@ -42,7 +43,7 @@ class Due:
     variant: int
     n: int
     before: str  # as the batch's tally counts it until now
-    first_at: datetime | None  # of its first attempt
+    first_at: datetime | None  # of its first attempt; to have been put off by ourselves is none
     profile: dict[str, Any] = field(default_factory=dict)
 
 

@@ -1,8 +1,13 @@
-"""The last look's second half, for one batch at once: allowed list, twelve hours, quiet hours, caps.
+"""The last look's second half, for one batch at once: allowed list, twelve hours, quiet hours, caps, warm-up.
 
 Who is not reachable at all was taken out before (audiences/lastlook.py). Allowed list and the twelve hours
-hold for every message; caps and quiet hours for marketing only, and never for a proof. What they say is read
-anew for each batch, so an edit of a rule counts at once.
+hold for every message; caps and quiet hours for marketing only, and never for a proof; a warm-up plan for
+all that its configuration sends, proofs too. What they say is read anew for each batch, so an edit counts at
+once.
+
+A message beyond the day's volume of a warm-up plan waits for the next day, and is never left out for that:
+the twelve hours that a run with a delivery rate may last (catalogue 1.34) begin anew with each of the plan's
+days, and with the day after its last one. They bound one day's sending, not how many days it takes.
 """
 
 from __future__ import annotations
@@ -20,35 +25,45 @@ from campaigns.delivery.caps import Cap
 from campaigns.delivery.claims import Tried
 from campaigns.delivery.due import Due
 from campaigns.models import Attempt, CapTally, Outcome, Run
-from channels import allowed, quiet
+from channels import allowed, quiet, warming
 from channels.models import Rule, RuleState
 from channels.quiet import Period
 from channels.windows import window_start
 
-OVER_CAP, QUIET, NOT_REACHED = "050002", "quiet_hours", "not_reached"
+OVER_CAP, QUIET, NOT_REACHED, WARM_UP = "050002", "quiet_hours", "not_reached", "warm_up"
 LONGEST_RUN = timedelta(hours=12)  # of a campaign with a delivery rate (catalogue 1.34)
 LONGEST_QUEUED = timedelta(days=7)  # in quiet hours (catalogue 1.46)
 
 
 @dataclass
 class Looked:
-    """`due` may leave; `tried` are exclusions, and those put off until a quiet time ends."""
+    """`due` may leave; `tried` are exclusions, and those put off until a quiet time ends or a new day begins.
+
+    `until` is when the batch as a whole is due again, where nobody of it may leave now and no attempt need
+    say so; `leaves_before` is when this look is no longer good.
+    """
 
     due: list[Due]
     tried: list[Tried] = field(default_factory=list)
+    until: datetime | None = None
+    leaves_before: datetime | None = None
 
-    def put_off(self, one: Due, until: datetime) -> None:
-        self.tried.append(Tried(one.ref, one.n, Outcome.DEFERRED, QUIET, retry_at=until, before=one.before))
+    def put_off(self, one: Due, until: datetime, code: str = QUIET) -> None:
+        self.tried.append(Tried(one.ref, one.n, Outcome.DEFERRED, code, retry_at=until, before=one.before))
 
     def exclude(self, one: Due, code: str, outcome: str = Outcome.EXCLUDED) -> None:
         self.tried.append(Tried(one.ref, one.n, outcome, code, before=one.before))
 
 
-def look(run: Run, action: dict[str, Any], due: Sequence[Due], *, now: datetime) -> Looked:
-    """Of the messages of one action of a run that are due."""
+def look(
+    run: Run, action: dict[str, Any], due: Sequence[Due], *, is_whole: bool = False, now: datetime
+) -> Looked:
+    """Of the messages of one action of a run that are due; `is_whole` when no other message of their batch is
+    still open.
+    """
     definition = run.version.definition
     found = Looked(list(due))
-    if found.due and definition.get("rate") and run.started_at and now - run.started_at >= LONGEST_RUN:
+    if found.due and definition.get("rate") and _is_over(run, action, now):
         for one in found.due:
             found.exclude(one, NOT_REACHED)
         found.due = []
@@ -58,7 +73,17 @@ def look(run: Run, action: dict[str, Any], due: Sequence[Due], *, now: datetime)
         rules = _rules(run, definition.get("rule_set"), str(action["channel"]))
         _quiet(run, action, [one for one in rules if one.kind == Rule.Kind.QUIET], found, now)
         _caps(run, action, [one for one in rules if one.kind == Rule.Kind.CAP], found, now)
+    if found.due and action["channel"] == "email":
+        _warm_up(run, action, found, is_whole, now)
     return found
+
+
+def _is_over(run: Run, action: dict[str, Any], now: datetime) -> bool:
+    """Whether the twelve hours are over, counted as the module's text says."""
+    if run.started_at is None or now - run.started_at < LONGEST_RUN:
+        return False
+    waited = warming.last_wait_ended(action["configuration"], now)
+    return waited is None or now - waited >= LONGEST_RUN
 
 
 def _rules(run: Run, rule_set_id: int | None, channel: str) -> list[Rule]:
@@ -180,3 +205,21 @@ def _caps(run: Run, action: dict[str, Any], rules: list[Rule], found: Looked, no
         if one.ref in over:
             found.exclude(one, OVER_CAP)
     found.due = [one for one in found.due if one.ref not in over]
+
+
+# ---- warm-up plans ------------------------------------------------------------------------------
+def _warm_up(run: Run, action: dict[str, Any], found: Looked, is_whole: bool, now: datetime) -> None:
+    day = warming.of(action["configuration"], now)
+    if day is None:
+        return
+    places = (run.pk, action["position"])
+    waits = warming.hold(places, [(one.ref, one.address) for one in found.due], found=day, now=now)
+    waiting = [one for one in found.due if one.ref in waits]
+    found.due = [one for one in found.due if one.ref not in waits]
+    found.leaves_before = day.next_at
+    is_deferred = any(one.outcome == Outcome.DEFERRED for one in found.tried)
+    if waiting and is_whole and not found.due and not is_deferred:
+        found.until = min(waits.values())  # a batch that waits day by day need not write a row for each
+        return
+    for one in waiting:
+        found.put_off(one, waits[one.ref], WARM_UP)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -31,7 +31,8 @@ RENDERING_FAILED = "050302"  # RuntimeRenderingError in the catalogue
 class Post:
     """One claimed batch, ready to be written person by person.
 
-    `letters` are the action's contents in order; `excluded` those whom the last look took out.
+    `letters` are the action's contents in order; `excluded` those whom the last look took out. `waits` is how
+    long the batch as a whole is to wait; nobody may leave after `leaves_before`.
     """
 
     claimed: Claim
@@ -45,6 +46,8 @@ class Post:
     contexts: dict[int, MessageContext] = field(default_factory=dict)
     context: dict[str, Any] = field(default_factory=dict)  # the same for everybody
     files: dict[int, tuple[Attachment, ...] | Invalid] = field(default_factory=dict)  # of each content
+    waits: timedelta = timedelta(0)
+    leaves_before: datetime | None = None
 
     def write(self, one: Due) -> Rendered | Tried:
         """The message for one person, or their exclusion when it cannot be written for them."""
@@ -82,7 +85,8 @@ def open_post(claimed: Claim) -> Post:
     names = {name for one in letters for name in one.compiled.names} | sending.names(configuration)
     found = people.fetch(claimed, Reader(names, run.campaign.workspace_id))
     due, excluded = people.look(run.campaign.workspace_id, letters[0], found)
-    looked = limits.look(run, action, due, now=timezone.now())
+    now = timezone.now()
+    looked = limits.look(run, action, due, is_whole=len(found) == claimed.size, now=now)
     return Post(
         claimed=claimed,
         workspace_id=run.campaign.workspace_id,
@@ -100,6 +104,8 @@ def open_post(claimed: Claim) -> Post:
         contexts=_contexts(run, claimed, looked.due),
         context=run.context,
         files={place: _fetched(run.campaign.workspace_id, one) for place, one in enumerate(letters)},
+        waits=looked.until - now if looked.until else timedelta(0),
+        leaves_before=looked.leaves_before,
     )
 
 

@@ -149,6 +149,7 @@ class _Worker:
         handover = lanes.Handover(post.write, self.news, claimed.lease_until, max(self.flush // 2, 1))
         handover.start([one.lane for one in borrowed])
         delivery = _Delivery(claimed, post, post.due, handover, borrowed, unsaid=post.excluded)
+        delivery.until = post.waits
         self.open.append(delivery)
 
     def _begin_next(self) -> bool:
@@ -236,6 +237,8 @@ class _Worker:
         now = time.monotonic()
         if delivery.post.gate.has_begun and now - self.began > LONGEST.total_seconds():
             delivery.is_held = True  # a task that comes late still sends one window
+        if delivery.post.leaves_before and timezone.now() >= delivery.post.leaves_before:
+            delivery.is_held = True  # a new day of the warm-up plan: they are looked at anew
         room = self.window - sum(len(one.in_flight) for one in self.open)
         if not self._admits(delivery) or room <= 0 or now < delivery.asks_at:
             return []

@@ -40,6 +40,7 @@ REASON_LABELS: dict[str, Any] = {
     "050103": _("The address is not on the allowed list"),
     "050106": _("The domain is not on the allowed list"),
     "quiet_hours": _("In quiet hours"),
+    "warm_up": _("Beyond the day’s volume of the warm-up plan"),
     "no_wave": _("More people than the waves take"),
     "not_reached": _("Not reached within twelve hours at the delivery rate"),
     "abandoned": _("Given up after its worker failed again and again"),

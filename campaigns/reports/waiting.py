@@ -11,7 +11,7 @@ from django.utils.translation import pgettext
 from accounts import heartbeat
 from campaigns.delivery import limits
 from campaigns.models import Attempt, Batch, Outcome, Run, Status
-from channels import breaker
+from channels import breaker, warming
 from channels.models import ChannelConfiguration
 
 SILENT = 30  # seconds without a sign of life
@@ -38,7 +38,7 @@ def waiting_for(run: Run, *, now: datetime) -> str:
     following = batches.order_by("send_after", "lo").first()
     if following is None:
         return ""
-    return _later(following) if following.send_after > now else _pace(run)
+    return _later(following, now) if following.send_after > now else _pace(run)
 
 
 def _provider(run: Run) -> str:
@@ -52,8 +52,8 @@ def _provider(run: Run) -> str:
     return _("the provider: %(reason)s") % {"reason": run.reason} if run.reason else ""
 
 
-def _later(batch: Batch) -> str:
-    """Why the next batch has its time in the future: a wave or hour, quiet hours, or another try."""
+def _later(batch: Batch, now: datetime) -> str:
+    """Why the next batch has its time in the future: a wave or hour, quiet hours, warm-up, or another try."""
     at = {"at": _clock(batch.send_after)}
     if batch.epoch == 0:
         if batch.wave:
@@ -63,7 +63,19 @@ def _later(batch: Batch) -> str:
     last = refs.filter(outcome=Outcome.DEFERRED).order_by("-at").first()
     if last and last.code == limits.QUIET:
         return _("the end of the quiet hours, at %(at)s") % at
+    if (last is None or last.code == limits.WARM_UP) and (day := _warm_up(batch, now)):
+        named = {**at, "name": day.plan.name}
+        if batch.send_after < day.next_at:
+            return _("room in today’s volume of the warm-up plan “%(name)s”, at %(at)s") % named
+        return _("the next day of the warm-up plan “%(name)s”, at %(at)s") % named
     return _("the next try, at %(at)s") % at
+
+
+def _warm_up(batch: Batch, now: datetime) -> warming.Today | None:
+    """The present day of the plan that its configuration warms up by."""
+    actions = batch.run.version.definition["actions"]
+    of = next(one["configuration"] for one in actions if one["position"] == batch.action)
+    return warming.of(of, now)
 
 
 def _pace(run: Run) -> str:

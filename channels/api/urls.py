@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from channels.api import configurations, domains, limits, mailfiles, rulesets
+from channels.api import configurations, domains, limits, mailfiles, rulesets, warmups
 
 app_name = "channels_api"
 urlpatterns = [
@@ -39,6 +39,10 @@ urlpatterns = [
     path("allowed/", limits.Allowed.as_view(), name="allowed"),
     path("allowed/state/", limits.AllowedState.as_view(), name="allowed_state"),
     path("allowed/<int:pk>/", limits.OneAllowed.as_view(), name="allowed_entry"),
+    path("warm-up-plans/", warmups.Warmups.as_view(), name="warmups"),
+    path("warm-up-plans/<int:pk>/", warmups.OneWarmup.as_view(), name="warmup"),
+    path("warm-up-plans/<int:pk>/start/", warmups.Start.as_view(), name="warmup_start"),
+    path("warm-up-plans/<int:pk>/complete/", warmups.Complete.as_view(), name="warmup_complete"),
     path("rule-sets/", rulesets.RuleSets.as_view(), name="rule_sets"),
     path("rule-sets/<int:pk>/", rulesets.OneRuleSet.as_view(), name="rule_set"),
     path("rule-sets/<int:pk>/rules/", rulesets.Rules.as_view(), name="rules"),

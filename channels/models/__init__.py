@@ -1,5 +1,5 @@
 """The tables of channels: configurations with their versions and secrets, the domains we send from, and what
-holds messages back: pace, breaker, rule sets, allowed list.
+holds messages back: pace, breaker, rule sets, allowed list, warm-up plans.
 """
 
 from channels.models.allowed import AllowedEntry, AllowedList
@@ -18,6 +18,7 @@ from channels.models.pace import Breaker, Pace, PaceLimit
 from channels.models.received import ReceivedReceipt, ReceivedReply
 from channels.models.ruleset import Rule, RuleSet, RuleState
 from channels.models.seeds import SeedList, SeedUse
+from channels.models.warmup import WarmupCount, WarmupHold, WarmupPlan
 
 __all__ = [
     "AllowedEntry",
@@ -43,4 +44,7 @@ __all__ = [
     "SeedUse",
     "SendingDomain",
     "Setup",
+    "WarmupCount",
+    "WarmupHold",
+    "WarmupPlan",
 ]

@@ -22,6 +22,7 @@ from channels import (
     mailfiles,
     uses,
     versions,
+    warming,
 )
 from channels.forms import ConfigurationForm, settings_form, values_of
 from channels.models import ChannelConfiguration, ConfigurationVersion, Setup
@@ -220,6 +221,7 @@ def _page(
         "uses": uses.uses_of(configuration, actor),
         "limits": limits.of(configuration),
         "breaker": breaker.of(configuration),
+        "warm_up": warming.of(configuration.pk, now),
         "domain": domains.of_sender(configuration) if configuration.channel == "email" else None,
     }
     return render(request, "channels/detail.html", page)

@@ -34,6 +34,8 @@ NAMES = (
     (r"^/channels/domains/<int:pk>/", "domain"),
     (r"^/channels/allowed/<int:pk>/", "allowed"),
     (r"^/channels/rule-sets/<int:pk>/", "rule_set"),
+    (r"^/channels/warm-up/<int:pk>/", "warmup"),
+    (r"^/api/warm-up-plans/<int:pk>/", "warmup"),
     (r"^/api/allowed/<int:pk>/", "allowed"),
     (r"^/api/rule-sets/<int:pk>/", "rule_set"),
     (r"^/channels/<int:pk>/", "configuration"),

@@ -19,7 +19,7 @@ from accounts.models import AccessLabel, Role, User, Workspace
 from audiences.models import Profile, Suppression, Topic
 from campaigns import lifecycle
 from campaigns.models import ApprovalPolicy, Campaign, ExternalCalendar, Run
-from channels.models import AllowedEntry, RuleSet, SendingDomain
+from channels.models import AllowedEntry, RuleSet, SendingDomain, WarmupPlan
 from tests import builders
 from tests.audiences.imported import uploaded
 
@@ -107,6 +107,12 @@ def _rest(where: Workspace, name: str, author: User) -> dict[str, Any]:
         "role": Role.objects.create(workspace=where, title=name, name=f"{where.slug} {name}"),
         "calendar": ExternalCalendar.objects.create(workspace=where, name=name),
         "rule_set": RuleSet.objects.create(workspace=where, name=name),
+        "warmup": WarmupPlan.objects.create(
+            workspace=where,
+            name=name,
+            days=[{"others": 1}],
+            configuration=builders.configuration(where, name=f"{name} warm"),
+        ),
         "allowed": AllowedEntry.objects.create(workspace=where, address=f"{slug}@may.example"),
         "import": uploaded(f"email\n{slug}@x.example\n".encode(), where, name=f"{name}.csv"),
         "policy": ApprovalPolicy.objects.create(

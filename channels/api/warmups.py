@@ -1,0 +1,170 @@
+"""The REST doors of warm-up plans: list, make, read, change, delete, start, complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from channels import access, warming, warmups
+from channels.access import MANAGE
+from channels.api.configurations import credential_of
+from channels.models import WarmupPlan
+from channels.warmups import PlanValues
+from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from common.errors import Invalid, NotFound, Problem
+
+CAMEL = {"own_groups": "ownGroups", "configuration": "configurationId", "on": "startsOn"}
+
+
+class Day(serializers.DictField):
+    child = serializers.IntegerField(min_value=0, max_value=warmups.MOST_VOLUME)
+
+
+class WarmupWrite(StrictSerializer):
+    """`days` holds the messages of each day by group, “others” among them; all days name the same groups."""
+
+    name = serializers.CharField(max_length=100)
+    description = serializers.CharField(required=False, allow_blank=True, default="", max_length=500)
+    configurationId = serializers.IntegerField(help_text="A marketing email configuration.")
+    days = serializers.ListField(
+        child=Day(), min_length=1, max_length=warmups.MOST_DAYS, help_text='[{"gmail": 50, "others": 100}, …]'
+    )
+    ownGroups = serializers.DictField(
+        child=serializers.CharField(max_length=40),
+        required=False,
+        default=dict,
+        help_text='Groups of your own by domain: {"bigbank.example": "partners"}.',
+    )
+
+
+class WarmupStart(StrictSerializer):
+    startsOn = serializers.DateField(
+        required=False, allow_null=True, default=None, help_text="Empty: today. Until then nothing leaves."
+    )
+
+
+class WarmupShape(StrictSerializer):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    configurationId = serializers.IntegerField(source="configuration_id")
+    state = serializers.SerializerMethodField()
+    startsOn = serializers.DateField(source="starts_on", allow_null=True)
+    days = serializers.ListField(child=Day())
+    ownGroups = serializers.DictField(source="own_groups", child=serializers.CharField())
+    today = serializers.SerializerMethodField(help_text="Its number, and volume and sent messages by group.")
+    actions = serializers.SerializerMethodField()
+    createdAt = serializers.DateTimeField(source="created_at")
+    changedAt = serializers.DateTimeField(source="changed_at")
+
+    def get_state(self, row: WarmupPlan) -> str:
+        return warming.state(row, timezone.now())
+
+    def get_actions(self, row: WarmupPlan) -> list[str]:
+        return list(warmups.possible(row, timezone.now()))
+
+    def get_today(self, row: WarmupPlan) -> dict[str, Any] | None:
+        found = warming.today(row, timezone.now())
+        if found is None:
+            return None
+        sent = warming.sent_by_day(row).get(found.day, {})
+        return {"number": found.number, "volume": found.volume, "sent": sent}
+
+
+class Warmups(APIView):
+    @extend_schema(operation_id="warm_up_plans_list", parameters=PAGING, responses=page_of(WarmupShape))
+    def get(self, request: Request) -> Response:
+        credential = credential_of(request)
+        rows = warmups.plans_for(credential, credential.workspace)
+        pages = CursorPages()
+        found: Any = pages.paginate_queryset(rows, request, view=self)
+        return pages.get_paginated_response(WarmupShape(found, many=True).data)
+
+    @extend_schema(operation_id="warm_up_plans_create", request=WarmupWrite, responses={201: WarmupShape})
+    def post(self, request: Request) -> Response:
+        credential = credential_of(request)
+        with _pointing():
+            values = _values(request)
+            made = warmups.create(credential.workspace, values, actor=credential, now=timezone.now())
+        return Response(WarmupShape(made).data, status=201)
+
+
+class OneWarmup(APIView):
+    @extend_schema(operation_id="warm_up_plans_read", responses=WarmupShape)
+    def get(self, request: Request, pk: int) -> Response:
+        return Response(WarmupShape(warmups.plan_for(credential_of(request), pk)).data)
+
+    @extend_schema(operation_id="warm_up_plans_change", request=WarmupWrite, responses=WarmupShape)
+    def put(self, request: Request, pk: int) -> Response:
+        """Counts at once, also for what is being sent."""
+        credential = credential_of(request)
+        row = warmups.plan_for(credential, pk, MANAGE)
+        with _pointing():
+            changed = warmups.change(row, _values(request), actor=credential, now=timezone.now())
+        return Response(WarmupShape(changed).data)
+
+    @extend_schema(operation_id="warm_up_plans_delete", responses={204: None})
+    def delete(self, request: Request, pk: int) -> Response:
+        """Only one that was never started; else 409."""
+        credential = credential_of(request)
+        warmups.delete(warmups.plan_for(credential, pk, MANAGE), actor=credential, now=timezone.now())
+        return Response(status=204)
+
+
+class Start(APIView):
+    @extend_schema(operation_id="warm_up_plans_start", request=WarmupStart, responses=WarmupShape)
+    def post(self, request: Request, pk: int) -> Response:
+        credential = credential_of(request)
+        row = warmups.plan_for(credential, pk, MANAGE)
+        body = WarmupStart(data=request.data)
+        body.is_valid(raise_exception=True)
+        with _pointing():
+            on = body.validated_data["startsOn"]
+            started = warmups.start(row, on=on, actor=credential, now=timezone.now())
+        return Response(WarmupShape(started).data)
+
+
+class Complete(APIView):
+    @extend_schema(operation_id="warm_up_plans_complete", request=None, responses=WarmupShape)
+    def post(self, request: Request, pk: int) -> Response:
+        """From now on nothing is limited by it."""
+        credential = credential_of(request)
+        row = warmups.plan_for(credential, pk, MANAGE)
+        return Response(WarmupShape(warmups.complete(row, actor=credential, now=timezone.now())).data)
+
+
+def _values(request: Request) -> PlanValues:
+    body = WarmupWrite(data=request.data)
+    body.is_valid(raise_exception=True)
+    given = body.validated_data
+    try:
+        configuration = access.configuration_for(credential_of(request), given["configurationId"])
+    except NotFound as error:
+        raise Invalid(Problem("unknown", error.detail, "configuration")) from error
+    return PlanValues(
+        name=given["name"],
+        description=given["description"],
+        configuration=configuration,
+        days=given["days"],
+        own_groups=given["ownGroups"],
+    )
+
+
+@contextmanager
+def _pointing() -> Iterator[None]:
+    """The verbs name fields; an answer points at them in the body."""
+    try:
+        yield
+    except Invalid as error:
+        problems = [
+            Problem(one.code, one.detail, f"/{CAMEL.get(one.pointer, one.pointer)}") for one in error.problems
+        ]
+        raise Invalid(problems) from error
