@@ -141,6 +141,7 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_THOUSAND_SEPARATOR = True
+FORMAT_MODULE_PATH = ["config.formats"]
 
 # ---- static files -----------------------------------------------------------------------------
 STATIC_URL = "static/"

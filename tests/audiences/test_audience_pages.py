@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.urls import reverse
 
 from accounts.access import may, share
 from accounts.models import AccessLabel, AuditEntry, Role, User, Workspace
@@ -372,3 +373,20 @@ def test_the_uses_of_an_audience_name_no_campaign_to_who_may_not_see_campaigns(w
         client.post(f"/audiences/{audience.pk}/delete/"),
     ):
         assert "Winter layers" not in page.content.decode()
+
+
+def test_a_sample_shows_values_as_people_write_them(where: Workspace, manager: Client) -> None:
+    audience = builders.audience(where)
+    Profile.objects.filter(workspace=where).update(attributes={"tags": ["a", "b"], "vip": True})
+    page = text(manager, f"/audiences/{audience.pk}/sample/")
+    assert "vip: true, tags: a; b" in page
+    assert "[&#39;a&#39;" not in page and "True" not in page
+
+
+def test_large_numbers_are_grouped_in_both_languages(where: Workspace, manager: Client) -> None:
+    builders.audience(where, counted=99_997)
+    for language in ("en", "zh-hant"):
+        manager.post(reverse("accounts:preferences"), {"language": language})
+        page = text(manager, "/audiences/")
+        assert f'<html lang="{language.replace("hant", "Hant")}"' in page
+        assert "99,997" in page

@@ -184,3 +184,14 @@ def test_pages_of_a_failed_a_paused_and_a_cancelled_import(manager: Client, wher
     manager.post(f"{address}resume/")
     work.advance(job.pk)
     assert "From row 2 on" in manager.get(address).content.decode()
+
+
+def test_a_file_that_would_change_nobody_says_so_before_the_import(manager: Client) -> None:
+    told = "the import would change no person"
+    for known in (False, True):
+        address = upload(manager, b"email\nnew@example.com\n")
+        manager.post(f"{address}check/", chosen(manager.get(address).content.decode()))
+        work.advance(Import.objects.latest("pk").pk)
+        assert (told in manager.get(address).content.decode()) is known
+        manager.post(f"{address}start/")
+        work.advance(Import.objects.latest("pk").pk)

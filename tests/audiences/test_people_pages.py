@@ -392,3 +392,23 @@ def test_a_place_before_or_after_all_moments_begins_at_the_beginning(
     manager: Client, person: Profile, before: str
 ) -> None:
     assert manager.get(f"/audiences/profiles/{person.pk}/events/?before={before}").status_code == 200
+
+
+def test_a_long_identity_is_folded_and_a_short_one_is_not(manager: Client, person: Profile) -> None:
+    long = "https://push.example/" + "x" * 300
+    for namespace, value in (("card", long), ("line_id", "U" + "0" * 32)):
+        form = {"namespace": namespace, "value": value}
+        assert manager.post(f"/audiences/profiles/{person.pk}/identities/", form).status_code == 302
+    page = text(manager, f"/audiences/profiles/{person.pk}/")
+    assert page.count('<details class="long">') == 1
+    assert f'<span class="mono xs wrap-any">{long}</span></details>' in page
+
+
+def test_empty_lists_say_how_somebody_gets_there() -> None:
+    empty = builders.workspace("empty")
+    client = Client()
+    client.force_login(builders.person(empty, "administrator"))
+    assert "Import a file of people, or add one person" in text(client, "/audiences/profiles/")
+    assert "beginning of an address" in text(client, "/audiences/profiles/?search=nobody")
+    assert "complaints and erased people come here" in text(client, "/audiences/suppression/")
+    assert "complaints" not in text(client, "/audiences/suppression/?search=nobody")

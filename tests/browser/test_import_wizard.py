@@ -76,16 +76,21 @@ DRESS = """theme => {
 }"""
 
 
+def clean(page: Page, name: str) -> None:
+    found = Axe().run(page, options={"iframes": False}).response["violations"]
+    assert [(name, one["id"], [node["target"] for node in one["nodes"]]) for one in found] == []
+
+
 def look(page: Page, name: str) -> None:
     """The page is clean for axe in light and dark, and not wider than a phone."""
     size = page.viewport_size
     page.evaluate("scrollTo(0, 0)")
     for theme in ("light", "dark"):
         page.evaluate(DRESS, theme)
-        found = Axe().run(page, options={"iframes": False}).response["violations"]
-        assert [(name, one["id"], [node["target"] for node in one["nodes"]]) for one in found] == []
+        clean(page, name)
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    clean(page, f"{name} on a phone")
     if SHOTS:
         page.screenshot(path=Path(SHOTS) / f"wizard-{name}-phone-dark.png", full_page=True)
     assert size

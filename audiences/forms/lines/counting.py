@@ -44,10 +44,10 @@ def count_inputs(given: Given) -> list[Input]:
     boxes = {name: given.get(name) or [""] for name in ("op", "count", "days")}
     return [
         Input("op", _("How often"), "select", boxes["op"], labels_of(COUNTS), place="op"),
-        Input("count", _("times"), "number", boxes["count"], place="count", is_labelled=True),
+        Input("count", _("how many times"), "number", boxes["count"], place="count", is_labelled=True),
         Input(
             "days",
-            _("in the last days"),
+            _("days back"),
             "number",
             boxes["days"],
             place="days",
