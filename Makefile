@@ -19,7 +19,7 @@ PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillo
 	SEALING_KEY=check-only-q4Wn8Ke2Zr6Ty0Ui3Op5As7Df9Gh1Jk
 
 .DEFAULT_GOAL := help
-.PHONY: bench drill model help venv demo reset test bench-rules bench-imports bench-smtp bench-rendering lint messages shell lock
+.PHONY: bench drill model help venv demo reset test bench-rules bench-imports bench-smtp bench-rendering lint messages shell lock vendor
 
 help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
@@ -38,6 +38,7 @@ help:
 	@echo "make messages  collect the texts to translate, and compile the translations"
 	@echo "make shell     a Django shell on the demo's data"
 	@echo "make lock      lock the dependencies again"
+	@echo "make vendor    fetch the front-end files of static/vendor again, with npm"
 
 venv: $(STAMP)
 
@@ -124,3 +125,6 @@ shell: $(STAMP)
 lock:
 	uv pip compile pyproject.toml --extra embedded --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
+
+vendor: $(STAMP)
+	$(UNCONNECTED) CARILLON_MODE=local $(BIN)/python -m config.vendoring $(ARGS)

@@ -265,3 +265,10 @@ DESIGNS = {
         Design("receipt", _("Order confirmation"), _("Order and total from the call."), VERDIGRIS, _receipt),
     )
 }
+
+
+def blank(language: str) -> str:
+    """A design with nothing in it but the way out."""
+    in_chinese = language.lower().startswith("zh")
+    greeting = "您好，" if in_chinese else "Hello,"
+    return _document(VERDIGRIS, _words(VERDIGRIS, greeting), in_chinese)

@@ -2,7 +2,8 @@
 //   data-autosave      on a form: saves it some seconds after the last change, and says who was faster
 //   data-insert="…"    on a button: puts the text where the cursor stood last
 //   data-condition     a small form: builds a condition around what is marked
-//   textarea under SMS counts its parts on the server (data-count)
+//   data-designer="…"  around a text area: draws the design in a frame (see designer.js), the area stays its home
+//   a link to another view of the same content is followed once everything is saved
 (() => {
   "use strict";
 
@@ -44,6 +45,35 @@
     if (form) form.querySelector("[data-shown]").textContent = `${condition(form)} … {% else %} … {% endif %}`;
   });
 
+  // ---- the designer --------------------------------------------------------------------------
+  const shell = document.querySelector("[data-designer]");
+  let designer = null; // puts everything drawn into the text area
+  if (shell) {
+    const frame = shell.querySelector("iframe");
+    const area = shell.querySelector("textarea");
+    const tell = (message) => frame.contentWindow.postMessage(message, location.origin);
+    const take = (mjml) => {
+      if (!mjml || mjml === area.value) return;
+      area.value = mjml;
+      area.dispatchEvent(new Event("input", { bubbles: true }));
+    };
+    designer = async () => take(await frame.contentWindow?.carillonDesigner?.flush());
+    addEventListener("message", (event) => {
+      if (event.source !== frame.contentWindow || event.origin !== location.origin || !event.data.designer) return;
+      const { is, mjml } = event.data;
+      if (is === "ready") tell({ is: "load", mjml: area.value.trim() || frame.contentDocument.body.dataset.blank, fragments: JSON.parse(shell.dataset.fragments) });
+      if (is === "loaded") shell.classList.add("is-drawn");
+      if (is === "change") take(mjml);
+      if (is === "pick") document.dispatchEvent(new CustomEvent("carillon:pick", { detail: (picture) => tell({ is: "image", ...picture }) }));
+    });
+    area.carillonEditor = { insert: (before, after) => tell({ is: "insert", text: before + after }) };
+    last = area;
+    shell.querySelector("[data-source]").open = false;
+    frame.hidden = false;
+    frame.src = shell.dataset.designer;
+    area.addEventListener("change", () => tell({ is: "load", mjml: area.value, fragments: [] })); // typed as text meanwhile
+  }
+
   // ---- autosave ------------------------------------------------------------------------------
   const form = document.querySelector("form[data-autosave]");
   if (!form) return;
@@ -52,6 +82,7 @@
   let timer = null;
   let isSaving = false;
   let isChanged = false;
+  let isRefused = false;
 
   const say = (text, isWrong = false) => {
     if (!told) return;
@@ -74,8 +105,10 @@
       if (answer.ok) {
         for (const field of document.querySelectorAll("input[name=revision]")) field.value = said.revision;
         say(said.saved);
+        isRefused = false;
       } else {
         say(said.detail, true);
+        isRefused = true;
         if (answer.status === 409) return; // somebody else was faster: the author decides
       }
     } catch {
@@ -96,11 +129,33 @@
       save();
     }, 2000);
   });
-  form.addEventListener("submit", () => {
+  let isDrawn = !designer;
+  form.addEventListener("submit", (event) => {
+    if (!isDrawn) {
+      event.preventDefault();
+      const pressed = event.submitter;
+      designer().finally(() => {
+        isDrawn = true;
+        form.requestSubmit(pressed);
+      });
+      return;
+    }
     clearTimeout(timer);
     isChanged = false;
+    isRefused = false;
+  });
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest('.segsw a[href^="?"]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    if (designer) await designer();
+    clearTimeout(timer);
+    timer = null;
+    while (isSaving) await new Promise((done) => setTimeout(done, 50));
+    await save();
+    location.assign(link.href); // where it could not be saved, the browser asks first
   });
   addEventListener("beforeunload", (event) => {
-    if (isChanged) event.preventDefault();
+    if (isChanged || isRefused) event.preventDefault();
   });
 })();
