@@ -7,6 +7,7 @@ no event is counted twice. A file that is broken anywhere records nothing.
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from typing import Any
 
 from django.utils import timezone
@@ -57,13 +58,20 @@ def record(claim: Claim, *, until: float) -> bool:
     rows = rows_of(job, Source(job))
     layout = eventrows.layout_of(header_of(rows), job.workspace)
     for batch in batches(rows, PAGE):
-        if not batch.rows or batch.numbers[-1] <= job.cursor:
+        left = _after(batch, job.cursor)
+        if not left.rows:
             continue
         if time.monotonic() > until:
             return False
-        _page(claim, layout, batch)
+        _page(claim, layout, left)
     merge.complete(claim)
     return True
+
+
+def _after(batch: Batch, cursor: int) -> Batch:
+    """The rows not recorded yet; another version may have read pages of another size."""
+    done = bisect_right(batch.numbers, cursor)
+    return Batch(batch.numbers[done:], batch.rows[done:]) if done else batch
 
 
 def _page(claim: Claim, layout: Layout, batch: Batch) -> None:
