@@ -145,6 +145,15 @@ class SubscriptionCount(models.Model):
         return f"{self.hour:%Y-%m-%d %H}: {self.asked}"
 
 
+OWN_REASONS = {
+    "bounce": _("the address does not exist"),
+    "complaint": _("complained"),
+    "unsubscribe": _("unsubscribed"),
+    "unsubscribed by reply": _("unsubscribed by reply"),
+    "erased": _("erased on request"),
+}
+
+
 class Suppression(models.Model):
     """An address nobody in the workspace writes to, whoever owns it. It outlives the profile.
 
@@ -181,3 +190,8 @@ class Suppression(models.Model):
 
     def __str__(self) -> str:
         return self.address
+
+    @property
+    def told(self) -> str:
+        """The reason in the reader's language, where it is one the product itself gives."""
+        return str(OWN_REASONS.get(self.reason, self.reason))

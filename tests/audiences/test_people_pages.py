@@ -412,3 +412,14 @@ def test_empty_lists_say_how_somebody_gets_there() -> None:
     assert "beginning of an address" in text(client, "/audiences/profiles/?search=nobody")
     assert "complaints and erased people come here" in text(client, "/audiences/suppression/")
     assert "complaints" not in text(client, "/audiences/suppression/?search=nobody")
+
+
+def test_a_reason_the_product_gives_is_told_in_the_readers_language(
+    where: Workspace, manager: Client
+) -> None:
+    for address, reason in (("a@example.com", "complaint"), ("b@example.com", "asked by phone")):
+        suppression.suppress(workspace_id=where.pk, channel="email", address=address, reason=reason, now=NOW)
+    manager.post("/accounts/preferences/", {"language": "zh-hant"})
+    page = text(manager, "/audiences/suppression/")
+    assert "<td>已申訴</td>" in page and "<td>asked by phone</td>" in page
+    assert ">complaint<" not in page
