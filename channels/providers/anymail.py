@@ -7,8 +7,11 @@ its checks of where a name leads, its time-outs and no redirects. What differs b
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urljoin
 
@@ -23,23 +26,28 @@ from channels import mime
 from channels.http import Answer, Request
 from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
-from channels.providers.anymail_table import SERVICES, Service
+from channels.providers.anymail_service import Batch, Service
+from channels.providers.anymail_table import SERVICES
 from channels.providers.base import ProviderForm, Step, secrets_of
 from channels.providers.over_http import (
     ClosedLane,
     HttpLane,
+    Meaning,
     NotWritable,
     along,
+    as_json,
     asked,
     basic_auth,
     meant,
     opened,
     parsed,
     text_at,
+    wait_told,
 )
 
 UNREADABLE = (AnymailError, AttributeError, KeyError, TypeError, ValueError, IndexError)
 NO_SUCH = {"invalid", "rejected"}
+TURNED_DOWN = {*NO_SUCH, "failed"}
 
 
 class MailService:
@@ -65,7 +73,18 @@ class MailService:
             await lane.close()
 
     def _lane(self, configuration: ChannelConfiguration) -> MailLane:
-        return MailLane(self.service, configuration)
+        lane = MailBatchLane if self.service.batch else MailLane
+        return lane(self.service, configuration)
+
+
+@dataclass(frozen=True)
+class Written:
+    """One mail on its way: for whom, as anymail holds it, and as the request that carries it."""
+
+    recipient: str
+    mail: Any
+    payload: Any
+    request: Request
 
 
 class MailLane(HttpLane):
@@ -73,33 +92,38 @@ class MailLane(HttpLane):
         """Raises SealBroken, or KeyError or ValueError when a setting is missing."""
         super().__init__()
         self.service, chosen = service, configuration.settings
-        (name,) = service.form.secret_fields
-        self.secret = secrets_of(configuration)[name]
+        self.secret = secrets_of(configuration)[service.secret]
         if not self.secret:
             raise ValueError("no secret")
-        self.basic = basic_auth("api", self.secret).removeprefix("Basic ")
-        self.hidden = (self.secret, self.basic)
         self.options = {option: str(chosen[option]) for option in service.options if chosen.get(option)}
+        user = self.options.get(service.user, service.user)
+        self.basic = basic_auth(user, self.secret).removeprefix("Basic ")
+        self.hidden = (self.secret, self.basic)
         with warnings.catch_warnings():  # anymail has no account at SendGrid to test with, and says so
             warnings.simplefilter("ignore")
             self.backend: Any = service.backend(
-                api_url=str(chosen["api_url"]), **{name: self.secret}, **self.options
+                api_url=str(chosen["api_url"]), **{service.secret: self.secret}, **self.options
             )
 
     async def send(self, message: Rendered) -> Outcome:
+        written = self._written(message)
+        if isinstance(written, Outcome):
+            return written
+        return await self.exchange(written.request, lambda answer: self._read(written, answer))
+
+    def _written(self, message: Rendered) -> Written | Outcome:
+        """A request with one mail, or why there can be none."""
         try:
             mail = _mail_of(message)
+            _dressed(self.service, mail, message.key)
             payload = self.backend.build_message_payload(mail, {})
-            request = self._request(payload)
+            return Written(message.recipient, mail, payload, self._request(payload))
         except NotWritable as error:
             return Outcome(Fact.REFUSED, "", str(error)[:500], fault=error.fault)
         except AnymailError as error:
             is_address = isinstance(error, AnymailInvalidAddress)
             fault = Fault.ADDRESS if is_address else Fault.CONTENT
             return self._struck(Outcome(Fact.REFUSED, "", str(error), fault=fault))
-        return await self.exchange(
-            request, lambda answer: self._read(message.recipient, mail, payload, answer)
-        )
 
     def _request(self, payload: Any) -> Request:
         params = payload.get_request_params(self.backend.api_url)
@@ -109,54 +133,151 @@ class MailLane(HttpLane):
         octets = body if isinstance(body, bytes) else str(body).encode()
         return Request(str(ready.method), str(ready.url), headers, octets)
 
-    def _read(self, recipient: str, mail: Any, payload: Any, answer: Answer) -> Outcome:
+    # ---- reading ----------------------------------------------------------------------------------
+    def _read(self, written: Written, answer: Answer) -> Outcome:
         if 200 <= answer.status < 300:
-            return self._accepted(recipient, mail, payload, answer)
+            return self._accepted(written, answer)
         body, outcome = parsed(answer), self.by_status(answer)
-        if answer.status in (400, 422) and self._is_nobody(recipient, mail, payload, answer):
+        if answer.status in self.service.later:
+            outcome = replace(outcome, fact=Fact.LATER, wait=wait_told(answer))
+        if answer.status in (400, 422) and self._is_nobody(written, answer):
             outcome = Outcome(Fact.REFUSED, outcome.code, outcome.detail, fault=Fault.ADDRESS)
-        code = text_at(body, self.service.code) if self.service.code else ""
-        return meant(self.service.codes, code, outcome.detail, outcome) if code else outcome
+        if (because := self._because(answer)) and answer.status in (400, 422):
+            outcome = replace(outcome, fact=because[0], fault=because[1])
+        found = along(body, self.service.code) if self.service.code else None
+        code = text_at({"code": found}, "code")
+        if outcome.fault is None and code:
+            return meant(self.service.codes, code, outcome.detail, outcome)
+        return outcome
 
-    def _is_nobody(self, recipient: str, mail: Any, payload: Any, answer: Answer) -> bool:
+    def _is_nobody(self, written: Written, answer: Answer) -> bool:
         if self.service.nobody.search(self.words(answer)):
             return True
-        return answer.status == 422 and self._status(recipient, mail, payload, answer)[0] in NO_SUCH
+        return answer.status == 422 and self._status(written, answer)[0] in NO_SUCH
 
-    def _accepted(self, recipient: str, mail: Any, payload: Any, answer: Answer) -> Outcome:
+    def _because(self, answer: Answer) -> Meaning | None:
+        """What the service's own reason for turning a recipient down means."""
+        found = re.search(self.service.reason, self.words(answer)) if self.service.reason else None
+        return self.service.reasons.get(found.group(1)) if found else None
+
+    def _accepted(self, written: Written, answer: Answer) -> Outcome:
         if answer.status != self.service.accepts or not answer.is_whole:
             return self.unreadable(answer)
         if answer.body and parsed(answer) is None:
             return self.unreadable(answer)
-        status, found = self._status(recipient, mail, payload, answer)
-        if status in NO_SUCH:
-            return Outcome(Fact.REFUSED, str(answer.status), self.words(answer), found, fault=Fault.ADDRESS)
+        status, found = self._status(written, answer)
+        if status in TURNED_DOWN:
+            otherwise = (Fact.REFUSED, Fault.ADDRESS if status in NO_SUCH else None)
+            fact, fault = self._because(answer) or otherwise
+            return Outcome(fact, str(answer.status), self.words(answer), found, fault=fault)
         if not found:
             return self.unreadable(answer)
         return Outcome(Fact.ACCEPTED, str(answer.status), status, provider_id=found)
 
-    def _status(self, recipient: str, mail: Any, payload: Any, answer: Answer) -> tuple[str, str]:
+    def _status(self, written: Written, answer: Answer) -> tuple[str, str]:
         """What anymail reads of the recipient, and the message's number there; nothing where it cannot."""
         response: Any = requests.Response()
         response.status_code, response._content, response.encoding = answer.status, answer.body, "utf-8"
+        response.headers.update(answer.headers)
+        response.headers.setdefault("Content-Type", "")
         try:
-            one = self.backend.parse_recipient_status(response, payload, mail)[recipient]
+            found = self.backend.parse_recipient_status(response, written.payload, written.mail)
+            one = {address.lower(): status for address, status in found.items()}[written.recipient.lower()]
         except UNREADABLE:
             return "", ""
-        return str(one.status or ""), str(one.message_id or "")
+        statuses = one.status if isinstance(one.status, str) else ""
+        return statuses, str(one.message_id or "")
 
+    # ---- rehearsing -------------------------------------------------------------------------------
     def question(self) -> Request:
         name, _colon, value = self.service.sign_in.partition(": ")
         headers = {name: value.format(secret=self.secret, basic=self.basic), "Accept": "application/json"}
         url = urljoin(self.backend.api_url, self.service.question.format(**self.options))
-        return Request("GET", url, headers)
+        if self.service.asks is None:
+            return Request("GET", url, headers)
+        body = as_json(self.service.asks(self.secret))
+        return Request("POST", url, {**headers, "Content-Type": "application/json"}, body)
 
     def read_account(self, answer: Answer) -> Outcome:
-        found = along(parsed(answer), self.service.shows)
+        body = parsed(answer)
+        if self.service.proven and text_at(body, self.service.code) == self.service.proven:
+            return Outcome(Fact.ACCEPTED, "", _("The key may send, and do nothing else."))
+        found = along(body, self.service.shows)
         if answer.status != 200 or not isinstance(found, str):
             return self.by_status(answer) if answer.status != 200 else self.unreadable(answer)
         detail = _("Signed in: %(account)s. A test message shows whether the sender may be used.")
         return Outcome(Fact.ACCEPTED, "", detail % {"account": found[:200]})
+
+
+class MailBatchLane(MailLane):
+    """Of a service that takes many whole mails in one call and says what became of each."""
+
+    @property
+    def batch_size(self) -> int:
+        return self._batch.most
+
+    @property
+    def _batch(self) -> Batch:
+        assert self.service.batch is not None
+        return self.service.batch
+
+    async def send_many(self, messages: Sequence[Rendered]) -> list[Outcome]:
+        """Mails with files go one by one: many of them would make one request too large."""
+        outcomes: list[Outcome | None] = [None] * len(messages)
+        together: dict[int, Written] = {}
+        for place, message in enumerate(messages):
+            written = self._written(message)
+            if isinstance(written, Outcome):
+                outcomes[place] = written
+            elif message.attachments:
+                outcomes[place] = await self.send(message)
+            else:
+                together[place] = written
+        for place, outcome in (await self._send_together(together)).items():
+            outcomes[place] = outcome
+        return [one for one in outcomes if one is not None]
+
+    async def _send_together(self, many: dict[int, Written]) -> dict[int, Outcome]:
+        if len(many) > 1:
+            told: dict[int, Outcome] = {}
+            whole = await self.exchange(self._joined(list(many.values())), lambda answer: self._each(
+                many, answer, told
+            ))  # fmt: skip
+            if told:
+                return told
+            if whole.fact is not Fact.REFUSED:
+                return dict.fromkeys(many, whole)
+        return {place: await self._send_alone(one) for place, one in many.items()}  # it sent nobody’s
+
+    async def _send_alone(self, written: Written) -> Outcome:
+        return await self.exchange(written.request, lambda answer: self._read(written, answer))
+
+    def _joined(self, many: list[Written]) -> Request:
+        bodies = [json.loads(one.request.body) for one in many]
+        url = urljoin(self.backend.api_url, self._batch.path)
+        return Request("POST", url, many[0].request.headers, as_json(self._batch.join(bodies)))
+
+    def _each(self, many: dict[int, Written], answer: Answer, told: dict[int, Outcome]) -> Outcome:
+        """Tells each one's outcome; returns what is true of all where they are not told apart."""
+        try:
+            parts = self._batch.split(answer.json())
+        except UNREADABLE:
+            parts = []
+        if len(parts) == len(many):
+            for (place, written), (status, body) in zip(many.items(), parts, strict=True):
+                single = Answer(status, answer.headers, as_json(body))
+                told[place] = self._struck(self._read(written, single))
+        if answer.status == self._batch.accepts or told:
+            return self.unreadable(answer)
+        return self._read(next(iter(many.values())), answer)
+
+
+def _dressed(service: Service, mail: Any, key: str) -> None:
+    """What brings a receipt back to the message it is about."""
+    if service.dress is not None:
+        service.dress(mail, key)
+    else:
+        mail.metadata = {"carillon": key}
 
 
 def _mail_of(message: Rendered) -> EmailMultiAlternatives:

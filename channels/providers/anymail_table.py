@@ -1,84 +1,105 @@
-"""What tells one mail service from another: its anymail back end, its settings, and how it says no."""
+"""What tells one mail service from another: its anymail back end, its settings, and how it says no.
+
+A service whose call for many mails tells each recipient's fate has a Batch. The others are asked mail by
+mail over kept connections: Mailgun, SparkPost and Unisender Go fill one text with each person's values,
+which leaves no whole mail of one's own; SendGrid, MailerSend and SparkPost do not say who was turned down.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from typing import Any
 
-from anymail.backends import brevo, mailgun, postmark, sendgrid
-from django import forms
-from django.utils.translation import gettext_lazy
+from anymail.backends import (
+    brevo,
+    mailersend,
+    mailgun,
+    mailjet,
+    mandrill,
+    postmark,
+    resend,
+    scaleway,
+    sendgrid,
+    sparkpost,
+    unisender_go,
+)
 
-from channels.messages import Fact
-from channels.providers.email_form import EmailForm
-from channels.providers.over_http import AddressField, Meaning, SecretField
+from channels.messages import Fact, Fault
+from channels.providers import anymail_forms as forms
+from channels.providers.anymail_service import Batch, Service
+from channels.providers.over_http import Meaning, at
 
-
-class KeyForm(EmailForm):
-    secret_fields = ("api_key",)
-    secret_goes_to = ("api_url",)
-
-    api_key = SecretField(label=gettext_lazy("API key"))
-
-
-class SendGridForm(KeyForm):
-    api_url = AddressField(
-        label=gettext_lazy("API address"),
-        initial="https://api.sendgrid.com/v3/",
-        help_text=gettext_lazy("Another region has another address."),
-    )
-
-
-class MailgunForm(KeyForm):
-    sender_domain = forms.RegexField(
-        label=gettext_lazy("Sending domain"),
-        regex=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$",
-        help_text=gettext_lazy("As it stands in your Mailgun account, such as mg.example.com."),
-    )
-    api_url = AddressField(
-        label=gettext_lazy("API address"),
-        initial="https://api.mailgun.net/v3/",
-        help_text=gettext_lazy("Another region has another address."),
-    )
+LATER: Meaning = (Fact.LATER, None)
+OURS: Meaning = (Fact.MISCONFIGURED, None)
+NOBODY: Meaning = (Fact.REFUSED, Fault.ADDRESS)
+STOPPED: Meaning = (Fact.REFUSED, Fault.OPTED_OUT)
+REFUSED: Meaning = (Fact.REFUSED, None)
 
 
-class PostmarkForm(EmailForm):
-    secret_fields = ("server_token",)
-    secret_goes_to = ("api_url",)
-
-    server_token = SecretField(label=gettext_lazy("Server token"))
-    message_stream = forms.RegexField(
-        label=gettext_lazy("Message stream"),
-        regex=r"^[a-z0-9][a-z0-9_-]{0,49}$",
-        required=False,
-        help_text=gettext_lazy("Such as broadcast. Empty: Postmark’s own default, for transactional mail."),
-    )
-    api_url = AddressField(label=gettext_lazy("API address"), initial="https://api.postmarkapp.com/")
+# ---- many mails in one call ---------------------------------------------------------------------
+def _postmark_each(answer: Any) -> list[tuple[int, Any]]:
+    """An answer for each, of which ErrorCode 0 is a success."""
+    return [(200 if at(one, "ErrorCode") == 0 else 422, one) for one in answer]
 
 
-class BrevoForm(KeyForm):
-    api_url = AddressField(label=gettext_lazy("API address"), initial="https://api.brevo.com/v3/")
+def _mailjet_join(bodies: list[Any]) -> Any:
+    return {"Messages": [{**body["Globals"], **body["Messages"][0]} for body in bodies]}
 
 
-@dataclass(frozen=True)
-class Service:
-    """`options` are settings that go to the back end under the same name. `question` is a call that proves
-    the key and sends nothing; `shows` is where its answer names the account. `nobody` recognises words that
-    are about the recipient's address; `code` is where an answer has the service's own code.
-    """
+def _mailjet_each(answer: Any) -> list[tuple[int, Any]]:
+    return [
+        (200 if one.get("Status") == "success" else 400, {"Messages": [one]}) for one in answer["Messages"]
+    ]
 
-    key: str
-    label: str
-    backend: type
-    form: type[EmailForm]
-    accepts: int
-    question: str
-    sign_in: str
-    shows: str
-    nobody: re.Pattern[str]
-    code: str = ""
-    options: tuple[str, ...] = ()
-    codes: dict[str, Meaning] = field(default_factory=dict)
+
+def _resend_each(answer: Any) -> list[tuple[int, Any]]:
+    return [(200, one) for one in answer["data"]]
+
+
+def _brevo_join(bodies: list[Any]) -> Any:
+    """The first one’s sender and words stand for all, and each version has its own in their stead."""
+    own = ("to", "bcc", "replyTo", "subject", "htmlContent", "textContent", "headers")
+    versions = [{name: body[name] for name in own if name in body} for body in bodies]
+    base = {name: bodies[0][name] for name in ("sender", "subject", "htmlContent", "textContent")
+            if name in bodies[0]}  # fmt: skip
+    return {**base, "messageVersions": versions}
+
+
+def _brevo_each(answer: Any) -> list[tuple[int, Any]]:
+    return [(201, {"messageId": one}) for one in answer["messageIds"]]
+
+
+# ---- what else a mail needs ---------------------------------------------------------------------
+def _mailersend_dress(mail: Any, key: str) -> None:
+    """It keeps no data of ours, but tags; free headers are for its largest customers, leaving is not."""
+    mail.tags = [key]
+    way = mail.extra_headers.pop("List-Unsubscribe", "")
+    mail.extra_headers.pop("List-Unsubscribe-Post", None)
+    mail.extra_headers.pop("X-Carillon-Message", None)
+    if found := re.search(r"<https?://[^>]+>", way):
+        mail.esp_extra = {"list_unsubscribe": found.group()}
+
+
+def _mandrill_dress(mail: Any, key: str) -> None:
+    mail.metadata = {"carillon": key}
+    mail.esp_extra = {"message": {"merge": False}}
+
+
+def _sparkpost_dress(mail: Any, key: str) -> None:
+    """It takes what stands in double braces for its own template language."""
+    mail.metadata = {"carillon": key}
+    mail.subject, mail.body = _no_braces(mail.subject), _no_braces(mail.body)
+    mail.alternatives = [(_no_braces(content), kind) for content, kind in mail.alternatives]
+
+
+def _no_braces(text: str) -> str:
+    names = {"{{": "{{opening_double_curly()}}", "}}": "{{closing_double_curly()}}"}
+    return re.sub(r"\{\{|\}\}", lambda found: names[found.group()], text)
+
+
+def _unisender_dress(mail: Any, key: str) -> None:
+    mail.metadata = {"carillon": key}
+    mail.esp_extra = {"template_engine": "none", "skip_unsubscribe": 1}
 
 
 SERVICES = (
@@ -86,7 +107,7 @@ SERVICES = (
         key="sendgrid",
         label="SendGrid",
         backend=sendgrid.EmailBackend,
-        form=SendGridForm,
+        form=forms.SendGridForm,
         accepts=202,
         question="scopes",
         sign_in="Authorization: Bearer {secret}",
@@ -97,7 +118,7 @@ SERVICES = (
         key="mailgun",
         label="Mailgun",
         backend=mailgun.EmailBackend,
-        form=MailgunForm,
+        form=forms.MailgunForm,
         accepts=200,
         question="../v4/domains/{sender_domain}",
         sign_in="Authorization: Basic {basic}",
@@ -109,34 +130,170 @@ SERVICES = (
         key="postmark",
         label="Postmark",
         backend=postmark.EmailBackend,
-        form=PostmarkForm,
+        form=forms.PostmarkForm,
         accepts=200,
         question="server",
         sign_in="X-Postmark-Server-Token: {secret}",
         shows="Name",
         nobody=re.compile(r"(Invalid|Error parsing) 'To'"),
         code="ErrorCode",
+        secret="server_token",  # noqa: S106
         options=("message_stream",),
         codes={  # https://postmarkapp.com/developer/api/overview#error-codes
-            "100": (Fact.LATER, None),  # maintenance
-            "400": (Fact.MISCONFIGURED, None),  # the sender is not known
-            "401": (Fact.MISCONFIGURED, None),  # the sender is not confirmed
-            "405": (Fact.MISCONFIGURED, None),  # out of credits
-            "412": (Fact.MISCONFIGURED, None),  # the account is not approved yet
-            "413": (Fact.MISCONFIGURED, None),  # the account may not send
-            "1235": (Fact.MISCONFIGURED, None),  # no such message stream
+            "100": LATER,  # maintenance
+            "400": OURS,  # the sender is not known
+            "401": OURS,  # the sender is not confirmed
+            "405": OURS,  # out of credits
+            "412": OURS,  # the account is not approved yet
+            "413": OURS,  # the account may not send
+            "1235": OURS,  # no such message stream
         },
+        batch=Batch("email/batch", 500, 200, list, _postmark_each),
     ),
     Service(
         key="brevo",
         label="Brevo",
         backend=brevo.EmailBackend,
-        form=BrevoForm,
+        form=forms.BrevoForm,
         accepts=201,
         question="account",
         sign_in="api-key: {secret}",
         shows="email",
         nobody=re.compile(r"email is not valid in to|valid email address in to"),
         code="code",
+        batch=Batch("smtp/email", 500, 201, _brevo_join, _brevo_each),
     ),
-)
+    Service(
+        key="mailjet",
+        label="Mailjet",
+        backend=mailjet.EmailBackend,
+        form=forms.MailjetForm,
+        accepts=200,
+        question="../v3/REST/user",
+        sign_in="Authorization: Basic {basic}",
+        shows="Data.0.Email",
+        nobody=re.compile(r'"ErrorRelatedTo":\s*\[\s*"To'),
+        secret="secret_key",  # noqa: S106
+        user="api_key",
+        options=("api_key",),
+        code="Messages.0.Errors.0.ErrorCode",
+        codes={  # https://dev.mailjet.com/email/guides/send-api-v31/#error-codes
+            "send-0008": OURS,  # the sender is not confirmed
+            "mj-0002": OURS,  # the account may not send
+        },
+        batch=Batch("send", 50, 200, _mailjet_join, _mailjet_each),
+    ),
+    Service(
+        key="mailersend",
+        label="MailerSend",
+        backend=mailersend.EmailBackend,
+        form=forms.MailerSendForm,
+        accepts=202,
+        question="domains",
+        sign_in="Authorization: Bearer {secret}",
+        shows="data.0.name",
+        nobody=re.compile(r'"to\.\d+\.email"'),
+        secret="api_token",  # noqa: S106
+        reason=r'"reasons?":\s*\[\s*"(\w+)"',
+        reasons={"hard_bounced": NOBODY, "unsubscribed": STOPPED, "spam_complaint": STOPPED,
+                 "blocklisted": REFUSED},
+        dress=_mailersend_dress,
+    ),
+    Service(
+        key="mandrill",
+        label="Mandrill",
+        backend=mandrill.EmailBackend,
+        form=forms.MandrillForm,
+        accepts=200,
+        question="users/info.json",
+        sign_in="Accept: application/json",
+        asks=lambda secret: {"key": secret},
+        shows="username",
+        nobody=re.compile(r"(?!)"),
+        code="name",
+        codes={  # https://mailchimp.com/developer/transactional/docs/error-handling/ ; often with status 500
+            "Invalid_Key": OURS,
+            "PaymentRequired": OURS,
+            "Unknown_Subaccount": OURS,
+            "ValidationError": REFUSED,
+            "GeneralError": LATER,
+        },
+        reason=r'"reject_reason":\s*"([\w-]+)"',
+        reasons={"hard-bounce": NOBODY, "invalid": NOBODY, "unsub": STOPPED, "spam": STOPPED,
+                 "invalid-sender": OURS, "unsigned": OURS, "test-mode-limit": OURS, "soft-bounce": REFUSED,
+                 "custom": REFUSED, "rule": REFUSED},
+        dress=_mandrill_dress,
+    ),
+    Service(
+        key="resend",
+        label="Resend",
+        backend=resend.EmailBackend,
+        form=forms.ResendForm,
+        accepts=200,
+        question="domains",
+        sign_in="Authorization: Bearer {secret}",
+        shows="data.0.name",
+        nobody=re.compile(r"Invalid `to` field"),
+        code="name",
+        codes={  # https://resend.com/docs/api-reference/errors
+            "missing_api_key": OURS,
+            "restricted_api_key": OURS,
+            "invalid_api_key": OURS,
+            "invalid_from_address": OURS,
+            "daily_quota_exceeded": LATER,
+            "monthly_quota_exceeded": OURS,
+            "rate_limit_exceeded": LATER,
+        },
+        proven="restricted_api_key",  # it may send and nothing else
+        batch=Batch("emails/batch", 100, 200, list, _resend_each),
+    ),
+    Service(
+        key="sparkpost",
+        label="SparkPost",
+        backend=sparkpost.EmailBackend,
+        form=forms.SparkPostForm,
+        accepts=200,
+        question="account",
+        sign_in="Authorization: {secret}",
+        shows="results.company_name",
+        nobody=re.compile(r'"rcpt_to_errors"|address\.email|recipient address'),
+        code="errors.0.code",
+        codes={  # https://developers.sparkpost.com/api/#header-transmissions
+            "7001": OURS,  # the sending domain is not confirmed
+            "1902": STOPPED,  # on their suppression list
+        },
+        later=frozenset({420}),  # the limit of the hour or day
+        dress=_sparkpost_dress,
+    ),
+    Service(
+        key="unisender_go",
+        label="Unisender Go",
+        backend=unisender_go.EmailBackend,
+        form=forms.UnisenderGoForm,
+        accepts=200,
+        question="system/info.json",
+        sign_in="X-API-KEY: {secret}",
+        asks=lambda secret: {},
+        shows="email",
+        nobody=re.compile(r'"code":\s*204\b'),
+        code="code",
+        codes={"114": OURS, "102": OURS},
+        reason=r'"failed_emails":\s*\{\s*"[^"]*":\s*"(\w+)"',
+        reasons={"invalid": NOBODY, "permanent_unavailable": NOBODY, "unsubscribed": STOPPED,
+                 "temporary_unavailable": REFUSED},
+        dress=_unisender_dress,
+    ),
+    Service(
+        key="scaleway",
+        label="Scaleway",
+        backend=scaleway.EmailBackend,
+        form=forms.ScalewayForm,
+        accepts=200,
+        question="domains?project_id={project_id}",
+        sign_in="X-Auth-Token: {secret}",
+        shows="domains.0.name",
+        nobody=re.compile(r'"argument_name":\s*"to'),
+        secret="secret_key",  # noqa: S106
+        options=("project_id",),
+    ),
+)  # fmt: skip

@@ -147,7 +147,7 @@ class HttpLane:
     def by_status(self, answer: Answer, detail: str = "") -> Outcome:
         """What the status alone says of a request that was not accepted."""
         code, words = str(answer.status), said(detail) or self.words(answer)
-        wait = wait_of(answer.headers.get("retry-after", ""), timezone.now())
+        wait = wait_told(answer)
         if 300 <= answer.status < 400:
             detail = _("The address answers with a redirect, which is never followed.")
             return Outcome(Fact.MISCONFIGURED, code, detail)
@@ -193,6 +193,10 @@ def wait_of(value: str, now: datetime) -> float | None:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return min(max((at - now).total_seconds(), 0.0), MAX_WAIT)
+
+
+def wait_told(answer: Answer) -> float | None:
+    return wait_of(answer.headers.get("retry-after", ""), timezone.now())
 
 
 def parsed(answer: Answer) -> Any:

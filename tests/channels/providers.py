@@ -24,7 +24,20 @@ from tests.fakes.apps import (
     FakePushService,
     FakeWhatsApp,
 )
-from tests.fakes.esps import FakeBrevo, FakeEsp, FakeMailgun, FakePostmark, FakeSendGrid
+from tests.fakes.esps import (
+    FakeBrevo,
+    FakeEsp,
+    FakeMailerSend,
+    FakeMailgun,
+    FakeMailjet,
+    FakeMandrill,
+    FakePostmark,
+    FakeResend,
+    FakeScaleway,
+    FakeSendGrid,
+    FakeSparkPost,
+    FakeUnisenderGo,
+)
 from tests.fakes.http import FakeHttp
 from tests.fakes.http2 import FakeApns
 from tests.fakes.smtp import FakeSmtp
@@ -287,6 +300,16 @@ BENCHES = {
         mail_bench("mailgun", FakeMailgun, "v3/", sender_domain="mg.fernhill.example"),
         mail_bench("postmark", FakePostmark, "", "server_token", message_stream="broadcast"),
         mail_bench("brevo", FakeBrevo, "v3/"),
+        mail_bench("mailjet", FakeMailjet, "v3.1/", "secret_key", api_key=FakeMailjet.key),
+        mail_bench("mailersend", FakeMailerSend, "v1/", "api_token"),
+        mail_bench("mandrill", FakeMandrill, "api/1.0/"),
+        mail_bench("resend", FakeResend, ""),
+        mail_bench("sparkpost", FakeSparkPost, "api/v1/"),
+        mail_bench("unisender_go", FakeUnisenderGo, "en/transactional/api/v1/"),
+        mail_bench(
+            "scaleway", FakeScaleway, "transactional-email/v1alpha1/regions/fr-par/", "secret_key",
+            project_id=FakeScaleway.project,
+        ),
         Bench(
             "sandbox",
             FakeHttp,

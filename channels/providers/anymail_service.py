@@ -1,0 +1,80 @@
+"""What a mail service's row in `anymail_table.py` may say, and the parts its forms share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext_lazy
+
+from channels.providers.email_form import EmailForm
+from channels.providers.over_http import AddressField, Meaning, SecretField
+
+
+class RegionalField(AddressField):
+    def __init__(self, initial: str) -> None:
+        super().__init__(
+            label=gettext_lazy("API address"),
+            initial=initial,
+            help_text=gettext_lazy("Another region has another address."),
+        )
+
+
+class PlainAddressField(AddressField):
+    def __init__(self, initial: str) -> None:
+        super().__init__(label=gettext_lazy("API address"), initial=initial)
+
+
+class KeyForm(EmailForm):
+    """One key. Derived forms add `api_url`."""
+
+    secret_fields = ("api_key",)
+    secret_goes_to = ("api_url",)
+
+    api_key = SecretField(label=gettext_lazy("API key"))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A call for many whole mails. `join` makes one body of many single ones (each as it would be sent
+    alone); `split` takes an answer of status `accepts` apart, as bodies of single answers with their status.
+    """
+
+    path: str
+    most: int
+    accepts: int
+    join: Callable[[list[Any]], Any]
+    split: Callable[[Any], list[tuple[int, Any]]]
+
+
+@dataclass(frozen=True)
+class Service:
+    """`options` are settings that go to the back end under the same name. `question` is a call that proves
+    the key and sends nothing; `shows` is where its answer names the account. `nobody` recognises words that
+    are about the recipient's address; `code` is where an answer has the service's own code. `faults` are
+    reasons for which a service turns a recipient down, beside those anymail calls invalid or rejected.
+    """
+
+    key: str
+    label: str
+    backend: type
+    form: type[EmailForm]
+    accepts: int
+    question: str
+    sign_in: str
+    shows: str
+    nobody: re.Pattern[str]
+    code: str = ""
+    options: tuple[str, ...] = ()
+    codes: dict[str, Meaning] = field(default_factory=dict)
+    secret: str = "api_key"  # noqa: S105  as the back end calls it
+    user: str = "api"  # of basic authentication: a word, or the option that holds it
+    asks: Callable[[str], Any] | None = None  # the question's body, where it is a POST
+    proven: str = ""  # the service's own code of a refused question that proves the key all the same
+    reason: str = ""  # a pattern whose first group is why a recipient was turned down
+    reasons: dict[str, Meaning] = field(default_factory=dict)
+    later: frozenset[int] = frozenset()  # statuses that mean “not now” here
+    dress: Callable[[Any, str], None] | None = None  # what else a mail needs; with the message's key
+    batch: Batch | None = None
