@@ -22,6 +22,18 @@ from channels.sealing import unseal
 from channels.signatures import Proof
 
 
+@dataclass(frozen=True)
+class Part:
+    """Fields that most people need not look at: shown folded up, below the others. `when` names a setting
+    and the value with which they are needed.
+    """
+
+    heading: object
+    names: tuple[str, ...]
+    about: object = ""
+    when: tuple[str, str] = ("", "")
+
+
 class ProviderForm(forms.Form):
     """A provider's settings. Every field but the secrets is stored as plain JSON under its own name.
 
@@ -33,6 +45,37 @@ class ProviderForm(forms.Form):
     secret_fields: tuple[str, ...] = ()
     secret_goes_to: tuple[str, ...] = ()  # settings that say who gets to see it
     beside: tuple[str, ...] = ()  # fields that every provider of the channel has; shown by themselves
+    parts: tuple[Part, ...] = ()
+    last: tuple[str, ...] = ("api_url", "token_url")  # good as they are, for nearly everybody
+
+    def first_fields(self) -> list[forms.BoundField]:
+        """What everybody fills in."""
+        folded = {name for part in self._parts() for name in part.names}
+        return [bound for bound in self if bound.name not in folded]
+
+    def folded_parts(self) -> list[tuple[Part, list[forms.BoundField], bool]]:
+        """Each with its fields, and whether it is open: it has a fault, it is needed, or something is set."""
+        found = [(part, [self[name] for name in part.names]) for part in self._parts()]
+        return [
+            (part, bounds, any(bound.errors for bound in bounds) or self._is_set(part))
+            for part, bounds in found
+        ]
+
+    def _parts(self) -> list[Part]:
+        last = tuple(name for name in self.last if name in self.fields and self.fields[name].initial)
+        given = [
+            *self.parts,
+            Part(_("Delivery and headers"), self.beside, _("Bounces, copies, headers, links and retries.")),
+            Part(_("Address of the service"), last, _("Only for another region, or a gateway of your own.")),
+        ]
+        return [part for part in given if part.names]
+
+    def _is_set(self, part: Part) -> bool:
+        setting, value = part.when
+        if setting:
+            return bool(self[setting].value() == value)
+        bounds = [self[name] for name in part.names]
+        return any(bound.value() not in (None, "", False, bound.field.initial) for bound in bounds)
 
     def plain_settings(self) -> dict[str, Any]:
         hidden = {self.secret_field, *self.secret_fields}

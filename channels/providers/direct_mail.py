@@ -24,7 +24,7 @@ from channels import checks, mailtargets
 from channels.kinds import clean_receiver
 from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
-from channels.providers.base import ProviderForm, Step
+from channels.providers.base import Part, ProviderForm, Step
 from channels.providers.over_http import AddressField, SecretField
 from channels.providers.rows import RowsLane
 from common.errors import Invalid
@@ -57,6 +57,17 @@ class DirectMailForm(ProviderForm):
     secret_field = "key_or_password"  # noqa: S105  the name of a field
     secret_goes_to = ("target", "host", "port", "username", "host_key", "endpoint", "access_key_id")
 
+    parts = (
+        Part(
+            gettext_lazy("SFTP"), ("host", "port", "username", "host_key"),
+            gettext_lazy("Where files go to an SFTP server."), when=("target", "sftp"),
+        ),
+        Part(
+            gettext_lazy("S3-compatible store"), ("endpoint", "bucket", "region", "access_key_id"),
+            gettext_lazy("Where files go to a bucket."), when=("target", "s3"),
+        ),
+    )  # fmt: skip
+
     separator = forms.ChoiceField(
         label=gettext_lazy("Between the columns"),
         choices=(
@@ -71,6 +82,7 @@ class DirectMailForm(ProviderForm):
             ("local", gettext_lazy("A folder on this server")), ("sftp", gettext_lazy("SFTP")),
             ("s3", gettext_lazy("S3-compatible store")),
         ),
+        help_text=gettext_lazy("For SFTP or a store, fill in its part below as well."),
     )  # fmt: skip
     folder = forms.CharField(
         label=gettext_lazy("Folder"), required=False, max_length=200,
@@ -105,6 +117,9 @@ class DirectMailForm(ProviderForm):
     key_or_password = SecretField(
         label=gettext_lazy("Password, private key or secret access key"),
         max_length=20_000,
+        help_text=gettext_lazy(
+            "Not needed for a folder. Stored sealed and never shown. Leave it empty to keep the stored one."
+        ),
         widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
     )
 

@@ -9,12 +9,21 @@ from django.utils.translation import gettext_lazy
 
 from channels.keywords import Asked
 from channels.models import ChannelConfiguration
-from channels.providers.base import ProviderForm
+from channels.providers.base import Part, ProviderForm
 
 MOST_WORDS = 30
 
 
+REPLIES = Part(
+    gettext_lazy("When people write back"),
+    ("stop_words", "answer_stop", "answer_start", "answer_help"),
+    gettext_lazy("STOP, START, HELP and their Chinese words are understood as they are."),
+)
+
+
 class KeywordsForm(ProviderForm):
+    parts: tuple[Part, ...] = (REPLIES,)
+
     stop_words = forms.CharField(
         label=gettext_lazy("Words that stop"),
         required=False,

@@ -23,8 +23,8 @@ from channels.kinds import clean_sms_sender
 from channels.messages import Arrival, Fact, Fault, Happened, Outcome, Receipt, Rendered, Reply
 from channels.models import ChannelConfiguration
 from channels.payload import Payload
-from channels.providers.base import Reading, Step, secrets_of
-from channels.providers.keywords_form import KeywordsForm
+from channels.providers.base import Part, Reading, Step, secrets_of
+from channels.providers.keywords_form import REPLIES, KeywordsForm
 from channels.providers.over_http import (
     AddressField,
     ClosedLane,
@@ -99,6 +99,30 @@ class PayloadField(forms.CharField):
 class SmsHttpForm(KeywordsForm):
     secret_fields = ("auth_secret", "receipts_secret")
     secret_goes_to = ("url", "auth", "auth_name")
+    parts = (
+        Part(
+            gettext_lazy("What it answers"),
+            ("id_path", "ok_path", "ok_values", "later_values", "settings_values"),
+            gettext_lazy(
+                "Where names lead into a JSON answer: messages.0.id. Values have commas between them."
+            ),
+        ),
+        Part(
+            gettext_lazy("Delivery receipts"),
+            (
+                *("receipts", "receipts_name", "receipts_secret", "receipts_path"),
+                *("receipt_id", "receipt_status", "receipt_error"),
+                *("sent_values", "delivered_values", "failed_values", "gone_values"),
+            ),
+            gettext_lazy("The address to enter at the gateway is shown once this is saved."),
+        ),
+        Part(
+            gettext_lazy("Replies"),
+            ("reply_from", "reply_to", "reply_text", "reply_id"),
+            gettext_lazy("Where a request of the gateway holds what somebody wrote back."),
+        ),
+        REPLIES,
+    )
 
     url = AddressField(label=gettext_lazy("Address"))
     method = forms.ChoiceField(

@@ -19,8 +19,8 @@ from channels.http import Answer, Request
 from channels.kinds import clean_sms_sender
 from channels.messages import Arrival, Fact, Fault, Happened, Outcome, Receipt, Rendered, Reply
 from channels.models import ChannelConfiguration
-from channels.providers.base import Reading, Step, secrets_of
-from channels.providers.keywords_form import KeywordsForm
+from channels.providers.base import Part, Reading, Step, secrets_of
+from channels.providers.keywords_form import REPLIES, KeywordsForm
 from channels.providers.over_http import (
     AddressField,
     ClosedLane,
@@ -93,11 +93,13 @@ STATUSES = {
 class TwilioForm(KeywordsForm):
     secret_fields = ("auth_token", "api_key_secret")
     secret_goes_to = ("account_sid", "api_key", "api_url")
+    parts = (Part(gettext_lazy("Sign in with an API key"), ("api_key", "api_key_secret")), REPLIES)
 
     account_sid = forms.RegexField(
         label=gettext_lazy("Account SID"),
         regex=r"^AC[0-9a-fA-F]{32}$",
         error_messages={"invalid": gettext_lazy("An account SID is AC and 32 hexadecimal digits.")},
+        help_text=gettext_lazy("Twilio Console → Account info; the auth token stands below it."),
     )
     sender = forms.CharField(
         label=gettext_lazy("Sender"),

@@ -99,6 +99,7 @@ class VonageForm(KeywordsForm):
         label=gettext_lazy("API key"),
         regex=r"^[0-9A-Za-z]{6,40}$",
         error_messages={"invalid": gettext_lazy("An API key is letters and digits.")},
+        help_text=gettext_lazy("Vonage dashboard → API settings; the secret stands beside it."),
     )
     sender = forms.CharField(
         label=gettext_lazy("Sender"), max_length=40, help_text=gettext_lazy("A number or a name.")

@@ -104,3 +104,19 @@ def test_an_address_inside_is_refused_on_the_page(administrator: Client, key: st
     assert answer.status_code == 400
     assert "https://" in answer.content.decode()
     assert not ChannelConfiguration.objects.exists()
+
+
+@pytest.mark.parametrize("key", ["line", "twilio", "sms_http", "whatsapp", "smtp", "direct_mail"])
+def test_what_few_need_is_folded_below_what_everybody_fills_in(administrator: Client, key: str) -> None:
+    page = administrator.get(f"/channels/new/?provider={key}").content.decode()
+    first, *folded = page.split('<details class="card folded"')
+    assert folded and "provider-stop_words" not in first
+    assert not any(part.startswith(" open") for part in folded)
+
+
+def test_a_part_with_a_fault_or_that_is_needed_is_open(administrator: Client) -> None:
+    given = {"name": "Letters", "kind": "marketing", "provider-separator": "comma", "provider-target": "sftp"}
+    answer = administrator.post("/channels/new/?provider=direct_mail", given)
+    sftp, store = answer.content.decode().split('<details class="card folded"')[1:]
+    assert answer.status_code == 400 and sftp.startswith(" open") and not store.startswith(" open")
+    assert 'name="provider-host"' in sftp and "This is needed for where files go." in sftp
