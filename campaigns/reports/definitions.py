@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Meaning(NamedTuple):
@@ -87,7 +88,9 @@ MEANINGS: dict[str, Meaning] = {
         "delivered",
         {"event": "open"},
     ),
-    "opens": Meaning(_("Opens"), _("How often people loaded the picture, again and again included.")),
+    "opens": Meaning(
+        pgettext_lazy("number", "Opens"), _("How often people loaded the picture, again and again included.")
+    ),
     "clicked": Meaning(
         _("Clicked"),
         _("Messages of which a person followed a tracked link; each counts once. Of those delivered."),
@@ -100,7 +103,10 @@ MEANINGS: dict[str, Meaning] = {
         "delivered",
         {"event": "click"},
     ),
-    "clicks": Meaning(_("Clicks"), _("How often people followed a tracked link, again and again included.")),
+    "clicks": Meaning(
+        pgettext_lazy("number", "Clicks"),
+        _("How often people followed a tracked link, again and again included."),
+    ),
     "clicked_of_opened": Meaning(
         _("Clicked of opened"), _("Messages clicked ÷ messages opened, both by people."), "opened"
     ),

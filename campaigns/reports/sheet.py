@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from campaigns.reports.report import Part, Report
 
@@ -33,7 +34,14 @@ def rows(report: Report) -> Iterator[Cells]:
     yield []
     yield from _tables(report)
     yield []
-    yield [_("Curve"), _("Time"), _("Opens"), _("Clicks"), _("Opens by machines"), _("Clicks by machines")]
+    yield [
+        _("Curve"),
+        _("Time"),
+        pgettext("number", "Opens"),
+        _("Clicks"),
+        _("Opens by machines"),
+        _("Clicks by machines"),
+    ]
     for point in report.curve:
         yield [_("Curve"), point.at, point.opens, point.clicks, point.machine_opens, point.machine_clicks]
 
