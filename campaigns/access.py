@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.access import Actor, behind_labels, require, visible_to
 from accounts.models import Workspace
 from audiences.models import Audience
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Run
 from common.errors import NotFound
 
 VIEW = "campaigns.view_campaign"
@@ -26,6 +26,11 @@ def hidden_audiences(actor: Actor, campaigns: Iterable[Campaign]) -> set[int]:
     return behind_labels(actor, Audience, {one.audience_id for one in campaigns if one.audience_id})
 
 
+def hidden_left_out(actor: Actor, campaigns: Iterable[Campaign]) -> set[int]:
+    """Numbers of the audiences the campaigns leave out whose labels the actor lacks."""
+    return behind_labels(actor, Audience, {one.pk for row in campaigns for one in row.exclusions.all()})
+
+
 def campaign_for(actor: Actor, pk: int, permission: str = VIEW) -> Campaign:
     """Raises NotFound for what the actor may not see, PermissionMissing for what they may only see."""
     rows = visible_to(actor, Campaign.objects.filter(pk=pk, purged_at=None), VIEW)
@@ -35,3 +40,12 @@ def campaign_for(actor: Actor, pk: int, permission: str = VIEW) -> Campaign:
     if permission != VIEW:
         require(actor, permission, campaign)
     return campaign
+
+
+def run_for(actor: Actor, pk: int, permission: str = VIEW) -> Run:
+    """A run, through the gate of its campaign."""
+    run = Run.objects.select_related("version").filter(pk=pk).first() if pk < 2**63 else None
+    if run is None:
+        raise NotFound(_("There is no such run, or you may not see it."))
+    run.campaign = campaign_for(actor, run.campaign_id, permission)
+    return run

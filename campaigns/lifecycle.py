@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import audit
 from accounts.access import SYSTEM, Actor, explain, require, rights_on
-from accounts.models import AuditEntry, User
+from accounts.models import ApiCredential, AuditEntry, User
 from campaigns import alerts, transitions
 from campaigns.models import WRITTEN, Action, Campaign, Status
 from campaigns.transitions import APPROVE, MANAGE, PUBLISH
@@ -324,7 +324,7 @@ def available(campaign: Campaign, actor: Actor, *, now: datetime) -> list[Action
     return [_state(PRESSABLE[verb], campaign, actor, now) for verb in possible(campaign)]
 
 
-def available_in_list(campaigns: Sequence[Campaign], actor: User) -> list[list[ActionState]]:
+def available_in_list(campaigns: Sequence[Campaign], actor: User | ApiCredential) -> list[list[ActionState]]:
     """The same for many campaigns in a constant number of queries.
 
     Rights and states are judged; what needs a look into the content is told when the verb is pressed.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any
 
@@ -11,8 +13,9 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import exceptions, pagination, renderers, serializers
+from rest_framework.request import Request
 
-from common.errors import Problem
+from common.errors import ChangedSince, Invalid, Problem, UnconditionalChange
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -109,3 +112,77 @@ class CursorPages(pagination.CursorPagination):
             return super().paginate_queryset(queryset, request, view)
         except (ValueError, ValidationError) as error:  # a cursor that we did not write
             raise exceptions.NotFound(self.invalid_cursor_message) from error
+
+
+def ordered(request: Request, orders: Mapping[str, str], otherwise: str) -> CursorPages:
+    """Pages in the order that `?ordering=` names, `-` in front for descending. Raises Invalid."""
+    asked = request.query_params.get("ordering", otherwise)
+    sign, name = ("-", asked[1:]) if asked.startswith("-") else ("", asked)
+    if name not in orders:
+        known = ", ".join(orders)
+        detail = _("Order by one of: %(known)s; with - in front the other way round.") % {"known": known}
+        raise Invalid(Problem("unknown_ordering", detail, "/ordering"))
+    pages = CursorPages()
+    pages.ordering = (sign + orders[name], sign + "pk")  # type: ignore[assignment]
+    return pages
+
+
+def ordering_of(orders: Iterable[str]) -> OpenApiParameter:
+    values = [sign + name for name in orders for sign in ("", "-")]
+    return OpenApiParameter("ordering", str, enum=values, description="- in front: the other way round.")
+
+
+# ---- only some fields ---------------------------------------------------------------------------
+
+FIELDS = OpenApiParameter("fields", str, description="Only these fields, by commas: `id,name,status`.")
+
+
+class SparseSerializer(StrictSerializer):
+    """An answer of which `?fields=` may choose a part; `id` is always there."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, one in self.fields.items():
+            one.required = name == "id"
+
+
+def chosen_fields(request: Request, shape: type[serializers.Serializer[Any]]) -> set[str]:
+    """The fields `?fields=` asks for; all without it. Raises Invalid for one that does not exist."""
+    known = set(shape().fields)
+    asked = request.query_params.get("fields")
+    if asked is None:
+        return known
+    wanted = {name.strip() for name in asked.split(",") if name.strip()}
+    if not wanted or wanted - known:
+        detail = _("There is no such field; the fields are: %(known)s.") % {"known": ", ".join(sorted(known))}
+        raise Invalid(Problem("unknown_field", detail, "/fields"))
+    return wanted | {"id"} & known
+
+
+def only(row: Mapping[str, Any], wanted: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name in wanted}
+
+
+# ---- changes that name what they were made for ----------------------------------------------------
+
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The ETag of the last answer, or *. Without it: 428; when it was changed since: 412.",
+)
+
+
+def etag_of(row: Mapping[str, Any]) -> str:
+    """A strong entity tag (RFC 9110 section 8.8.3) of what is shown."""
+    text = json.dumps(row, sort_keys=True, default=str)
+    return f'"{hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]}"'
+
+
+def require_match(request: Request, etag: str) -> None:
+    """Raises UnconditionalChange without If-Match, ChangedSince where none of its tags is the present one."""
+    given = request.headers.get("If-Match", "").strip()
+    if not given:
+        raise UnconditionalChange(_("Send If-Match with the ETag that you last read, or * for any."))
+    if given != "*" and etag not in [one.strip() for one in given.split(",")]:
+        raise ChangedSince(_("It was changed since you read it. Read it again."), etag=etag)

@@ -92,3 +92,17 @@ class Conflict(CarillonError):
 
     status = 409
     code = "conflict"
+
+
+class ChangedSince(CarillonError):
+    """`If-Match` names another state of the thing than the present one; the present one is in `etag`."""
+
+    status = 412
+    code = "changed_since"
+
+
+class UnconditionalChange(CarillonError):
+    """A change that must say which state of the thing it was made for, and does not."""
+
+    status = 428
+    code = "if_match_missing"

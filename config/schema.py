@@ -34,8 +34,10 @@ MEANINGS = {
     "403": "The credential's role lacks the permission that is named.",
     "404": "There is no such thing, or the credential may not see it.",
     "409": "It cannot be done in the present state.",
+    "412": "It was changed since the state that If-Match names.",
     "413": "The body is too large.",
     "415": "The body is not of the type that is read here.",
+    "428": "If-Match is missing.",
     "429": "The credential calls more often than it may; Retry-After says when to come back.",
 }
 
@@ -66,6 +68,8 @@ def _statuses(path: str, method: str, operation: dict[str, Any]) -> list[str]:
         found.append("404")
     if method != "get":
         found.append("409")
+    if any(one["name"] == "If-Match" for one in operation.get("parameters", [])):
+        found += ["412", "428"]
     return [*found, "413", "415"] if "requestBody" in operation else found
 
 

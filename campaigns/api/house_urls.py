@@ -2,10 +2,31 @@
 
 from django.urls import path
 
-from campaigns.api import seeds
+from campaigns.api import campaigns, contents, folders, runs, seeds, versions
 
 app_name = "campaigns_api"
 urlpatterns = [
+    path("campaigns/", campaigns.Campaigns.as_view(), name="campaigns"),
+    path("campaigns/<int:pk>/", campaigns.OneCampaign.as_view(), name="campaign"),
+    path("campaigns/<int:pk>/actions/<slug:verb>/", campaigns.Act.as_view(), name="campaign_act"),
+    path("campaigns/<int:pk>/findings/", campaigns.Findings.as_view(), name="campaign_findings"),
+    path("campaigns/<int:pk>/forecast/", campaigns.Forecast.as_view(), name="campaign_forecast"),
+    path("campaigns/<int:pk>/upcoming/", campaigns.Upcoming.as_view(), name="campaign_upcoming"),
+    path("campaigns/<int:pk>/contents/", contents.Contents.as_view(), name="campaign_contents"),
+    path("campaigns/<int:pk>/contents/<int:position>/", contents.OneAction.as_view(), name="campaign_action"),
+    path(
+        "campaigns/<int:pk>/contents/<int:position>/content/",
+        contents.OneContent.as_view(),
+        name="campaign_content",
+    ),
+    path("campaigns/<int:pk>/versions/", versions.Versions.as_view(), name="campaign_versions"),
+    path("campaigns/<int:pk>/versions/compare/", versions.Compare.as_view(), name="campaign_compare"),
+    path("campaigns/<int:pk>/runs/", runs.Runs.as_view(), name="campaign_runs"),
+    path("runs/<int:pk>/", runs.OneRun.as_view(), name="run"),
+    path("runs/<int:pk>/messages/", runs.RunMessages.as_view(), name="run_messages"),
+    path("folders/", folders.Folders.as_view(), name="folders"),
+    path("folders/<int:pk>/", folders.OneFolder.as_view(), name="folder"),
+    path("tags/", folders.Tags.as_view(), name="tags"),
     path("seed-lists/", seeds.SeedLists.as_view(), name="seed_lists"),
     path("seed-lists/<int:pk>/", seeds.OneSeedList.as_view(), name="seed_list"),
 ]

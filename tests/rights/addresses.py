@@ -50,6 +50,8 @@ NAMES = (
     (r"^/api/channel-configurations/<int:pk>/", "configuration"),
     (r"^/api/sending-domains/<int:pk>/", "domain"),
     (r"^/api/campaigns/<int:pk>/", "campaign"),
+    (r"^/api/runs/<int:pk>/", "run"),
+    (r"^/api/folders/<int:pk>/", "folder"),
 )
 # What the other parts of an address are filled with.
 WORDS = {
@@ -62,6 +64,7 @@ WORDS = {
     "namespace": "email",
     "value": "nobody@example.com",
     "number": "0",
+    "position": "0",
     "rule": "1",
     "rule_pk": "1",
     "kind": "cap",

@@ -18,7 +18,7 @@ from accounts.access import SYSTEM
 from accounts.models import AccessLabel, Role, User, Workspace
 from audiences.models import Profile, Suppression, Topic
 from campaigns import lifecycle
-from campaigns.models import ApprovalPolicy, Campaign, ExternalCalendar, Run
+from campaigns.models import ApprovalPolicy, Campaign, ExternalCalendar, Folder, Run
 from channels.models import AllowedEntry, RuleSet, SendingDomain, WarmupPlan
 from tests import builders
 from tests.audiences.imported import uploaded
@@ -106,6 +106,7 @@ def _rest(where: Workspace, name: str, author: User) -> dict[str, Any]:
         "domain": SendingDomain.objects.create(workspace=where, name=f"{slug}.example"),
         "role": Role.objects.create(workspace=where, title=name, name=f"{where.slug} {name}"),
         "calendar": ExternalCalendar.objects.create(workspace=where, name=name),
+        "folder": Folder.objects.create(workspace=where, name=name),
         "rule_set": RuleSet.objects.create(workspace=where, name=name),
         "warmup": WarmupPlan.objects.create(
             workspace=where,

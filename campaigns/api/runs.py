@@ -1,0 +1,151 @@
+"""The REST doors of runs: how far each is, what it waits for, and its messages by what became of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from campaigns import access
+from campaigns.api.callers import credential_of
+from campaigns.api.campaign_shapes import ReasonShape
+from campaigns.models import Outcome, Run
+from campaigns.reports import metrics, progress, waiting
+from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from common.errors import Invalid, Problem
+
+REPORT = "campaigns.view_report"
+STATES = [value for value in Outcome.values if value != Outcome.DEFERRED] + ["to_go"]
+
+
+class RunShape(StrictSerializer):
+    id = serializers.IntegerField()
+    campaign = serializers.IntegerField(source="campaign_id")
+    kind = serializers.ChoiceField(Run.Kind.choices)
+    state = serializers.ChoiceField(Run.State.choices)
+    version = serializers.IntegerField(source="version.number")
+    dueAt = serializers.DateTimeField(source="due_at")
+    startedAt = serializers.DateTimeField(source="started_at", allow_null=True)
+    finishedAt = serializers.DateTimeField(source="finished_at", allow_null=True)
+    targeted = serializers.IntegerField()
+    reason = serializers.CharField(allow_blank=True)
+
+
+class CountsShape(StrictSerializer):
+    targeted = serializers.IntegerField()
+    toGo = serializers.IntegerField()
+    accepted = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    excluded = serializers.IntegerField()
+    cancelled = serializers.IntegerField()
+    expired = serializers.IntegerField()
+    uncertain = serializers.IntegerField()
+
+
+class WaveShape(StrictSerializer):
+    number = serializers.IntegerField()
+    size = serializers.IntegerField()
+    settled = serializers.IntegerField()
+    startsAt = serializers.DateTimeField()
+    endedAt = serializers.DateTimeField(allow_null=True)
+
+
+class ProgressShape(RunShape):
+    counts = CountsShape()
+    waves = WaveShape(many=True)
+    failed = ReasonShape(many=True)
+    excluded = ReasonShape(many=True)
+    rate = serializers.FloatField(allow_null=True, help_text="Messages a second over the last minute.")
+    endsAt = serializers.DateTimeField(allow_null=True, help_text="At that rate.")
+    waitingFor = serializers.CharField(allow_blank=True)
+
+
+class RunMessageShape(StrictSerializer):
+    messageId = serializers.CharField(help_text="Its whole story: /ajo/im/messages/{messageId}.")
+    address = serializers.CharField(allow_blank=True)
+    outcome = serializers.CharField(allow_null=True, help_text="Of its last attempt; null: none yet.")
+    code = serializers.CharField(allow_null=True, allow_blank=True)
+    at = serializers.DateTimeField(allow_null=True)
+
+
+class Runs(APIView):
+    @extend_schema(operation_id="runs_list", parameters=PAGING, responses=page_of(RunShape))
+    def get(self, request: Request, pk: int) -> Response:
+        campaign = access.campaign_for(credential_of(request), pk)
+        pages = CursorPages()
+        rows = campaign.runs.exclude(kind=Run.Kind.PROOF).select_related("version")
+        found: Any = pages.paginate_queryset(rows, request, view=self)
+        return pages.get_paginated_response(RunShape(found, many=True).data)
+
+
+class OneRun(APIView):
+    @extend_schema(operation_id="runs_read", responses=ProgressShape)
+    def get(self, request: Request, pk: int) -> Response:
+        """Its campaign's verbs pause, resume and stop it."""
+        run, now = access.run_for(credential_of(request), pk, REPORT), timezone.now()
+        far = progress.of(run, now=now)
+        book = {name: getattr(far.book, name) for name in ("targeted", *STATES)}
+        return Response(
+            {
+                **RunShape(run).data,
+                "counts": {("toGo" if name == "to_go" else name): value for name, value in book.items()},
+                "waves": [
+                    {
+                        "number": one.number,
+                        "size": one.size,
+                        "settled": one.settled,
+                        "startsAt": one.starts_at,
+                        "endedAt": one.ended_at,
+                    }
+                    for one in far.waves
+                ],
+                "failed": _reasons(far.failed),
+                "excluded": _reasons(far.excluded),
+                "rate": far.rate,
+                "endsAt": far.ends_at,
+                "waitingFor": waiting.waiting_for(run, now=now),
+            }
+        )
+
+
+class MessagePages(CursorPages):
+    """By the number of the message within its run; one person's messages stand together."""
+
+    ordering = ("ref", "action")  # type: ignore[assignment]
+
+
+class RunMessages(APIView):
+    @extend_schema(
+        operation_id="runs_messages",
+        parameters=[OpenApiParameter("outcome", str, enum=STATES), *PAGING],
+        responses=page_of(RunMessageShape),
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        run = access.run_for(credential_of(request), pk, REPORT)
+        outcome = request.query_params.get("outcome", "")
+        if outcome and outcome not in STATES:
+            detail = _("Give one of: %(known)s.") % {"known": ", ".join(STATES)}
+            raise Invalid(Problem("unknown_outcome", detail, "/outcome"))
+        pages = MessagePages()
+        found: Any = pages.paginate_queryset(metrics.messages_with(run, outcome), request, view=self)
+        rows = [
+            {
+                "messageId": f"{one.run_id}.{one.action}.{one.ref}",
+                "address": one.address,
+                "outcome": one.outcome,
+                "code": one.code,
+                "at": one.at,
+            }
+            for one in found
+        ]
+        return pages.get_paginated_response(rows)
+
+
+def _reasons(found: progress.Reasons) -> list[dict[str, Any]]:
+    return [{"code": code, "reason": label, "people": people} for code, label, people in found]
