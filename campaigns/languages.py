@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from babel import Locale
+from django.utils import translation
+
 from audiences import evaluate
 from campaigns.models import Campaign
 from campaigns.variants import canonical, language_for
@@ -36,3 +39,11 @@ def _reader(campaign: Campaign, locale: str, people: int) -> Readers:
     gets = language_for(campaign.languages, locale)
     of = canonical(locale).split("-")[0]
     return Readers(locale, people, gets, bool(gets) and canonical(str(gets)).split("-")[0] == of)
+
+
+def language_name(code: str) -> str:
+    """As the reader calls it, with its own name behind."""
+    locale = Locale.parse(code, sep="-")
+    shown = translation.get_language() or "en"
+    name = locale.get_display_name(Locale.parse(shown.replace("hant", "Hant"), sep="-")) or code
+    return f"{name[:1].upper()}{name[1:]}"

@@ -43,7 +43,7 @@ def environment(**options: Any) -> Environment:
     )
     env.globals.update(url=url, address_or_none=address_or_none, static=static, icon=icon, now=timezone.now)
     env.filters.update(number=number, percent=percent, datetime=local_datetime, time=local_time, since=since)
-    env.filters.update(written=written, clock=clock, weekday=weekday, month=month)
+    env.filters.update(written=written, clock=clock, weekday=weekday, month=month, day=day)
     return env
 
 
@@ -87,6 +87,11 @@ def local_time(value: datetime | None) -> str:
 
 def clock(value: datetime) -> str:
     return formats.date_format(timezone.localtime(value), "H:i")
+
+
+def day(value: datetime) -> str:
+    # Translators: Django's date format; 23 Nov 2026
+    return formats.date_format(timezone.localtime(value), pgettext("date", "j M Y"))
 
 
 def weekday(value: date) -> str:

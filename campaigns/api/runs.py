@@ -16,7 +16,7 @@ from campaigns import access
 from campaigns.api.callers import credential_of
 from campaigns.api.campaign_shapes import ReasonShape
 from campaigns.models import Outcome, Run
-from campaigns.reports import metrics, progress, waiting
+from campaigns.reports import drill, progress, waiting
 from common.api import PAGING, CursorPages, StrictSerializer, page_of
 from common.errors import Invalid, Problem
 
@@ -133,7 +133,9 @@ class RunMessages(APIView):
             detail = _("Give one of: %(known)s.") % {"known": ", ".join(STATES)}
             raise Invalid(Problem("unknown_outcome", detail, "/outcome"))
         pages = MessagePages()
-        found: Any = pages.paginate_queryset(metrics.messages_with(run, outcome), request, view=self)
+        found: Any = pages.paginate_queryset(
+            drill.messages([run], drill.Asked(outcome=outcome), now=timezone.now()), request, view=self
+        )
         rows = [
             {
                 "messageId": f"{one.run_id}.{one.action}.{one.ref}",

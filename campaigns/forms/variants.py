@@ -6,12 +6,11 @@ import secrets
 from decimal import Decimal
 from typing import Any
 
-from babel import Locale
 from django import forms
-from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from campaigns.languages import language_name
 from campaigns.models import Campaign
 
 LANGUAGES = (
@@ -21,14 +20,6 @@ LANGUAGES = (
     *("lv", "lt", "ca"),
 )
 KEYS = "ABCDE"
-
-
-def language_name(code: str) -> str:
-    """As the reader calls it, with its own name behind."""
-    locale = Locale.parse(code, sep="-")
-    shown = translation.get_language() or "en"
-    name = locale.get_display_name(Locale.parse(shown.replace("hant", "Hant"), sep="-")) or code
-    return f"{name[:1].upper()}{name[1:]}"
 
 
 class VariantsForm(forms.Form):

@@ -33,25 +33,26 @@ READ = (
     UNION ALL SELECT * FROM told
     UNION ALL SELECT * FROM sent WHERE kind <> 'deferred'
 ), rows AS (
-    SELECT * FROM everything WHERE (%(action)s::int IS NULL OR action = %(action)s)
+    SELECT e.*, r.version_id AS version FROM everything e JOIN campaigns_run r ON r.id = e.run_id
+    WHERE (%(action)s::int IS NULL OR action = %(action)s)
       AND (%(since)s::timestamptz IS NULL OR (facet IN ('', 'link') AND hour >= %(since)s))
 ), domains AS (
     SELECT key FROM rows WHERE facet = 'domain' GROUP BY key
     ORDER BY sum(events) FILTER (WHERE kind = 'accepted') DESC NULLS LAST, key LIMIT %(domains)s
 )
-SELECT facet, action, variant, kind, by_machine, '' AS key, NULL::timestamptz AS hour,
+SELECT facet, run_id AS run, version, action, variant, kind, by_machine, '' AS key, NULL::timestamptz AS hour,
        sum(events)::bigint, sum(people)::bigint, sum(anybody)::bigint
-FROM rows WHERE facet = '' GROUP BY facet, action, variant, kind, by_machine
+FROM rows WHERE facet = '' GROUP BY facet, run_id, version, action, variant, kind, by_machine
 UNION ALL
-SELECT 'hour', 0, 0, kind, by_machine, '', date_trunc(%(step)s, hour, %(zone)s) AS at,
+SELECT 'hour', 0, 0, 0, 0, kind, by_machine, '', date_trunc(%(step)s, hour, %(zone)s) AS at,
        sum(events)::bigint, sum(people)::bigint, sum(anybody)::bigint
 FROM rows WHERE facet = '' AND kind IN ('open', 'click', 'accepted') GROUP BY kind, by_machine, at
 UNION ALL
-SELECT facet, action, 0, kind, by_machine, key, NULL,
+SELECT facet, 0, version, action, 0, kind, by_machine, key, NULL,
        sum(events)::bigint, sum(people)::bigint, sum(anybody)::bigint
-FROM rows WHERE facet = 'link' GROUP BY facet, action, kind, by_machine, key
+FROM rows WHERE facet = 'link' GROUP BY facet, version, action, kind, by_machine, key
 UNION ALL
-SELECT facet, 0, 0, kind, by_machine, key, NULL,
+SELECT facet, 0, 0, 0, 0, kind, by_machine, key, NULL,
        sum(events)::bigint, sum(people)::bigint, sum(anybody)::bigint
 FROM rows WHERE facet IN ('device', 'rule') OR (facet = 'domain' AND key IN (SELECT key FROM domains))
 GROUP BY facet, kind, by_machine, key
@@ -63,6 +64,8 @@ class Row(NamedTuple):
     """`hour` is a facet of its own here: the curve."""
 
     facet: str
+    run: int
+    version: int
     action: int
     variant: int
     kind: str

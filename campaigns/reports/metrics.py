@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from audiences.reachability import REASON_LABELS as EXCLUSION_LABELS
-from campaigns.models import Attempt, Campaign, Event, Link, Message, Outcome, Run
+from campaigns.models import Attempt, Campaign, Event, Message, Outcome, Run
+from campaigns.reports import figures
 
 COUNTS = """
 SELECT last.outcome, count(*) FROM (
@@ -102,16 +103,12 @@ class Engagement:
 
 
 def engagement(run: Run) -> Engagement:
-    def people(kind: str) -> int:
-        rows = Event.objects.filter(run=run, kind=kind, machine="")
-        return rows.values("action", "ref").distinct().count()
-
+    read = figures.read([run.pk])
     kinds = Event.Kind
     return Engagement(
-        *(
-            people(kind)
-            for kind in (kinds.OPEN, kinds.CLICK, kinds.UNSUBSCRIBE, kinds.BOUNCE, kinds.COMPLAINT)
-        )
+        read.tally(kinds.OPEN).people,
+        read.tally(kinds.CLICK).people,
+        *(read.tally(kind).people for kind in (kinds.UNSUBSCRIBE, kinds.BOUNCE, kinds.COMPLAINT)),
     )
 
 
@@ -122,46 +119,16 @@ def reasons(run: Run, outcome: str) -> list[tuple[str, str, int]]:
         return [(code, str(REASON_LABELS.get(code, code)), people) for code, people in cursor.fetchall()]
 
 
-@dataclass(frozen=True)
-class LinkClicks:
-    url: str
-    people: int
-    clicks: int
-
-
-def links(run: Run) -> list[LinkClicks]:
-    """Every tracked link of the run's version, the most clicked first."""
-    counted = {
-        (row["action"], row["link"]): row
-        for row in Event.objects.filter(run=run, kind=Event.Kind.CLICK, machine="")
-        .values("action", "link")
-        .annotate(clicks=Count("id"), people=Count("ref", distinct=True))
-    }
-    found = []
-    for link in Link.objects.filter(version=run.version_id).order_by("action", "number"):
-        row = counted.get((link.action, link.number), {"people": 0, "clicks": 0})
-        found.append(LinkClicks(link.url, row["people"], row["clicks"]))
-    return sorted(found, key=lambda one: -one.people)
-
-
-def messages_with(run: Run, outcome: str) -> QuerySet[Message, Any]:
-    """The run's messages by their last outcome; `to_go` for those that are not settled. (ref, address, …)"""
-    rows = _told(Message.objects.filter(run=run))
-    if outcome == "to_go":
-        return rows.filter(Q(outcome=None) | Q(outcome=Outcome.DEFERRED))
-    return rows.filter(Q(outcome=outcome)) if outcome else rows
-
-
 def messages_to(profile_id: int, campaigns: QuerySet[Campaign]) -> QuerySet[Message, Any]:
     """What one person got of these campaigns, the latest run first."""
     # In the run of an audience a message's ref is its profile: the primary key finds it.
     of_audience = Q(ref=profile_id, profile=profile_id, run__in=Run.objects.filter(campaign__in=campaigns))
     named = Q(profile=profile_id) & ~Q(ref=F("profile_id")) & Q(run__campaign__in=campaigns)
     rows = Message.objects.filter(of_audience | named)
-    return _told(rows).select_related("run__campaign").order_by("-run__due_at", "action", "-ref")
+    return told(rows).select_related("run__campaign").order_by("-run__due_at", "action", "-ref")
 
 
-def _told(messages: QuerySet[Message]) -> QuerySet[Message, Any]:
+def told(messages: QuerySet[Message]) -> QuerySet[Message, Any]:
     """With outcome, code, detail and time of the last attempt."""
     last = Attempt.objects.filter(
         run=OuterRef("run"), action=OuterRef("action"), ref=OuterRef("ref")

@@ -26,8 +26,8 @@ from campaigns.contents import content_of
 from campaigns.forms.channels import ChannelsForm, channel_choices
 from campaigns.forms.content import ContentForm
 from campaigns.forms.draft import sample_fields
-from campaigns.forms.variants import VariantsForm, language_name
-from campaigns.languages import readers
+from campaigns.forms.variants import VariantsForm
+from campaigns.languages import language_name, readers
 from campaigns.models import Action, Campaign
 from campaigns.tracking.links import addresses
 from campaigns.variants import offered, treatments

@@ -21,7 +21,7 @@ from audiences import definitions
 from audiences.models import Audience
 from campaigns import drawing, forecast, lifecycle, schedule, sentences, versions
 from campaigns.delivery import bound
-from campaigns.forms.variants import language_name
+from campaigns.languages import language_name
 from campaigns.models import Campaign, Run, Status
 from campaigns.reports.metrics import ledger
 from campaigns.views import approvals

@@ -1,0 +1,164 @@
+"""The messages behind a number: what a report's link asks for, as a query over the ledger.
+
+Receives the runs the reader may see and the query of the address; unknown values are passed over. Returns
+messages with their last attempt, for a page or a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from campaigns.models import Attempt, Event, Message, Outcome, Run, Version
+from campaigns.reports import metrics
+from campaigns.reports.report import DAY, content_of
+
+TO_GO, DELIVERED, SENT, RETRIED = "to_go", "delivered", "sent", "retried"
+OUTCOMES = (
+    *("accepted", DELIVERED, "failed", "excluded", "cancelled", "expired", "uncertain"),
+    *(TO_GO, SENT, RETRIED),
+)
+PEOPLE, MACHINES = "people", "machines"
+BASE = "-"  # in an address: the first treatment or language, whose name is empty
+
+
+@dataclass(frozen=True)
+class Asked:
+    """`who` narrows the event to people's or machines'; `treatment` and `language` are None for all."""
+
+    outcome: str = ""
+    code: str = ""
+    event: str = ""
+    who: str = ""
+    link: int | None = None
+    domain: str = ""
+    action: int | None = None
+    treatment: str | None = None
+    language: str | None = None
+    search: str = ""
+    is_last_day: bool = False
+
+    def query(self) -> dict[str, Any]:
+        """As it stands in an address."""
+        found: dict[str, Any] = {
+            "outcome": self.outcome,
+            "code": self.code,
+            "event": self.event,
+            "who": self.who,
+            "link": self.link,
+            "domain": self.domain,
+            "action": self.action,
+            "treatment": None if self.treatment is None else self.treatment or BASE,
+            "language": None if self.language is None else self.language or BASE,
+            "search": self.search,
+            "window": "24h" if self.is_last_day else "",
+        }
+        return {key: value for key, value in found.items() if value not in (None, "")}
+
+
+def read(given: Mapping[str, str]) -> Asked:
+    def word(name: str, known: Sequence[str]) -> str:
+        value = given.get(name, "")
+        return value if value in known else ""
+
+    def text(name: str, most: int) -> str:
+        return given.get(name, "").replace("\0", "").strip()[:most]
+
+    def named(name: str) -> str | None:
+        value = text(name, 60)
+        return None if not value else "" if value == BASE else value
+
+    def number(name: str, most: int) -> int | None:
+        value = given.get(name, "")
+        is_number = value.isascii() and value.isdigit() and len(value) <= 6
+        return int(value) if is_number and int(value) <= most else None
+
+    return Asked(
+        outcome=word("outcome", OUTCOMES),
+        code=text("code", 20),
+        event=word("event", Event.Kind.values),
+        who=word("who", (PEOPLE, MACHINES)),
+        link=number("link", 32_767),
+        domain=text("domain", 100).lower(),
+        action=number("action", 32_767),
+        treatment=named("treatment"),
+        language=named("language"),
+        search=text("search", 254),
+        is_last_day=given.get("window") == "24h",
+    )
+
+
+def messages(runs: Sequence[Run], asked: Asked, *, now: datetime) -> QuerySet[Message, Any]:
+    """Newest run first, then by action and number."""
+    rows = metrics.told(Message.objects.filter(run__in=[run.pk for run in runs]))
+    rows = _by_outcome(rows, asked)
+    if asked.code:
+        rows = rows.filter(Q(code=asked.code))
+    if asked.action is not None:
+        rows = rows.filter(action=asked.action)
+    if asked.event:
+        rows = rows.filter(Exists(_events(asked, now)))
+    if asked.domain:
+        rows = rows.filter(address__iendswith=f"@{asked.domain}")
+    if asked.treatment is not None or asked.language is not None:
+        rows = rows.filter(_contents(runs, asked))
+    if asked.search:
+        rows = rows.filter(address__icontains=asked.search)
+    return rows.order_by("-run", "action", "ref")
+
+
+def _by_outcome(rows: QuerySet[Message, Any], asked: Asked) -> QuerySet[Message, Any]:
+    if asked.outcome == TO_GO:
+        return rows.filter(Q(outcome=None) | Q(outcome=Outcome.DEFERRED))
+    if asked.outcome == SENT:
+        return rows.filter(Q(outcome__in=[Outcome.ACCEPTED, Outcome.FAILED, Outcome.UNCERTAIN]))
+    if asked.outcome == RETRIED:
+        again = Attempt.objects.filter(
+            run=OuterRef("run"), action=OuterRef("action"), ref=OuterRef("ref"), n=2
+        )
+        return rows.filter(Exists(again))
+    if asked.outcome == DELIVERED:
+        back = _of_message().filter(kind=Event.Kind.BOUNCE)
+        return rows.filter(~Exists(back) & Q(outcome=Outcome.ACCEPTED))
+    return rows.filter(Q(outcome=asked.outcome)) if asked.outcome else rows
+
+
+def _of_message() -> QuerySet[Event]:
+    return Event.objects.filter(run=OuterRef("run"), action=OuterRef("action"), ref=OuterRef("ref"))
+
+
+def _events(asked: Asked, now: datetime) -> QuerySet[Event]:
+    rows = _of_message().filter(kind=asked.event)
+    if asked.who == PEOPLE:
+        rows = rows.filter(machine="")
+    elif asked.who == MACHINES:
+        rows = rows.exclude(machine="")
+    if asked.link is not None:
+        rows = rows.filter(link=asked.link)
+    if asked.is_last_day:
+        rows = rows.filter(at__gte=(now - DAY).replace(minute=0, second=0, microsecond=0))
+    return rows
+
+
+def _contents(runs: Sequence[Run], asked: Asked) -> Q:
+    """The places of the contents asked for, in every version the runs sent."""
+    found = Q(run__in=[])
+    versions = Version.objects.in_bulk({run.version_id for run in runs})
+    for run in runs:
+        version = versions[run.version_id]
+        for one in version.definition["actions"]:
+            action = one["position"]
+            places = [
+                at for at in range(len(one["contents"])) if _fits(content_of(version, action, at), asked)
+            ]
+            found |= Q(run=run.pk, action=action, variant__in=places)
+    return found
+
+
+def _fits(content: dict[str, Any], asked: Asked) -> bool:
+    wanted = {"treatment": asked.treatment, "language": asked.language}
+    return all(value is None or content.get(name) == value for name, value in wanted.items())

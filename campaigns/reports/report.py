@@ -1,0 +1,402 @@
+"""One report: of a run, of one of its actions, or of all a campaign has sent, for all time or the last day.
+
+Receives a campaign and what is asked of it; returns numbers with their definitions, the ledger that balances,
+the curve, and the tables by link, domain, device, treatment and language. Five queries, whatever there is.
+Pages, REST, CSV and PDF show the same object.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.utils import timezone
+
+from audiences.reachability import CHANNELS
+from campaigns.languages import language_name
+from campaigns.models import Campaign, Event, Link, Run, Version
+from campaigns.reports import figures, outcomes
+from campaigns.reports.definitions import DEVICES, FUNNEL, MEANINGS
+from campaigns.reports.figures import Figures, Row, Tally
+from campaigns.reports.outcomes import Outcomes, Reason
+from campaigns.tracking.machines import LABELS
+
+DAY = timedelta(hours=24)
+CURVE_HOURS = 48  # of one run, by the hour; more is told by the day
+Kinds = dict[str, Tally]
+
+
+@dataclass(frozen=True)
+class Number:
+    """`rate` is in percent of the number named `base`."""
+
+    code: str
+    value: int
+    rate: float | None = None
+
+    @property
+    def label(self) -> str:
+        return str(MEANINGS[self.code].label)
+
+    @property
+    def definition(self) -> str:
+        return str(MEANINGS[self.code].definition)
+
+    @property
+    def base(self) -> str:
+        return MEANINGS[self.code].base
+
+    @property
+    def drill(self) -> dict[str, str]:
+        return MEANINGS[self.code].more
+
+
+@dataclass(frozen=True)
+class Part:
+    """A line of a table: the same numbers for one treatment or domain; `drill` finds its messages."""
+
+    key: str
+    label: str
+    kinds: Kinds
+    drill: dict[str, str] = field(default_factory=dict)
+
+    def of(self, kind: str) -> Tally:
+        return self.kinds.get(kind, Tally())
+
+    @property
+    def accepted(self) -> int:
+        return self.of("accepted").all_events
+
+    @property
+    def bounced(self) -> int:
+        return self.of("bounce").anybody
+
+    @property
+    def delivered(self) -> int:
+        return max(self.accepted - self.bounced, 0)
+
+    @property
+    def opened(self) -> int:
+        return self.of("open").people
+
+    @property
+    def clicked(self) -> int:
+        return self.of("click").people
+
+    @property
+    def unsubscribed(self) -> int:
+        return self.of("unsubscribe").anybody
+
+    @property
+    def complained(self) -> int:
+        return self.of("complaint").anybody
+
+    def rate(self, name: str) -> float | None:
+        return share(getattr(self, name), self.delivered)
+
+
+@dataclass(frozen=True)
+class LinkPart:
+    number: int
+    action: int
+    url: str
+    label: str
+    people: int
+    clicks: int
+    machine_clicks: int
+
+    @property
+    def drill(self) -> dict[str, str]:
+        return {"event": "click", "who": "people", "link": str(self.number), "action": str(self.action)}
+
+
+@dataclass(frozen=True)
+class Point:
+    at: datetime
+    opens: int
+    clicks: int
+    machine_opens: int
+    machine_clicks: int
+    accepted: int
+
+
+@dataclass(frozen=True)
+class Report:
+    campaign: Campaign
+    run: Run | None
+    action: int | None
+    since: datetime | None
+    runs: list[Run]
+    outcomes: Outcomes
+    figures: Figures
+    numbers: dict[str, Number]
+    links: list[LinkPart]
+    curve: list[Point]
+    step: str
+    treatments: list[Part]
+    languages: list[Part]
+    actions: list[Part]
+    domains: list[Part]
+    devices: list[Part]
+    rules: list[tuple[str, int]]
+
+    @property
+    def funnel(self) -> list[Number]:
+        return [self.numbers[code] for code in FUNNEL if code in self.numbers]
+
+    @property
+    def failed(self) -> list[Reason]:
+        return self.outcomes.reasons("failed")
+
+    @property
+    def excluded(self) -> list[Reason]:
+        return self.outcomes.reasons("excluded")
+
+    def where(self, **more: Any) -> str:
+        """The query of the messages behind one of its numbers."""
+        asked = {"action": self.action, "window": "24h" if self.since else None, **more}
+        return urlencode({key: value for key, value in asked.items() if value not in (None, "")})
+
+
+def share(part: int, whole: int) -> float | None:
+    return 100 * part / whole if whole else None
+
+
+def runs_of(campaign: Campaign) -> list[Run]:
+    """What is reported of: no proofs and no copies for a seed list (catalogue 9.6)."""
+    rows = Run.objects.filter(campaign=campaign).exclude(kind=Run.Kind.PROOF)
+    return list(rows.exclude(state=Run.State.MISSED).order_by("-due_at"))
+
+
+def make(
+    campaign: Campaign,
+    *,
+    run: Run | None = None,
+    action: int | None = None,
+    is_last_day: bool = False,
+    now: datetime,
+) -> Report:
+    runs = [run] if run else runs_of(campaign)
+    since = _hour(now - DAY) if is_last_day else None
+    step = "hour" if is_last_day or (run and run.kind != Run.Kind.STANDING) else "day"
+    keys = [one.pk for one in runs]
+    read = figures.read(
+        keys, action=action, since=since, step=step, zone=timezone.get_current_timezone_name()
+    )
+    told = outcomes.together(outcomes.of_runs(keys, action=action).values())
+    versions = {one.pk: one for one in Version.objects.filter(pk__in={row.version_id for row in runs})}
+    return Report(
+        campaign=campaign,
+        run=run,
+        action=action,
+        since=since,
+        runs=runs,
+        outcomes=told,
+        figures=read,
+        numbers=_last_day(read) if is_last_day else all_time(read, told),
+        links=_links(read, list(versions)),
+        curve=_curve(read, run, step, now, since),
+        step=step,
+        treatments=_treatments(read, versions),
+        languages=_languages(read, versions),
+        actions=_actions(read, versions),
+        domains=_facet(read, "domain", lambda key: key),
+        devices=_facet(read, "device", lambda key: str(DEVICES.get(key, key))),
+        rules=_rules(read),
+    )
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+# ---- numbers ----------------------------------------------------------------------------------
+
+
+def all_time(read: Figures, told: Outcomes) -> dict[str, Number]:
+    book = told.book
+    values = {
+        name: getattr(book, name) for name in ("targeted", "accepted", "failed", "excluded", "cancelled")
+    }
+    values |= {name: getattr(book, name) for name in ("expired", "uncertain", "to_go")}
+    values["sent"] = book.accepted + book.failed + book.uncertain
+    return numbered({**values, **_events(read, book.accepted)})
+
+
+def _last_day(read: Figures) -> dict[str, Number]:
+    """What was sent and done in the last day; who was targeted or left out has no hour."""
+    values = {name: read.tally(name).all_events for name in ("accepted", "failed", "uncertain")}
+    values["sent"] = sum(values.values())
+    return numbered({**values, **_events(read, values["accepted"])})
+
+
+def _events(read: Figures, accepted: int) -> dict[str, int]:
+    opens, clicks = read.tally(Event.Kind.OPEN), read.tally(Event.Kind.CLICK)
+    bounced = read.tally(Event.Kind.BOUNCE).anybody
+    return {
+        "bounced": bounced,
+        "delivered": max(accepted - bounced, 0),
+        "retried": read.tally("retried").people,
+        "opened": opens.people,
+        "opened_by_any": opens.anybody,
+        "opens": opens.events,
+        "clicked": clicks.people,
+        "clicked_by_any": clicks.anybody,
+        "clicks": clicks.events,
+        "clicked_of_opened": clicks.people,
+        "unsubscribed": read.tally(Event.Kind.UNSUBSCRIBE).anybody,
+        "complained": read.tally(Event.Kind.COMPLAINT).anybody,
+    }
+
+
+def numbered(values: dict[str, int]) -> dict[str, Number]:
+    """Each with its rate, in the order of the definitions."""
+    return {
+        code: Number(code, values[code], share(values[code], values.get(meaning.base, 0)))
+        for code, meaning in MEANINGS.items()
+        if code in values
+    }
+
+
+# ---- tables -----------------------------------------------------------------------------------
+
+
+def _links(read: Figures, versions: Sequence[int]) -> list[LinkPart]:
+    """Every tracked link, the most clicked first; the same address in two versions is one."""
+    clicked = read.by("link", lambda row: (row.version, row.action, row.key))
+    found: dict[tuple[int, str], LinkPart] = {}
+    for link in Link.objects.filter(version__in=versions).order_by("-version", "action", "number"):
+        tally = clicked.get((link.version_id, link.action, str(link.number)), {}).get("click", Tally())
+        known = found.get((link.action, link.url))
+        found[link.action, link.url] = LinkPart(
+            known.number if known else link.number,
+            link.action,
+            link.url,
+            (known.label if known else link.label) or "",
+            tally.people + (known.people if known else 0),
+            tally.events + (known.clicks if known else 0),
+            tally.machine_events + (known.machine_clicks if known else 0),
+        )
+    return sorted(found.values(), key=lambda one: (-one.people, -one.clicks, one.action, one.number))
+
+
+def _curve(read: Figures, run: Run | None, step: str, now: datetime, since: datetime | None) -> list[Point]:
+    at = read.by("hour", lambda row: row.hour)
+    if not at:
+        return []
+    first, last = min(at), max(at)
+    if since:
+        first, last = since, _hour(now)
+    elif run and step == "hour":
+        first = _hour(run.started_at or run.due_at)
+        last = min(max(last, first), first + timedelta(hours=CURVE_HOURS - 1))
+    if step == "day":
+        moments = sorted(at)
+    else:
+        hours = int((last - first) / timedelta(hours=1)) + 1
+        moments = [first + timedelta(hours=number) for number in range(hours)]
+    return [_point(moment, at.get(moment, {})) for moment in moments]
+
+
+def points_of(read: Figures) -> list[Point]:
+    """Every moment at which anything happened."""
+    at = read.by("hour", lambda row: row.hour)
+    return [_point(moment, at[moment]) for moment in sorted(at)]
+
+
+def _point(moment: datetime, kinds: Kinds) -> Point:
+    opens, clicks = kinds.get("open", Tally()), kinds.get("click", Tally())
+    accepted = kinds.get("accepted", Tally()).all_events
+    return Point(moment, opens.events, clicks.events, opens.machine_events, clicks.machine_events, accepted)
+
+
+def _parts(
+    read: Figures,
+    name: Callable[[Row], Any],
+    label: Callable[[Any], str],
+    drill: Callable[[Any], dict[str, str]],
+) -> list[Part]:
+    found: list[Part] = [
+        Part(str(key), label(key), kinds, drill(key))
+        for key, kinds in read.by("", name).items()
+        if key is not None
+    ]
+    return sorted(found, key=lambda part: (part.key, part.label))
+
+
+def content_of(version: Version | None, action: int, variant: int) -> dict[str, Any]:
+    """The frozen content a row counts for; empty where the version has no such place."""
+    actions = version.definition["actions"] if version else []
+    found: list[dict[str, Any]] = next((one["contents"] for one in actions if one["position"] == action), [])
+    return found[variant] if variant < len(found) else {}
+
+
+def titles_of(versions: Iterable[Version]) -> dict[str, str]:
+    """What the treatments of the newest experiment are called, by the name contents bear."""
+    for version in sorted(versions, key=lambda one: -one.pk):
+        given = (version.definition.get("experiment") or {}).get("treatments", [])
+        if given:
+            return {
+                ("" if place == 0 else str(one["key"])): f"{one['key']} {one.get('title') or ''}".strip()
+                for place, one in enumerate(given)
+            }
+    return {}
+
+
+def _treatments(read: Figures, versions: dict[int, Version]) -> list[Part]:
+    titles = titles_of(versions.values())
+    if not titles:
+        return []
+
+    def name(row: Row) -> Any:
+        return content_of(versions.get(row.version), row.action, row.variant).get("treatment")
+
+    found = _parts(read, name, lambda key: titles.get(key, key), lambda key: {"treatment": key or "-"})
+    return [part for part in found if part.key in titles]
+
+
+def _languages(read: Figures, versions: dict[int, Version]) -> list[Part]:
+    given = [version.definition.get("languages") or {} for version in versions.values()]
+    first = next((one["default"] for one in given if one.get("default")), None)
+    if first is None:
+        return []
+
+    def name(row: Row) -> Any:
+        return content_of(versions.get(row.version), row.action, row.variant).get("language")
+
+    return _parts(read, name, lambda key: language_name(key or first), lambda key: {"language": key or "-"})
+
+
+def _actions(read: Figures, versions: dict[int, Version]) -> list[Part]:
+    channels = {
+        one["position"]: str(one["channel"]) for row in versions.values() for one in row.definition["actions"]
+    }
+    if len(channels) < 2:
+        return []
+    return _parts(
+        read,
+        lambda row: row.action,
+        lambda key: f"{key + 1}. {CHANNELS.get(channels.get(key, ''), '')}",
+        lambda key: {"action": str(key)},
+    )
+
+
+def _facet(read: Figures, facet: str, label: Callable[[str], str]) -> list[Part]:
+    rows = read.by(facet, lambda row: row.key)
+    parts = [
+        Part(key, label(key), kinds, {facet: key} if facet == "domain" else {}) for key, kinds in rows.items()
+    ]
+    return sorted(parts, key=lambda one: (-one.accepted, -one.opened - one.clicked, one.key))
+
+
+def _rules(read: Figures) -> list[tuple[str, int]]:
+    found: dict[str, int] = defaultdict(int)
+    for row in read.rows:
+        if row.facet == "rule":
+            found[row.key] += row.events
+    told = [(str(LABELS.get(key, key)), count) for key, count in found.items()]
+    return sorted(told, key=lambda one: (-one[1], one[0]))

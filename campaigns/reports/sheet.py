@@ -1,0 +1,60 @@
+"""A report as the rows of a CSV file: every number of the page, with its definition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from campaigns.reports.report import Part, Report
+
+Cells = list[Any]
+COLUMNS = ("accepted", "delivered", "bounced", "opened", "clicked", "unsubscribed", "complained")
+
+
+def rows(report: Report) -> Iterator[Cells]:
+    yield [_("Part"), _("Name"), _("Number"), _("Percent"), _("Definition")]
+    for number in report.numbers.values():
+        rate = None if number.rate is None else round(number.rate, 4)
+        yield [_("Numbers"), number.label, number.value, rate, number.definition]
+    for title, found in (
+        (_("Excluded, by reason"), report.excluded),
+        (_("Failed, by reason"), report.failed),
+    ):
+        for code, label, count in found:
+            yield [title, label, count, None, code]
+    for label, count in report.rules:
+        yield [_("Machines"), label, count, None, None]
+    yield []
+    yield [_("Links"), _("Address"), _("People"), _("Clicks"), _("Clicks by machines")]
+    for link in report.links:
+        yield [_("Links"), link.url, link.people, link.clicks, link.machine_clicks]
+    yield []
+    yield from _tables(report)
+    yield []
+    yield [
+        _("Curve"),
+        _("Time"),
+        pgettext("number", "Opens"),
+        _("Clicks"),
+        _("Opens by machines"),
+        _("Clicks by machines"),
+    ]
+    for point in report.curve:
+        yield [_("Curve"), point.at, point.opens, point.clicks, point.machine_opens, point.machine_clicks]
+
+
+def _tables(report: Report) -> Iterator[Cells]:
+    yield [_("Table"), _("Name"), *COLUMNS]
+    tables: list[tuple[str, list[Part]]] = [
+        (_("Treatments"), report.treatments),
+        (_("Languages"), report.languages),
+        (_("Messages"), report.actions),
+        (_("Domains"), report.domains),
+        (_("Devices"), report.devices),
+    ]
+    for title, parts in tables:
+        for part in parts:
+            yield [title, part.label, *(getattr(part, name) for name in COLUMNS)]
