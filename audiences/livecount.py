@@ -1,4 +1,4 @@
-"""How many people a rule finds, asked again and again while somebody builds it.
+"""How many people a rule or a composition finds, asked again and again while somebody builds it.
 
 A count may take LIMIT seconds of the database; then a sample, else the planner, is asked instead, and the
 answer says so. A newer count with the same token ends the older one's query in the database. Sizes and a few
@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from psycopg.errors import QueryCanceled
 
 from accounts.models import Workspace
-from audiences import evaluate
+from audiences import evaluate, membership
 from audiences.models import AttributeDefinition, Audience, Profile
 from audiences.query import Query
 from audiences.reachability import WORDS, in_use
@@ -105,29 +105,57 @@ def count(
     with_people: bool = False,
 ) -> Count:
     """Raises Invalid for a wrong rule, and Superseded when a newer count with the same token began."""
-    condition = compile_rule(rule, workspace)
-    definition = {"id": None, "kind": Audience.Kind.RULE, "name": "", "rule": rule}
+    asked = _Asked(_definition(Audience.Kind.RULE, rule=rule), compile_rule(rule, workspace), workspace)
+    return _count(asked, token=token, limit=limit, sizes=sizes, with_people=with_people)
+
+
+def count_composition(
+    tree: Any, workspace: Workspace, *, token: str, limit: float = LIMIT, with_people: bool = False
+) -> Count:
+    """The same of a composition that was checked."""
+    definition = _definition(Audience.Kind.COMPOSITION, composition=tree)
+    asked = _Asked(definition, membership.members(definition, workspace), workspace)
+    return _count(asked, token=token, limit=limit, sizes=True, with_people=with_people)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Who is counted: the definition, and the same as a condition over `p`."""
+
+    definition: dict[str, Any]
+    condition: Query
+    workspace: Workspace
+
+    @property
+    def members(self) -> Query:
+        people = Query("FROM audiences_profile p WHERE p.workspace_id = %s AND ", (self.workspace.pk,))
+        return people + self.condition
+
+
+def _definition(kind: str, **defined: Any) -> dict[str, Any]:
+    return {"id": None, "kind": kind, "name": "", **defined}
+
+
+def _count(asked: _Asked, *, token: str, limit: float, sizes: bool, with_people: bool) -> Count:
+    workspace = asked.workspace
     with _alone(token):
         try:
             with _Clock(limit).running():
                 everybody = Profile.objects.filter(workspace=workspace).count()
         except _TimeOut:
             return Count(None, 0, is_estimate=True)
-        members = (
-            Query("FROM audiences_profile p WHERE p.workspace_id = %s AND ", (workspace.pk,)) + condition
-        )
         clock = _Clock(limit)
         try:
             with clock.running():
-                found = Count(int(_row(Query("SELECT count(*) ") + members)[0]), everybody)
+                found = Count(int(_row(Query("SELECT count(*) ") + asked.members)[0]), everybody)
         except _TimeOut:
-            found = _estimate(members, workspace, condition, everybody, limit)
+            found = _estimate(asked.members, workspace, asked.condition, everybody, limit)
         found.seconds = clock.elapsed
         if sizes and not found.is_estimate:
-            _add_sizes(found, definition, workspace, clock, with_people)
+            _add_sizes(found, asked.definition, workspace, clock, with_people)
         if found.is_slow:
-            found.plan = _plan(Query("SELECT count(*) ") + members)
-            found.unindexed = _unindexed(rule, workspace)
+            found.plan = _plan(Query("SELECT count(*) ") + asked.members)
+            found.unindexed = _unindexed(asked.definition, workspace)
     return found
 
 
@@ -211,16 +239,17 @@ def _plan(query: Query) -> str:
         return ""
 
 
-def _unindexed(rule: Any, workspace: Workspace) -> list[AttributeDefinition]:
-    keys = set(_attribute_keys(rule))
+def _unindexed(definition: Any, workspace: Workspace) -> list[AttributeDefinition]:
+    keys = set(_attribute_keys(definition))
     rows = AttributeDefinition.objects.filter(workspace=workspace, key__in=keys)
     return list(rows.exclude(index_state=AttributeDefinition.Index.READY))
 
 
 def _attribute_keys(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
-        if isinstance(node.get("field"), str):
-            yield node["field"]
+        for name in ("field", "attribute", "by"):
+            if isinstance(node.get(name), str):
+                yield node[name]
         for value in node.values():
             yield from _attribute_keys(value)
     elif isinstance(node, list):

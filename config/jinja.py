@@ -4,7 +4,9 @@ writes them. `page_context` adds what the frame around every page shows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -27,6 +29,7 @@ from accounts.models import User
 from audiences.typed import written
 
 SILENT = 30  # seconds
+_STORED_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?")  # as audiences.typed stores them
 ICONS = Path(settings.ROOT) / "templates" / "icons"
 
 
@@ -43,7 +46,7 @@ def environment(**options: Any) -> Environment:
     )
     env.globals.update(url=url, address_or_none=address_or_none, static=static, icon=icon, now=timezone.now)
     env.filters.update(number=number, percent=percent, datetime=local_datetime, time=local_time, since=since)
-    env.filters.update(written=written, clock=clock, weekday=weekday, month=month, day=day)
+    env.filters.update(written=written, readable=readable, clock=clock, weekday=weekday, month=month, day=day)
     return env
 
 
@@ -106,6 +109,19 @@ def since(value: datetime) -> str:
     if (timezone.now() - value).total_seconds() < 60:
         return _("just now")
     return _("%(duration)s ago") % {"duration": timesince.timesince(value, depth=1)}
+
+
+def readable(value: Any) -> str:
+    """A stored value, of an attribute say, for the eye: dates and yes or no as the reader writes them."""
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, str) and _STORED_TIME.fullmatch(value):
+        with suppress(ValueError):
+            if len(value) == 10:
+                # Translators: Django's date format; 23 Nov 2026
+                return formats.date_format(date.fromisoformat(value), pgettext("date", "j M Y"))
+            return local_datetime(datetime.fromisoformat(value))
+    return written(value)
 
 
 def page_context(request: HttpRequest) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from audiences import lifecycle
-from audiences.api import attributes, audiences, consent, events, imports, profiles, suppression
+from audiences.api import attributes, audiences, consent, events, imports, profiles, shares, suppression
 from audiences.imports import jobs
 
 app_name = "people_api"
@@ -52,6 +52,8 @@ urlpatterns = [
     path("audiences/<int:pk>/sizes/", audiences.Sizes.as_view(), name="audience_sizes"),
     path("audiences/<int:pk>/explain/", audiences.Explain.as_view(), name="audience_explain"),
     path("audiences/<int:pk>/members/", audiences.Members.as_view(), name="audience_members"),
+    path("audiences/<int:pk>/shares/", shares.Shares.as_view(), name="audience_shares"),
+    path("audiences/<int:pk>/shares/<str:holder>/", shares.OneShare.as_view(), name="audience_share"),
     *(
         path(f"audiences/<int:pk>/{verb}/", audiences.verb_view(verb), name=f"audience_{verb}")
         for verb in lifecycle.PRESSABLE

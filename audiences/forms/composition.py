@@ -6,9 +6,11 @@ What is nested deeper is written as JSON. The form makes the tree; its meaning i
 from __future__ import annotations
 
 import json
+import secrets
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -53,7 +55,9 @@ class CompositionForm(AudienceForm):
         label=gettext_lazy("Name of the draw"),
         required=False,
         max_length=100,
-        help_text=gettext_lazy("With the same name the same people are drawn, in every audience."),
+        help_text=gettext_lazy(
+            "With the same name the same people are drawn, in every audience. Left empty, it is today’s date."
+        ),
     )
     attribute = forms.ChoiceField(label=gettext_lazy("Attribute"), required=False)
     values = forms.CharField(
@@ -77,11 +81,13 @@ class CompositionForm(AudienceForm):
         help_text=gettext_lazy("When something stands here, it counts instead of the fields above."),
     )
     seen_at = forms.CharField(widget=forms.HiddenInput, required=False)
+    builder = forms.CharField(widget=forms.HiddenInput, required=False)  # what its counts run under
 
     def __init__(
         self, *args: Any, workspace: Workspace, actor: Actor, audience: Audience | None = None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.initial.setdefault("builder", secrets.token_hex(8))
         self.known = fields_of(workspace)
         self.offered = {
             str(row.pk): row
@@ -107,6 +113,10 @@ class CompositionForm(AudienceForm):
         chosen = {str(value) for value in self[name].value() or ()}
         return [(row, key in chosen) for key, row in self.offered.items()]
 
+    def missing(self) -> list[str]:
+        """What keeps it from being counted, as one reads it beside the number."""
+        return list(dict.fromkeys(str(text) for texts in self.errors.values() for text in texts))
+
     def clean(self) -> None:
         given = self.cleaned_data
         if given.get("json", "").strip():
@@ -114,7 +124,7 @@ class CompositionForm(AudienceForm):
         if not given.get("include") and "include" not in self.errors:
             self.add_error("include", _("Choose at least one audience."))
         if given.get("split") == PERCENT and not given.get("seed", "").strip():
-            self.add_error("seed", _("Give the draw a name, such as the campaign's."))
+            given["seed"] = timezone.localdate().isoformat()
         if given.get("split") in (VALUES, OTHERS) and not given.get("attribute"):
             self.add_error("attribute", _("Choose an attribute."))
         if bool(given.get("by")) != bool(given.get("limit")) and "limit" not in self.errors:

@@ -6,19 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from accounts.access import Actor, require
+from accounts.access import may, require
 from accounts.models import Workspace
-from audiences import access, audiences, composition, definitions, evaluate, evaluations, lifecycle
+from audiences import access, audiences, composition, definitions, lifecycle, livecount
 from audiences.forms.composition import CompositionForm, SubscriptionForm, initial_of
-from audiences.models import Audience, Profile
-from audiences.timelimit import limited
+from audiences.models import Audience
 from audiences.views.common import actor_of, audience_of, show_faults, workspace_of
 from common.errors import Conflict, Invalid, NotFound
 
@@ -64,47 +62,55 @@ def _page(
 
     Saving one that is everybody asks for a second word.
     """
-    page: dict[str, Any] = {"form": form, "audience": audience}
+    page: dict[str, Any] = {"form": form, "audience": audience, "confirmed": "everybody" in request.POST}
     status = 200
     is_count = request.POST.get("do") == "count"
+    is_part = is_count and bool(getattr(request, "htmx", False))
     if is_count:
-        form.fields["name"].required = False
+        for name in ("name", "description", "tags"):
+            form.fields[name].required = False
     if request.method == "POST" and form.is_valid():
         try:
             tree = form.tree()
-            found = _preview(tree, workspace, audience, actor_of(request)) if form.is_valid() else {}
-            if found and not is_count and (form.cleaned_data["everybody"] or not found["is_everybody"]):
+            found = _preview(request, form, tree, workspace, audience) if form.is_valid() else {}
+            if found and not is_count and (page["confirmed"] or not found["count"].is_everybody):
                 return redirect("audiences:detail", _save(request, form, tree, workspace, audience).pk)
             page |= found
             page["must_confirm"] = bool(found) and not is_count
             status = 400 if page["must_confirm"] else 200
         except Invalid as error:
             show_faults(error, form, "json" if form.cleaned_data["json"].strip() else None)
+        except livecount.Superseded:
+            if is_part:
+                return HttpResponse(status=204)
+            raise
         except Conflict as error:
             form.add_error(None, error.detail)
             status = error.status
+    if is_part:  # what is missing stands in the part; htmx shows no answer but a good one
+        return render(request, "audiences/_composed.html", {**page, "is_part": True})
     if form.errors and status == 200:
         status = 400
     return render(request, "audiences/compose.html", page, status=status)
 
 
-def _preview(tree: Any, workspace: Workspace, audience: Audience | None, actor: Actor) -> dict[str, Any]:
-    """The sentence and the count. Raises Invalid."""
+def _preview(
+    request: HttpRequest, form: CompositionForm, tree: Any, workspace: Workspace, audience: Audience | None
+) -> dict[str, Any]:
+    """The sentence, the count and some of the people. Raises Invalid."""
+    actor = actor_of(request)
     definitions.check_named(tree, audience.composition if audience else {}, workspace, actor)
     with definitions.veiled(tree, workspace, actor):
         composition.check(tree, workspace, audience.pk if audience else None)
-    definition = {"id": None, "kind": Audience.Kind.COMPOSITION, "name": "", "composition": tree}
     is_hidden = definitions.names_hidden(tree, workspace, actor)
+    count = livecount.count_composition(
+        tree,
+        workspace,
+        token=f"{actor.pk} {form.cleaned_data['builder']}",
+        with_people=may(actor, access.MANAGE, workspace),
+    )
     sentence = str(definitions.HIDDEN) if is_hidden else composition.sentence(tree, workspace)
-    found: dict[str, Any] = {"sentence": sentence, "is_everybody": False}
-    try:
-        with limited(evaluations.AT_ONCE):
-            found["people"] = people = evaluate.count(definition, workspace.pk)
-            everybody = Profile.objects.filter(workspace=workspace).count()
-            found["is_everybody"] = people == everybody > 0
-    except OperationalError:
-        found["people"] = None
-    return found
+    return {"sentence": sentence, "count": count}
 
 
 def _save(

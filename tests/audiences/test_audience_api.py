@@ -231,6 +231,8 @@ def test_an_id_that_names_nothing_is_missing(where: Workspace, manager: Caller, 
 
 def everything(pk: int) -> list[tuple[str, str, Any]]:
     one = f"{LIST}{pk}/"
+    where = Audience.objects.get(pk=pk).workspace
+    share_one = f"{one}shares/role:{Role.objects.get(workspace=where, builtin='viewer').pk}/"
     verbs = [("post", f"{one}{verb}/", None) for verb in lifecycle.PRESSABLE if verb != "delete"]
     return [
         ("get", one, None),
@@ -239,6 +241,9 @@ def everything(pk: int) -> list[tuple[str, str, Any]]:
         ("get", f"{one}members/", None),
         ("get", f"{one}explain/?profile={Profile.objects.values_list('pk', flat=True)[0]}", None),
         ("post", f"{one}evaluate/", None),
+        ("get", f"{one}shares/", None),
+        ("put", share_one, {"level": "view"}),
+        ("delete", share_one, None),
         *verbs,
         ("delete", one, None),
     ]

@@ -379,7 +379,7 @@ def test_a_sample_shows_values_as_people_write_them(where: Workspace, manager: C
     audience = builders.audience(where)
     Profile.objects.filter(workspace=where).update(attributes={"tags": ["a", "b"], "vip": True})
     page = text(manager, f"/audiences/{audience.pk}/sample/")
-    assert "vip: true, tags: a; b" in page
+    assert "vip: yes, tags: a; b" in page
     assert "[&#39;a&#39;" not in page and "True" not in page
 
 
@@ -390,3 +390,12 @@ def test_large_numbers_are_grouped_in_both_languages(where: Workspace, manager: 
         page = text(manager, "/audiences/")
         assert f'<html lang="{language.replace("hant", "Hant")}"' in page
         assert "99,997" in page
+
+
+def test_the_sample_shows_dates_and_yes_or_no_as_they_are_read(where: Workspace, manager: Client) -> None:
+    values = {"born": "1990-05-17", "seen": "2026-11-23T06:05:00Z", "vip": True, "odd": "2026-13-45"}
+    Profile.objects.filter(workspace=where).update(attributes=values)
+    page = text(manager, f"/audiences/{builders.audience(where).pk}/sample/")
+    assert "born: 17 May 1990" in page and "seen: 23 Nov 2026, " in page
+    assert "vip: yes" in page and "odd: 2026-13-45" in page
+    assert "1990-05-17" not in page and "T06:05" not in page

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import AccessLabel, User, Workspace
 from audiences.forms.composition import initial_of
@@ -150,7 +151,6 @@ def test_what_is_missing_or_wrong_is_told_and_nothing_is_made(where: Workspace, 
         (form(hidden), "is not one of the available choices"),
         (form(other), "is not one of the available choices"),
         (form(low, include=["\0", "x", "9" * 30]), "is not one of the available choices"),
-        (form(low, split="percent", percent_to="50"), "Give the draw a name"),
         (
             form(low, split="percent", percent_from="60", percent_to="50", seed="x"),
             "the first is the lower one",
@@ -227,3 +227,34 @@ def test_everybody_is_saved_only_after_a_second_word(where: Workspace, manager: 
     assert answer.status_code == 400 and "This is all 6 people of the workspace." in answer.content.decode()
     assert not Audience.objects.filter(kind="composition").exists()
     assert manager.post(NEW, {**given, "do": "publish", "everybody": "yes"}).status_code == 302
+
+
+def test_it_is_counted_while_it_is_put_together(where: Workspace, manager: Client) -> None:
+    page = manager.get(NEW).content.decode()
+    assert 'id="count" hx-post=""' in page and 'name="builder"' in page
+
+    def live(given: dict[str, Any]) -> str:
+        answer = manager.post(NEW, {**given, "do": "count"}, headers={"HX-Request": "true"})
+        part = answer.content.decode()
+        assert answer.status_code == 200 and "<html" not in part
+        return part
+
+    low = upload(where, "Low", 0, 1, 2)
+    part = live(form(low, name="", split="percent", percent_to="100"))
+    assert '<p class="stat">3</p>' in part and "“Low”" in part and "Reachable by" in part
+    assert all(f"Ann {n}" in part or f"p{n}@example.com" in part for n in (0, 2)) and "p4@" not in part
+    assert "Choose at least one audience." in live(form(name=""))
+    part = live(form(json="{"))
+    assert "This is not JSON" in part and "stat" not in part
+    part = live(form(upload(where, "All", 0, 1, 2, 3, 4, 5)))
+    assert "This is all 6 people" in part and 'name="everybody"' in part
+    assert not Audience.objects.filter(kind="composition").exists()
+
+
+def test_a_draw_without_a_name_is_called_after_the_day(where: Workspace, manager: Client) -> None:
+    given = form(upload(where, "Low", 0, 1), split="percent", percent_to="50", do="publish", everybody="yes")
+    assert manager.post(NEW, given).status_code == 302
+    made = Audience.objects.get(kind="composition")
+    assert made.composition["split"]["seed"] == timezone.localdate().isoformat()
+    page = manager.get(f"/audiences/{made.pk}/composition/").content.decode()
+    assert f'value="{made.composition["split"]["seed"]}"' in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -272,3 +273,16 @@ def test_that_the_suppression_list_left_as_a_file_is_in_the_audit_log(where: Wor
     assert b"gone@example.com" in b"".join(client.get(f"{LIST}export.csv").streaming_content)
     entry = AuditEntry.objects.get(verb="export_suppression")
     assert "Reader" in entry.actor and "gone@" not in f"{entry.details} {entry.object_label}"
+
+
+def test_our_own_words_stand_beside_the_field_that_is_wrong(where: Workspace) -> None:
+    """The browser's own bubbles would come before them, in the browser's language."""
+    manager = signed_in(where, "administrator")
+    page = manager.get(LIST).content.decode()
+    forms = re.findall(r'<form[^>]*method="post"[^>]*class="body stack"[^>]*>', page)
+    assert len(forms) == 2 and all("novalidate" in one for one in forms)
+    for given, told in (({"address": ""}, "This field is required."), ({"address": "no address"}, "address")):
+        answer = manager.post(LIST, {"channel": "email", "reason": "manual", **given})
+        found = re.search(r'id="id_address_error">(.*?)</div>', answer.content.decode(), re.S)
+        assert answer.status_code == 400 and found and told in found[1], given
+    assert not Suppression.objects.exists()

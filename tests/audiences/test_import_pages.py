@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import Workspace
 from audiences import consent
@@ -195,3 +197,31 @@ def test_a_file_that_would_change_nobody_says_so_before_the_import(manager: Clie
         assert (told in manager.get(address).content.decode()) is known
         manager.post(f"{address}start/")
         work.advance(Import.objects.latest("pk").pk)
+
+
+def test_progress_tells_how_much_of_the_whole_is_done(manager: Client, where: Workspace) -> None:
+    job = uploaded(b"email\na@x.tw\n", where)
+    address = f"/audiences/imports/{job.pk}/"
+    done = {"staged_count": 100_000, "merged": 49_997, "row_count": 100_003, "phase_from": 0}
+    began = timezone.now() - timedelta(minutes=10)
+    Import.objects.filter(pk=job.pk).update(state="merging", phase_at=began, **done)
+    page = manager.get(address).content.decode()
+    assert "49,997 of 100,000 rows" in page and "49 %" in page and "about 10 minutes left" in page
+    Import.objects.filter(pk=job.pk).update(phase_at=timezone.now() - timedelta(seconds=20))
+    assert "about 20 s left" in manager.get(address).content.decode()
+    Import.objects.filter(pk=job.pk).update(state="paused", paused_in="merging")
+    page = manager.get(address).content.decode()
+    assert "49,997 of 100,000 rows" in page and "s left" not in page
+    Import.objects.filter(pk=job.pk).update(state="staging", paused_in="", size=1000, read_bytes=250)
+    page = manager.get(address).content.decode()
+    assert "100,003 rows" in page and "of 100,000" not in page and "25 %" in page
+
+
+def test_the_button_promises_no_people_when_nobody_would_change(manager: Client, where: Workspace) -> None:
+    put("email,name\na@x.tw,Ana\n", where)
+    address = upload(manager, b"email,name\na@x.tw,Ana\n")
+    manager.post(f"{address}check/", chosen(manager.get(address).content.decode()))
+    work.advance(Import.objects.order_by("-pk")[0].pk)
+    page = manager.get(address).content.decode()
+    assert "the import would change no person" in page
+    assert "Import it all the same" in page and "Import 1 person" not in page
