@@ -174,19 +174,30 @@ def require(actor: Actor, permission: str, obj: Model) -> None:
         raise PermissionMissing(permission)
 
 
+def rights_in(actor: User | ApiCredential, workspace: Workspace) -> set[str]:
+    """Every permission that the actor's roles give in the workspace, in one query."""
+    return _by_roles(_groups(actor, workspace)).get(workspace.pk, set())
+
+
+def _by_roles(groups: QuerySet[Group]) -> dict[int, set[str]]:
+    """The permissions of the roles, by workspace; a role without any still makes its workspace appear."""
+    rows = Role.objects.filter(pk__in=groups.values("pk")).values_list(
+        "workspace_id", "permissions__content_type__app_label", "permissions__codename"
+    )
+    in_workspace: dict[int, set[str]] = {}
+    for workspace_id, app_label, codename in rows:
+        held = in_workspace.setdefault(workspace_id, set())
+        if codename:
+            held.add(f"{app_label}.{codename}")
+    return in_workspace
+
+
 def rights_on(actor: User | ApiCredential, rows: Sequence[Model]) -> dict[Any, set[str]]:
     """Every permission the actor has on each row of one model, by primary key, in at most four queries."""
     if not rows:
         return {}
     groups, model = _groups(actor), type(rows[0])
-    by_role = Role.objects.filter(pk__in=groups.values("pk")).values_list(
-        "workspace_id", "permissions__content_type__app_label", "permissions__codename"
-    )
-    in_workspace: dict[int, set[str]] = {}
-    for workspace_id, app_label, codename in by_role:
-        held = in_workspace.setdefault(workspace_id, set())
-        if codename:
-            held.add(f"{app_label}.{codename}")
+    in_workspace = _by_roles(groups)
     rights = {row.pk: set(in_workspace.get(row.workspace_id, ())) for row in rows}  # type: ignore[attr-defined]
     member_of = {row.pk for row in rows if row.workspace_id in in_workspace}  # type: ignore[attr-defined]
     for pk, codename in _shared_rights(actor, model, groups, member_of):

@@ -19,7 +19,7 @@ from campaigns.models import Action, Campaign
 from channels.models import ChannelConfiguration, RuleState
 from common.errors import Invalid
 
-ERROR, WARNING = "error", "warning"
+LEVELS = ERROR, WARNING = "error", "warning"
 
 
 @dataclass(frozen=True)

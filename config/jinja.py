@@ -24,7 +24,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from accounts import heartbeat, notices
-from accounts.access import may, workspaces_of
+from accounts.access import rights_in, workspaces_of
 from accounts.models import User
 from audiences.typed import written
 
@@ -154,8 +154,8 @@ def silent_parts() -> list[str]:
 
 
 def _permission_test(request: HttpRequest, workspace: Any) -> Callable[[str], bool]:
-    @cache  # for one page: its frame asks for the same right at each entry
-    def test(permission: str) -> bool:
-        return workspace is not None and may(cast(User, request.user), permission, workspace)
+    @cache  # for one page: its frame asks for a right at each entry
+    def held() -> set[str]:
+        return rights_in(cast(User, request.user), workspace) if workspace is not None else set()
 
-    return test
+    return lambda permission: permission in held()

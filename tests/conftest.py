@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db.backends.postgresql.operations import DatabaseOperations
+from django.utils import translation
 
 from config.env import is_loopback
 
@@ -38,3 +40,9 @@ def _flush_past_the_audit_trigger() -> Iterator[None]:
     DatabaseOperations.execute_sql_flush = flush_as_replica  # type: ignore[method-assign]
     yield
     DatabaseOperations.execute_sql_flush = flush  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def _speaks_english() -> None:
+    """A page leaves its reader's language behind in the thread; the next test begins without it."""
+    translation.activate(settings.LANGUAGE_CODE)

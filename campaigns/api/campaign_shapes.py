@@ -8,7 +8,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from campaigns import lifecycle
+from campaigns import lifecycle, validation
 from campaigns.models import Campaign, Status
 from campaigns.models.campaign import WRITTEN
 from common.api import SparseSerializer, StrictSerializer
@@ -128,7 +128,7 @@ class ActBody(StrictSerializer):
 
 class FindingShape(StrictSerializer):
     code = serializers.CharField()
-    level = serializers.ChoiceField(["error", "warning"])
+    level = serializers.ChoiceField(validation.LEVELS)
     source = serializers.CharField(help_text="The part of the campaign it is about.")  # type: ignore[assignment]
     field = serializers.CharField(allow_blank=True)
     message = serializers.CharField()

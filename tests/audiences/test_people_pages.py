@@ -216,7 +216,7 @@ def test_the_list_of_people_has_a_constant_number_of_queries(
 ) -> None:
     builders.profiles(where, 60, domain="more.example")
     text(manager, "/audiences/profiles/")
-    with django_assert_max_num_queries(28):
+    with django_assert_max_num_queries(24):
         text(manager, "/audiences/profiles/?search=example")
 
 
