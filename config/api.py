@@ -13,13 +13,17 @@ from common.errors import CarillonError, Invalid
 
 
 class NestedJSONParser(parsers.JSONParser):
-    """DRF's own, but a body that nests without end is the caller's fault."""
+    """DRF's own, but a body that nests without end is the caller's fault, and so is a number without end."""
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         try:
             return super().parse(stream, media_type, parser_context)
         except RecursionError as error:
             raise exceptions.ParseError("JSON parse error - it nests too deeply") from error
+        except exceptions.ParseError as error:
+            if "set_int_max_str_digits" in str(error.detail):  # Python's own words speak to its programmer
+                raise exceptions.ParseError("JSON parse error - a number has too many digits") from error
+            raise
 
 
 def problem(status: int, code: str, detail: str, **extra: Any) -> JsonResponse:

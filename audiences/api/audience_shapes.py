@@ -54,13 +54,20 @@ class MemberShape(StrictSerializer):
     externalId = serializers.CharField(source="external_id", allow_null=True)
 
 
+class Tree(serializers.JSONField):
+    """A rule or composition as it was parsed; whoever reads it names each fault by its place."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+
 class AudienceChange(StrictSerializer):
     """What is left out stays as it is."""
 
     name = serializers.CharField(required=False, max_length=100)
     description = serializers.CharField(required=False, allow_blank=True, max_length=500)
-    rule = serializers.JSONField(required=False)
-    composition = serializers.JSONField(required=False)
+    rule = Tree(required=False)
+    composition = Tree(required=False)
     topic = serializers.CharField(required=False, max_length=63, help_text="The topic's key.")
     tags = serializers.ListField(required=False, child=serializers.CharField(max_length=51), max_length=20)
     owner = serializers.EmailField(required=False, allow_null=True)
