@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campaigns.api import campaigns, contents, folders, runs, seeds, versions
+from campaigns.api import campaigns, contents, folders, reports, runs, seeds, versions
 
 app_name = "campaigns_api"
 urlpatterns = [
@@ -23,6 +23,10 @@ urlpatterns = [
     path("campaigns/<int:pk>/versions/compare/", versions.Compare.as_view(), name="campaign_compare"),
     path("campaigns/<int:pk>/runs/", runs.Runs.as_view(), name="campaign_runs"),
     path("runs/<int:pk>/", runs.OneRun.as_view(), name="run"),
+    path("runs/<int:pk>/report/", reports.RunReport.as_view(), name="run_report"),
+    path("campaigns/<int:pk>/report/", reports.CampaignReport.as_view(), name="campaign_report"),
+    path("reports/", reports.WorkspaceReport.as_view(), name="workspace_report"),
+    path("reports/compare/", reports.Comparison.as_view(), name="report_comparison"),
     path("runs/<int:pk>/messages/", runs.RunMessages.as_view(), name="run_messages"),
     path("folders/", folders.Folders.as_view(), name="folders"),
     path("folders/<int:pk>/", folders.OneFolder.as_view(), name="folder"),

@@ -1,0 +1,201 @@
+"""What the report API answers: the numbers of the report pages, each with its definition, and their parts.
+
+Receives a `Report`, or the lines of an overview; returns plain values for JSON. Rates are in percent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from rest_framework import serializers
+
+from campaigns.models import Campaign
+from campaigns.reports.outcomes import Reason
+from campaigns.reports.overview import Line
+from campaigns.reports.report import Number, Part, Point, Report
+from common.api import SparseSerializer, StrictSerializer
+
+
+class ReportNumberShape(StrictSerializer):
+    code = serializers.CharField(help_text="Such as targeted, delivered, opened; always the same.")
+    label = serializers.CharField()  # type: ignore[assignment]
+    definition = serializers.CharField()
+    value = serializers.IntegerField()
+    rate = serializers.FloatField(allow_null=True, help_text="Percent of `base`; null where that is nothing.")
+    base = serializers.CharField(allow_blank=True, help_text="The code of the number it is a share of.")
+
+
+class BalanceShape(StrictSerializer):
+    """targeted = accepted + failed + excluded + cancelled + expired + uncertain + toGo."""
+
+    targeted = serializers.IntegerField()
+    accepted = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    excluded = serializers.IntegerField()
+    cancelled = serializers.IntegerField()
+    expired = serializers.IntegerField()
+    uncertain = serializers.IntegerField()
+    toGo = serializers.IntegerField()
+    balances = serializers.BooleanField(help_text="Each is counted by itself, so this could be false.")
+
+
+class ReportReasonShape(StrictSerializer):
+    code = serializers.CharField()
+    reason = serializers.CharField()
+    messages = serializers.IntegerField()
+
+
+class MachineRuleShape(StrictSerializer):
+    rule = serializers.CharField(help_text="By which opens and clicks were taken for machines’.")
+    events = serializers.IntegerField()
+
+
+class ReportPointShape(StrictSerializer):
+    at = serializers.DateTimeField()
+    accepted = serializers.IntegerField()
+    opens = serializers.IntegerField(help_text="By people; those by machines stand beside.")
+    clicks = serializers.IntegerField()
+    machineOpens = serializers.IntegerField()
+    machineClicks = serializers.IntegerField()
+
+
+class ReportLinkShape(StrictSerializer):
+    action = serializers.IntegerField(help_text="The position of the message in the campaign.")
+    number = serializers.IntegerField()
+    url = serializers.CharField()
+    label = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
+    people = serializers.IntegerField(help_text="Messages of which a person followed it.")
+    clicks = serializers.IntegerField()
+    machineClicks = serializers.IntegerField()
+
+
+class ReportPartShape(StrictSerializer):
+    key = serializers.CharField(allow_blank=True, help_text="Empty: the first treatment or language.")
+    label = serializers.CharField()  # type: ignore[assignment]
+    accepted = serializers.IntegerField()
+    delivered = serializers.IntegerField()
+    bounced = serializers.IntegerField()
+    opened = serializers.IntegerField()
+    clicked = serializers.IntegerField()
+    unsubscribed = serializers.IntegerField()
+    complained = serializers.IntegerField()
+
+
+class ReportShape(SparseSerializer):
+    id = serializers.IntegerField(help_text="Of the run, or of the campaign whose runs are added.")
+    campaign = serializers.IntegerField()
+    since = serializers.DateTimeField(allow_null=True, help_text="null: since the beginning.")
+    numbers = ReportNumberShape(many=True)
+    balance = BalanceShape(allow_null=True, help_text="null for the last day: who was targeted has no hour.")
+    excluded = ReportReasonShape(many=True)
+    failed = ReportReasonShape(many=True)
+    machines = MachineRuleShape(many=True)
+    step = serializers.ChoiceField(["hour", "day"])
+    series = ReportPointShape(many=True)
+    links = ReportLinkShape(many=True)
+    treatments = ReportPartShape(many=True)
+    languages = ReportPartShape(many=True)
+    actions = ReportPartShape(many=True)
+    domains = ReportPartShape(many=True, help_text="The largest 30.")
+    devices = ReportPartShape(many=True)
+
+
+class CampaignNumbersShape(StrictSerializer):
+    campaign = serializers.IntegerField()
+    name = serializers.CharField()
+    runs = serializers.IntegerField()
+    lastRun = serializers.IntegerField()
+    numbers = ReportNumberShape(many=True)
+
+
+class WorkspaceReportShape(StrictSerializer):
+    days = serializers.IntegerField()
+    numbers = ReportNumberShape(many=True)
+    series = ReportPointShape(many=True)
+    campaigns = CampaignNumbersShape(many=True)
+
+
+class CampaignComparisonShape(StrictSerializer):
+    campaigns = CampaignNumbersShape(many=True)
+
+
+def told(report: Report) -> dict[str, Any]:
+    """As ReportShape says; what has no hour is left empty where only the last day is asked for."""
+    is_all = report.since is None
+    return {
+        "id": report.run.pk if report.run else report.campaign.pk,
+        "campaign": report.campaign.pk,
+        "since": report.since,
+        "numbers": numbers(report.numbers.values()),
+        "balance": _balance(report) if is_all else None,
+        "excluded": _reasons(report.excluded) if is_all else [],
+        "failed": _reasons(report.failed) if is_all else [],
+        "machines": [{"rule": label, "events": count} for label, count in report.rules],
+        "step": report.step,
+        "series": series(report.curve),
+        "links": [
+            {
+                "action": one.action,
+                "number": one.number,
+                "url": one.url,
+                "label": one.label,
+                "people": one.people,
+                "clicks": one.clicks,
+                "machineClicks": one.machine_clicks,
+            }
+            for one in report.links
+        ],
+        "treatments": _parts(report.treatments),
+        "languages": _parts(report.languages),
+        "actions": _parts(report.actions),
+        "domains": _parts(report.domains),
+        "devices": _parts(report.devices),
+    }
+
+
+def numbers(found: Iterable[Number]) -> list[dict[str, Any]]:
+    names = tuple(ReportNumberShape().fields)
+    return [{name: getattr(one, name) for name in names} for one in found]
+
+
+def series(curve: Iterable[Point]) -> list[dict[str, Any]]:
+    return [
+        {
+            "at": one.at,
+            "accepted": one.accepted,
+            "opens": one.opens,
+            "clicks": one.clicks,
+            "machineOpens": one.machine_opens,
+            "machineClicks": one.machine_clicks,
+        }
+        for one in curve
+    ]
+
+
+def line(one: Line) -> dict[str, Any]:
+    campaign: Campaign = one.campaign
+    return {
+        "campaign": campaign.pk,
+        "name": campaign.name,
+        "runs": one.runs,
+        "lastRun": one.last.pk,
+        "numbers": numbers(one.numbers.values()),
+    }
+
+
+def _balance(report: Report) -> dict[str, Any]:
+    book = report.outcomes.book
+    counts = asdict(book)
+    to_go = counts.pop("to_go")
+    return {**counts, "toGo": to_go, "balances": book.balances}
+
+
+def _reasons(found: Iterable[Reason]) -> list[dict[str, Any]]:
+    return [{"code": code, "reason": label, "messages": count} for code, label, count in found]
+
+
+def _parts(found: Iterable[Part]) -> list[dict[str, Any]]:
+    names = tuple(ReportPartShape().fields)
+    return [{name: getattr(one, name) for name in names} for one in found]
