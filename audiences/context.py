@@ -53,7 +53,12 @@ class Reader:
     @property
     def columns(self) -> str:
         """SQL with the named places that `values` fills."""
-        own = ["p.attributes"] if self.is_whole else [f"p.attributes->%({name})s" for name in self.values]
+        own = []
+        if self.is_whole:
+            own = ["p.attributes"]
+        elif self.keys:  # in one piece: to be taken apart once for each person
+            listed = ", ".join(f"p.attributes->%({name})s" for name in self.values)
+            own = [f"jsonb_build_array({listed})"]
         return ", ".join([*own, *(f"COALESCE(p.{name}, '')" for name in self.plain)])
 
     @property
@@ -64,11 +69,12 @@ class Reader:
         if self.is_whole:
             given = {**self.blank, **json.loads(values[0] or "{}")}
             return given | dict(zip(self.plain, values[1:], strict=True))
-        count = len(self.keys)
         found: dict[str, Any] = {}
-        for key, value in zip(self.keys, values, strict=False):
-            if value is not None:
-                found[key] = json.loads(value)
-            elif key in self.blank:
-                found[key] = ""
-        return found | dict(zip(self.plain, values[count:], strict=True))
+        if self.keys:
+            for key, value in zip(self.keys, json.loads(values[0]), strict=True):
+                if value is not None:
+                    found[key] = value
+                elif key in self.blank:
+                    found[key] = ""
+            values = values[1:]
+        return found | dict(zip(self.plain, values, strict=True))

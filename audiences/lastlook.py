@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db import connection
-
 from audiences.query import Query
 from audiences.reachability import WAYS, verdict
+from common import prepared
 
 # Who was erased since has no address any more, whatever a message still holds.
 PEOPLE = """
@@ -30,6 +29,6 @@ def blocked(
     query += verdict(**of, channel=channel, category=category)
     profiles, addresses = [profile for profile, _ in people], [address for _, address in people]
     query += Query(" END") + Query(PEOPLE, (workspace_id, profiles, addresses))
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(query.sql, query.params)
         return {place - 1: code for place, code in cursor.fetchall() if code is not None}

@@ -22,6 +22,7 @@ from accounts.access import SYSTEM
 from channels.limits import Limits
 from channels.messages import Fact, Fault, Outcome
 from channels.models import Breaker, ChannelConfiguration
+from common import prepared
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +76,7 @@ class Standing:
 
 def standing(configuration_id: int) -> Standing:
     """Status, breaker and limits in one query: asked before each window, so a change counts at once."""
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(STANDING, [configuration_id])
         row: Any = cursor.fetchone()
     if row is None:

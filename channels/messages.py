@@ -114,7 +114,7 @@ class Rendered:
     subject: str
     html: str
     text: str
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
     image: str = ""
     extra: dict[str, Any] = field(default_factory=dict)

@@ -27,14 +27,19 @@ OWN_HEADERS = {
 HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}\Z")
 ADDRESS = re.compile(r"[!-;=?A-~]+@[!-;=?A-~]+\Z")  # printable ASCII without space, < and >
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-PLAIN = re.compile(r"[ -<>-~]{1,75}\Z")  # stands in quoted-printable as it is
+PLAIN = re.compile(r"(?!\.)[ -<>-~]{1,75}\Z")  # stands in quoted-printable as it is
+DOTS = re.compile(r"^\.+", re.MULTILINE)
+LONG = re.compile(r"^([^\n]{74,75})(=20|=09)$", re.MULTILINE)
+KEY = re.compile(r"[A-Za-z0-9._+-]{1,120}\Z")
 INNER, OUTER = "=_carillon", "=_carillon-files"  # never in quoted-printable or base64
 KIND = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,80}\Z")
 MAX_LINE = 900  # RFC 5322 section 2.1.1 allows 998 characters
 
 
 def build(message: Rendered, *, now: datetime, signer: Signer | None = None) -> bytes:
-    """Signed when a signer is given. Raises ValueError when an address or a header cannot stand in it."""
+    """Signed when a signer is given. No line begins with a dot, so there is none for SMTP to double (RFC 5321
+    section 4.5.2). Raises ValueError when an address or a header cannot stand in it.
+    """
     lines = [*_headers(message, now)]
     if message.attachments:
         lines += [f'Content-Type: multipart/mixed; boundary="{OUTER}"', "", f"--{OUTER}"]
@@ -82,7 +87,7 @@ def _file_headers(one: Attachment) -> Iterator[str]:
 def message_id(message: Rendered) -> str:
     """The same for every try of one message, so that a second copy can be recognised."""
     key = message.key
-    if not re.fullmatch(r"[A-Za-z0-9._+-]{1,120}", key):
+    if not KEY.match(key):
         key = hashlib.sha256(key.encode()).hexdigest()[:40]
     return f"<{key}@{checked_address(message.sender_email).rpartition('@')[2]}>"
 
@@ -97,9 +102,14 @@ def _headers(message: Rendered, now: datetime) -> Iterator[str]:
     yield f"Message-ID: {message_id(message)}"
     yield "MIME-Version: 1.0"
     for name, value in message.headers.items():
-        if not HEADER_NAME.match(name) or name.lower() in OWN_HEADERS or name.lower().startswith("content-"):
-            raise ValueError(f"{name[:80]!r} cannot be set as a header")
-        yield _folded(name, header_text(value))
+        yield _folded(_checked_name(name), header_text(value))
+
+
+@lru_cache(maxsize=256)
+def _checked_name(name: str) -> str:
+    if not HEADER_NAME.match(name) or name.lower() in OWN_HEADERS or name.lower().startswith("content-"):
+        raise ValueError(f"{name[:80]!r} cannot be set as a header")
+    return name
 
 
 @lru_cache(maxsize=256)
@@ -131,7 +141,7 @@ def _mailbox(name: str, address: str) -> str:
 
 def header_text(value: str) -> str:
     """Text as a header may hold it: as it is where that is safe, else as encoded-words (RFC 2047)."""
-    text = CONTROLS.sub(" ", value).strip()
+    text = (value if value.isprintable() else CONTROLS.sub(" ", value)).strip()
     if text.isascii() and "=?" not in text and max(map(len, text.split(" "))) < MAX_LINE:
         return text
     return " ".join(_encoded_words(text))
@@ -158,6 +168,8 @@ def _word(octets: bytes) -> str:
 
 def _folded(name: str, value: str) -> str:
     """One header, broken at spaces so that lines stay under 78 characters where that is possible."""
+    if len(name) + len(value) < 76:
+        return f"{name}: {value}"
     line, lines = f"{name}:", []
     for word in value.split(" "):
         if len(line) + 1 + len(word) > 77 and line != f"{name}:" and word:
@@ -169,6 +181,10 @@ def _folded(name: str, value: str) -> str:
 
 def encoded_piece(text: str) -> str:
     """A piece of a body as quoted-printable that can stand between others: it begins and ends a line."""
+    return _kept_piece(text) if len(text) < 200 else _piece(text)
+
+
+def _piece(text: str) -> str:
     if PLAIN.match(text):
         return f"{text}=\r\n"
     if not text:
@@ -176,10 +192,29 @@ def encoded_piece(text: str) -> str:
     octets = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
     # The sign behind it makes the encoder leave room for a soft line break, and see no blanks at an end.
     encoded = binascii.b2a_qp(octets + b"=", istext=True)[: -len(b"3D")]
-    return encoded.decode("ascii").replace("\n", "\r\n") + "\r\n"
+    return _tidy(encoded.decode("ascii")).replace("\n", "\r\n") + "\r\n"
+
+
+# The same name stands in HTML and text, the same city in many mails.
+_kept_piece = lru_cache(maxsize=4096)(_piece)
+
+
+def _tidy(encoded: str) -> str:
+    """Dots that begin a line are written out, and a blank that was written out at a line's end, which
+    `b2a_qp` does without counting, moves to the next line where it made its own too long.
+    """
+    if encoded[:1] == "." or "\n." in encoded:
+        encoded = DOTS.sub(_written_out, encoded)
+    return LONG.sub(r"\1=\n\2", encoded) if "\n" in encoded else encoded
+
+
+def _written_out(dots: re.Match[str]) -> str:
+    rows = range(0, len(dots.group()), 24)
+    return "".join("=2E" * len(dots.group()[at : at + 24]) + "=\n" for at in rows)
 
 
 def quoted_printable(text: str) -> str:
     """UTF-8, quoted-printable, CRLF. Stray CR and LF become line ends, so no bare one can travel."""
     octets = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
-    return binascii.b2a_qp(octets, istext=True).decode("ascii").replace("\r\n", "\n").replace("\n", "\r\n")
+    encoded = binascii.b2a_qp(octets, istext=True).decode("ascii").replace("\r\n", "\n")
+    return _tidy(encoded).replace("\n", "\r\n")

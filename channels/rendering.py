@@ -23,6 +23,7 @@ from channels.messages import Content, Rendered
 from channels.models import ChannelConfiguration
 from channels.payload import Payload, Tree
 from channels.sandbox import RenderError, Template, compile_template
+from channels.sending import UNDRESSED, Dress
 from common.errors import Invalid, Problem
 
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -151,7 +152,7 @@ def render(
     key: str,
     recipient: str,
     configuration: ChannelConfiguration,
-    headers: dict[str, str],
+    dress: Dress = UNDRESSED,
     encoded: bool = False,
 ) -> Rendered:
     """The message for one person. `encoded` asks for bodies in quoted-printable, where that is possible in
@@ -173,12 +174,14 @@ def render(
         recipient=recipient,
         sender_name=configuration.sender_name,
         sender_email=configuration.sender_email,
-        reply_to=configuration.reply_to,
+        reply_to=dress.reply_to or configuration.reply_to,
         subject=_subject(compiled.subject.render(context)),
         html=html,
         text=text,
-        headers=headers,
+        headers=dress.headers,
         is_encoded=fast is not None,
+        envelope_sender=dress.envelope_sender,
+        bcc=dress.bcc,
     )
 
 
@@ -221,9 +224,7 @@ def sample(
 ) -> Rendered:
     """What one person would get, for a preview. Raises Invalid or RenderError."""
     compiled = compile_content(content, configuration.channel)
-    return render(
-        compiled, context=context, key="sample", recipient=recipient, configuration=configuration, headers={}
-    )
+    return render(compiled, context=context, key="sample", recipient=recipient, configuration=configuration)
 
 
 def _subject(text: str) -> str:

@@ -13,6 +13,7 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NoReturn
 
 import jinja2
@@ -29,15 +30,17 @@ from channels.sandbox_environment import (
     STEPS,
     TESTS,
     Budget,
+    Ready,
     RenderError,
     environment,
     too_large,
 )
 from common.errors import Invalid, Problem
 
-__all__ = ["RenderError", "Template", "TemplateProblem", "compile_template"]
+__all__ = ["Ready", "RenderError", "Template", "TemplateProblem", "compile_template"]
 
 MAX_SOURCE, MAX_TAGS, MAX_NODES, MAX_DEPTH = 500_000, 5_000, 20_000, 60
+AT_ONCE = 32  # pieces between two looks at how much was written
 ENCODED_LENGTH = 12  # a character of four octets in quoted-printable
 RESERVED = {"self", "super", "caller", "varargs", "kwargs"}
 ALLOWED: tuple[type[nodes.Node], ...] = (
@@ -57,24 +60,30 @@ class TemplateProblem(Problem):
 
 
 class Template:
-    """A compiled source. `names` holds the dotted paths it reads, such as `profile.first_name`."""
+    """A compiled source. `names` holds the dotted paths it reads, such as `profile.first_name`; `fixed` is
+    its text where that is the same for everybody.
+    """
 
-    def __init__(self, compiled: jinja2.Template, names: set[str], most: int) -> None:
+    def __init__(self, compiled: jinja2.Template, names: set[str], most: int, fixed: str | None) -> None:
         self._compiled = compiled
         self.names = names
         self._most = most
+        self._fixed = fixed
 
     def render(self, context: dict[str, Any]) -> str:
         """The text for one person. `context` is plain data; anything else in it cannot be read or printed."""
+        if self._fixed is not None:
+            return self._fixed
         values = {name: value for name, value in context.items() if name[:1] != "_"}
         values[Budget.KEY] = Budget()
         written, left = list[str](), self._most
         try:
-            for piece in self._compiled.root_render_func(self._compiled.new_context(values)):
-                left -= len(piece)
+            pieces = self._compiled.root_render_func(self._compiled.new_context(values))
+            while some := list(islice(pieces, AT_ONCE)):
+                written += some
+                left -= sum(map(len, some))
                 if left < 0:
                     raise too_large()
-                written.append(piece)
         except RenderError as error:
             error.line = error.line or self._line(error)
             raise
@@ -124,7 +133,15 @@ def compile_template(source: str, *, html: bool, encoded: bool = False) -> Templ
     except ValueError:  # a number of thousands of digits, refused by Python itself
         check.refuse("template_syntax", _("A number in the template is too long."), 1)
     most = MAX_OUTPUT * ENCODED_LENGTH if encoded else MAX_OUTPUT
-    return Template(env.template_class.from_code(env, code, {}), names, most)
+    return Template(env.template_class.from_code(env, code, {}), names, most, _fixed(tree))
+
+
+def _fixed(tree: nodes.Template) -> str | None:
+    """What a template without any tag writes."""
+    pieces = [piece for node in tree.body for piece in getattr(node, "nodes", [node])]
+    if not all(isinstance(piece, nodes.TemplateData) for piece in pieces):
+        return None
+    return "".join(piece.data for piece in pieces)
 
 
 class _Check:

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
-from functools import cache, wraps
+from functools import cache, lru_cache, wraps
 from typing import Any
 
 import jinja2
@@ -31,7 +31,7 @@ MAX_TEXT, MAX_OUTPUT, MAX_STEPS, MAX_WORK = 100_000, 1_000_000, 100_000, 20_000_
 MAX_SECONDS = 2.0
 MAX_INTEGER = 10**18
 STEPS, CONCATENATE = "_steps", "_concatenate"  # a source cannot name them: names begin with a letter
-HARMLESS = re.compile(r"[ !#-%(-;?-~]{1,75}\Z")  # as it is both in HTML and in quoted-printable
+HARMLESS = re.compile(r"(?!\.)[ !#-%(-;?-~]{1,75}\Z")  # as it is both in HTML and in quoted-printable
 LOOP_FACTS = {"index", "index0", "revindex", "revindex0", "first", "last", "length"}
 
 
@@ -171,15 +171,36 @@ def finalize(context: Context, value: Any) -> str:
     return text_of(value)
 
 
+class Ready(str):
+    """A text without anything to escape, encoded once although it is printed many times."""
+
+    __slots__ = ("piece",)
+    piece: str
+
+    def __new__(cls, text: str) -> Ready:
+        made = super().__new__(cls, text)
+        made.piece = encoded_piece(text)
+        return made
+
+
 @pass_context
 def finalize_encoded(context: Context, value: Any) -> str:
+    if type(value) is Ready:
+        return value.piece
     return encoded_piece(value if type(value) is str else str(text_of(value)))
 
 
 @pass_context
 def finalize_encoded_html(context: Context, value: Any) -> str:
     """Escapes by itself: the environment's own escaping would take what is encoded for raw text."""
+    if type(value) is Ready:
+        return value.piece
     text = value if type(value) is str else text_of(value)
+    return _kept_html(text) if type(text) is str and len(text) < 200 else encoded_piece(str(escape(text)))
+
+
+@lru_cache(maxsize=4096)
+def _kept_html(text: str) -> str:
     return f"{text}=\r\n" if HARMLESS.match(text) else encoded_piece(str(escape(text)))
 
 
@@ -478,6 +499,7 @@ __all__ = [
     "STEPS",
     "TESTS",
     "Budget",
+    "Ready",
     "RenderError",
     "environment",
     "jinja2",

@@ -8,16 +8,16 @@ templates, compiled once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
 from channels import verp
 from channels.kinds import clean_email
-from channels.messages import Rendered
 from channels.models import ChannelConfiguration
 from channels.sandbox import RenderError, Template, compile_template
 from common.errors import Invalid, Problem
@@ -121,30 +121,33 @@ def _read(*values: Any) -> Sending:
     )
 
 
-def dressed(
-    message: Rendered, configuration: ChannelConfiguration, *, values: dict[str, Any], leave: str
-) -> Rendered:
-    """The message with what the configuration adds to it. `leave` is its address for unsubscribing by one
-    click; without one there is no way to leave in it.
+class Dress(NamedTuple):
+    """What is put on one person's mail."""
+
+    headers: Mapping[str, str] = MappingProxyType({})
+    reply_to: str = ""  # empty: the configuration's own
+    envelope_sender: str = ""
+    bcc: str = ""
+
+
+UNDRESSED = Dress()
+
+
+def dress(configuration: ChannelConfiguration, *, key: str, values: dict[str, Any], leave: str) -> Dress:
+    """What the configuration adds to the message named `key`. `leave` is its address for unsubscribing by
+    one click; without one there is no way to leave in it.
     """
     if configuration.channel != "email":
-        return message
-    sending, key = of(configuration), message.key
-    headers = dict(message.headers)
+        return UNDRESSED
+    sending, headers = of(configuration), dict[str, str]()
     if leave:
         headers |= _ways_to_leave(sending, key, leave)
-    headers |= {name: text for name, text in _filled(sending.headers, values).items() if text}
+    if sending.headers:
+        headers |= {name: text for name, text in _filled(sending.headers, values).items() if text}
     if signed := verp.token(verp.BOUNCE, key):
         headers["X-Carillon-Message"] = signed
-    return replace(
-        message,
-        headers=headers,
-        reply_to=_reply_to(sending, values) or message.reply_to,
-        envelope_sender=verp.address(sending.error_address, verp.BOUNCE, key)
-        if sending.error_address
-        else "",
-        bcc=sending.bcc,
-    )
+    where = verp.address(sending.error_address, verp.BOUNCE, key) if sending.error_address else ""
+    return Dress(headers, _reply_to(sending, values), where, sending.bcc)
 
 
 def parameters(configuration: ChannelConfiguration, values: dict[str, Any]) -> dict[str, str]:

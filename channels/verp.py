@@ -11,6 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from common import tokens
@@ -29,6 +30,7 @@ class Named(NamedTuple):
     key: str
 
 
+@lru_cache(maxsize=64)  # one message asks for the same more than once
 def token(purpose: str, key: str) -> str:
     """Empty for a key that is no run's message: a sample's."""
     if not KEY.match(key):

@@ -74,6 +74,8 @@ def database() -> dict[str, Any]:
             "keepalives_count": 3,
             # Compiling a rule's many small conditions takes longer than asking them of 30,000 people.
             "options": "-c jit=off",
+            # For `common/prepared.py`; off where a pooler stands between that does not know them.
+            "prepare_threshold": 5 if env.bool("PREPARED_STATEMENTS", default=True) else None,
             **parts,
         },
     }

@@ -24,6 +24,7 @@ from django.db import connection, transaction
 from campaigns.delivery import caps
 from campaigns.models import Batch, Outcome
 from channels import warming
+from common import prepared
 
 LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 MOST_CLAIMS = 8  # by workers that died over it, one after the other
@@ -117,7 +118,9 @@ class LeaseLost(Exception):
 
 @dataclass
 class Claim:
-    """A batch that is ours. `lease_until` is on this machine's monotonic clock, and never too late."""
+    """A batch that is ours. `lease_until` is on this machine's monotonic clock, and never too late; `holds`
+    says that messages of it count towards a cap or a day's volume until their outcomes are known.
+    """
 
     batch_id: int
     run_id: int
@@ -131,6 +134,7 @@ class Claim:
     claimed_at: datetime
     tally: dict[str, int] = field(default_factory=dict)
     lease_until: float = 0.0
+    holds: bool = False
 
     def places(self) -> dict[str, Any]:
         return {
@@ -260,7 +264,7 @@ def record(claimed: Claim, tried: Sequence[Tried], *, in_flight: Collection[int]
         tally=json.dumps(tally),
         progress=bool(tried),
     )
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(RENEW, values)
         row = cursor.fetchone()
         if row is None:
@@ -271,10 +275,11 @@ def record(claimed: Claim, tried: Sequence[Tried], *, in_flight: Collection[int]
                     named = (claimed.run_id, claimed.action, one.ref, one.n)
                     said = (str(one.outcome), one.code[:20], one.detail)
                     copy.write_row((*named, *said, now, one.retry_at, one.provider_id))
-            places = (claimed.run_id, claimed.action)
-            outcomes = [(one.ref, str(one.outcome)) for one in tried]
-            caps.settle(places, outcomes, now=now)
-            warming.settle(places, outcomes, now=now)
+            if claimed.holds:
+                places = (claimed.run_id, claimed.action)
+                outcomes = [(one.ref, str(one.outcome)) for one in tried]
+                caps.settle(places, outcomes, now=now)
+                warming.settle(places, outcomes, now=now)
     claimed.tally, claimed.lease_until = tally, began + LEASE.total_seconds()
     return bool(row[0])
 
@@ -287,8 +292,9 @@ def release(claimed: Claim, *, now: datetime, send_after: datetime | None = None
     hours, or a campaign paused ten times, never makes a batch look deadly.
     """
     soon = now + timedelta(seconds=5)
-    caps.let_go(claimed.places())
-    warming.let_go(claimed.places())
+    if claimed.holds:
+        caps.let_go(claimed.places())
+        warming.let_go(claimed.places())
     left, next_at = 0, soon
     if not claimed.is_settled:
         with connection.cursor() as cursor:

@@ -16,6 +16,7 @@ from channels import rendering, sending
 from channels.messages import Attachment, Content, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers import registry
+from channels.sandbox import Ready
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Letter:
             "profile": profile,
             "context": context,
             "unsubscribe_url": leave,
-            "carillon_click": tokens.click_base(key),
+            "carillon_click": Ready(tokens.click_base(key)),  # in every link
             "carillon_open": tokens.open_url(key),
             "campaign": {"id": self.campaign_id, "name": self.campaign_name},
         }
@@ -58,13 +59,12 @@ class Letter:
             key=str(key),
             recipient=address,
             configuration=configuration,
-            headers={},
+            dress=sending.dress(
+                configuration, key=str(key), values=values, leave=leave if self.is_marketing else ""
+            ),
             encoded=registry.takes_mime(configuration.provider),
         )
-        dressed = sending.dressed(
-            message, configuration, values=values, leave=leave if self.is_marketing else ""
-        )
-        return replace(dressed, attachments=attachments) if attachments else dressed
+        return replace(message, attachments=attachments) if attachments else message
 
 
 @lru_cache(maxsize=256)

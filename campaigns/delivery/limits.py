@@ -40,13 +40,14 @@ class Looked:
     """`due` may leave; `tried` are exclusions, and those put off until a quiet time ends or a new day begins.
 
     `until` is when the batch as a whole is due again, where nobody of it may leave now and no attempt need
-    say so; `leaves_before` is when this look is no longer good.
+    say so; `leaves_before` is when this look is no longer good. `holds`: what may leave counts already.
     """
 
     due: list[Due]
     tried: list[Tried] = field(default_factory=list)
     until: datetime | None = None
     leaves_before: datetime | None = None
+    holds: bool = False
 
     def put_off(self, one: Due, until: datetime, code: str = QUIET) -> None:
         self.tried.append(Tried(one.ref, one.n, Outcome.DEFERRED, code, retry_at=until, before=one.before))
@@ -191,6 +192,7 @@ def _caps(run: Run, action: dict[str, Any], rules: list[Rule], found: Looked, no
         caps.begin(workspace_id, now=now)
     elif not CapTally.objects.filter(workspace=workspace_id).exists():
         return
+    found.holds = True
     over = caps.hold(
         (run.pk, action["position"]),
         [(one.ref, one.profile_id) for one in found.due if one.profile_id],
@@ -212,6 +214,7 @@ def _warm_up(run: Run, action: dict[str, Any], found: Looked, is_whole: bool, no
     day = warming.of(action["configuration"], now)
     if day is None:
         return
+    found.holds = True
     places = (run.pk, action["position"])
     waits = warming.hold(places, [(one.ref, one.address) for one in found.due], found=day, now=now)
     waiting = [one for one in found.due if one.ref in waits]

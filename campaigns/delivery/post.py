@@ -87,6 +87,7 @@ def open_post(claimed: Claim) -> Post:
     due, excluded = people.look(run.campaign.workspace_id, letters[0], found)
     now = timezone.now()
     looked = limits.look(run, action, due, is_whole=len(found) == claimed.size, now=now)
+    claimed.holds = looked.holds
     return Post(
         claimed=claimed,
         workspace_id=run.campaign.workspace_id,

@@ -116,6 +116,8 @@ class _Worker:
         self.lane = lane
         self.flush = URGENT_FLUSH if lane == Batch.Lane.URGENT else FLUSH
         self.window = self.flush + LANES
+        # While a window is recorded each lane has a message on its way and one to announce behind it.
+        self.enough = max(self.window - 2 * LANES, self.flush // 2)
         self.news = threading.Event()
         self.open: list[_Delivery] = []
         self.began = time.monotonic()
@@ -146,7 +148,7 @@ class _Worker:
             return
         post = open_post(claimed)
         borrowed = lanes.borrow(post.configuration, min(LANES, len(post.due)))
-        handover = lanes.Handover(post.write, self.news, claimed.lease_until, max(self.flush // 2, 1))
+        handover = lanes.Handover(post.write, self.news, claimed.lease_until, self.enough)
         handover.start([one.lane for one in borrowed])
         delivery = _Delivery(claimed, post, post.due, handover, borrowed, unsaid=post.excluded)
         delivery.until = post.waits
@@ -204,7 +206,7 @@ class _Worker:
         waited = now - delivery.recorded_at
         if waited > claims.LEASE.total_seconds() / 4:
             return True  # the lease is renewed while a server takes its time (RFC 5321, 4.5.3.2.6)
-        if delivery.unsaid and (len(delivery.unsaid) >= max(self.flush // 2, 1) or waited >= SOON):
+        if delivery.unsaid and (len(delivery.unsaid) >= self.enough or waited >= SOON):
             return True
         idle = not delivery.in_flight
         return idle and bool(delivery.unsaid or (self._admits(delivery) and now >= delivery.asks_at))

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -216,7 +216,7 @@ class SmtpLane:
         """The next message that can be written; what cannot is told so."""
         while (message := take()) is not None:
             try:
-                return parcel_of(message, mime.build(message, now=timezone.now(), signer=self.signer))
+                return parcel_of(message, mime.build(message, now=datetime.now(UTC), signer=self.signer))
             except ValueError as error:
                 tell(message, Outcome(Fact.REFUSED, "", printable(str(error)), fault=Fault.CONTENT))
         return None
@@ -295,11 +295,11 @@ def _too_large(connection: Connection, parcel: Parcel) -> Outcome | None:
 
 
 def parcel_of(message: Rendered, body: bytes) -> Parcel:
-    """Raises ValueError for an address that cannot stand in a command."""
+    """`body` as mime.py builds it. Raises ValueError for an address that cannot stand in a command."""
     sender = message.envelope_sender or message.sender_email
     commands = (_command("MAIL FROM", sender), _command("RCPT TO", message.recipient))
     copies = _command("RCPT TO", message.bcc) if message.bcc else b""
-    return Parcel(message, commands, copies, body.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+    return Parcel(message, commands, copies, body + b".\r\n")
 
 
 def _command(verb: str, address: str) -> bytes:

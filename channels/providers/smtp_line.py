@@ -42,7 +42,7 @@ class Line:
 
 class Parcel(NamedTuple):
     """A message as it travels: `commands` are MAIL and RCPT, `copies` the RCPT of whom nobody waits for;
-    `body` is dot-stuffed and ends with its dot.
+    `body` has no line that begins with a dot, and ends with the one that says it is over.
     """
 
     message: Rendered

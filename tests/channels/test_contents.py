@@ -53,7 +53,6 @@ def render(channel: str, content: Content, name: str = "Ana") -> Rendered:
         key="1.0.1",
         recipient="x",
         configuration=ChannelConfiguration(channel=channel, sender_email="a@x.tw", sender_name="F"),
-        headers={},
     )
 
 

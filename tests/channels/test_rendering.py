@@ -11,6 +11,7 @@ from channels import rendering
 from channels.messages import Content, Rendered
 from channels.models import ChannelConfiguration
 from channels.sandbox import RenderError
+from channels.sending import Dress
 from common.errors import Invalid
 
 HTML = """<html><body style="x"><h1>Hi {{ profile.name }}</h1>
@@ -31,7 +32,7 @@ def render(content: Content, **profile: Any) -> Rendered:
         key="1-1",
         recipient="ana@example.com",
         configuration=CONFIGURATION,
-        headers={"X-A": "b"},
+        dress=Dress({"X-A": "b"}),
     )
 
 
@@ -137,7 +138,7 @@ def test_outside_email_only_the_text_travels_and_nothing_is_escaped() -> None:
         key="1-1",
         recipient="+886912345678",
         configuration=ChannelConfiguration(channel="sms", sender_name="Fernhill"),
-        headers={"X-A": "b"},
+        dress=Dress({"X-A": "b"}),
     )
     assert message == Rendered("1-1", "+886912345678", "", "", "", "", "", "Hi Ana <b> & co")
 
@@ -149,7 +150,6 @@ def webhook(text: str, name: str) -> str:
         key="1-1",
         recipient="crm-1",
         configuration=ChannelConfiguration(channel="webhook"),
-        headers={},
     )
     return message.text
 

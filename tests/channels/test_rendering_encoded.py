@@ -22,7 +22,10 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ROW = ChannelConfiguration(
     provider="smtp", channel="email", sender_name="Fernhill 蕨丘", sender_email="hello@fernhill.example"
 )
-ODD = ["", ".", "..", "=", "=3D", " ", "\t", "\n", "\r\n", "\n.\n", "From ", "x" * 76, "蕨" * 40, "a b " * 30]
+ODD = [
+    "", ".", "..", "=", "=3D", " ", "\t", "\n", "\r\n", "\n.\n", "." * 99, "x" * 75 + "..", "From ", "x" * 76,
+    "蕨" * 40, "a b " * 30, "x" * 29 + " " + "a b " * 30 + "\n",
+]  # fmt: skip
 TEXT = st.one_of(st.sampled_from(ODD), st.text(max_size=60))
 LITERAL = TEXT.map(lambda text: re.sub(r"[{}#%\x00]", "", text))
 TAG = st.sampled_from(
@@ -41,12 +44,13 @@ def written(content: Content, context: dict[str, Any], *, encoded: bool) -> Emai
     compiled = rendering.compile_content(content)
     message = rendering.render(
         compiled, context=context, key="1.0.1", recipient="ana@example.com", configuration=ROW,
-        headers={}, encoded=encoded,
+        encoded=encoded,
     )  # fmt: skip
     assert message.is_encoded is (encoded and compiled.encoded is not None)
     raw = mime.build(message, now=NOW)
     assert b"\n" not in raw.replace(b"\r\n", b"")
     assert b"\r" not in raw.replace(b"\r\n", b"")
+    assert b"\r\n." not in raw
     assert all(len(line) <= 76 for line in raw.partition(b"\r\n\r\n")[2].split(b"\r\n"))
     return email.message_from_bytes(raw, policy=policy.default)  # type: ignore[return-value]
 
