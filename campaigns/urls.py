@@ -22,6 +22,7 @@ from campaigns.views import (
     seeds,
     triggers,
     versions,
+    why,
 )
 
 pages = [
@@ -69,6 +70,7 @@ pages = [
     path("audiences/<int:pk>/", lists.uses, name="uses"),
     path("runs/<int:pk>/", runs.run, name="run"),
     path("reports/", reports.dashboard, name="reports"),
+    path("why/", why.ask, name="why"),
     path("reports/compare/", reports.compare, name="compare"),
     path("<int:pk>/report/", reports.of_campaign, name="campaign_report"),
     path("<int:pk>/report/messages/", reports.campaign_messages, name="campaign_messages"),

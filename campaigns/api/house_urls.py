@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campaigns.api import campaigns, contents, folders, reports, runs, seeds, versions
+from campaigns.api import campaigns, contents, folders, reports, runs, seeds, versions, why
 
 app_name = "campaigns_api"
 urlpatterns = [
@@ -26,6 +26,7 @@ urlpatterns = [
     path("runs/<int:pk>/report/", reports.RunReport.as_view(), name="run_report"),
     path("campaigns/<int:pk>/report/", reports.CampaignReport.as_view(), name="campaign_report"),
     path("reports/", reports.WorkspaceReport.as_view(), name="workspace_report"),
+    path("why/", why.Why.as_view(), name="why"),
     path("reports/compare/", reports.Comparison.as_view(), name="report_comparison"),
     path("runs/<int:pk>/messages/", runs.RunMessages.as_view(), name="run_messages"),
     path("folders/", folders.Folders.as_view(), name="folders"),

@@ -114,13 +114,14 @@ def _write(run: Run, now: datetime, page: int, batch: int) -> Page:
     return Page(last, int(messages), json.loads(left_out))
 
 
-def statement(run: Run, now: datetime) -> tuple[Query, Query]:
+def statement(run: Run, now: datetime, *, person: int | None = None) -> tuple[Query, Query]:
     """`page`, everybody in the audience, and over it `sent`, one row per message or exclusion.
 
-    A forecast counts what it gives; the run need not be saved.
+    A forecast counts what it gives; the run need not be saved. With `person`, of that profile alone.
     """
-    places = placing.of(run)
-    return _placed(run, _people(run) + Query(" "), places), _sent(run, places, now)
+    places, people = placing.of(run), _people(run)
+    people += Query(" AND p.id = %s ", (person,)) if person is not None else Query(" ")
+    return _placed(run, people, places), _sent(run, places, now)
 
 
 def _placed(run: Run, people: Query, places: Places) -> Query:
