@@ -71,6 +71,9 @@ def _row(kind: Kind, person: User, chosen: NoticePreference | None, now: datetim
 
 
 def _view(obj: Model | type[Model]) -> str:
+    """The right that lets a person see it; what only some may see at all says so itself."""
+    if named := getattr(obj, "VIEW_PERMISSION", ""):
+        return str(named)
     return f"{obj._meta.app_label}.view_{obj._meta.model_name}"
 
 

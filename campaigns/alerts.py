@@ -43,6 +43,11 @@ KINDS = (
         _("“%(campaign)s” is completed."),
         mail=False,
     ),
+    Kind(
+        "feedback_off",
+        _("A feedback webhook is switched off"),
+        _("“%(endpoint)s” takes no feedback and is switched off."),
+    ),
 )
 OF_VERBS = {"fail": "campaign_failed", "complete": "campaign_finished"}
 

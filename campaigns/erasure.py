@@ -36,6 +36,12 @@ COUNTS = (
     "DELETE FROM campaigns_sentcount WHERE profile_id = %s",
     "DELETE FROM campaigns_caphold WHERE profile_id = %s",
 )
+# A copy of what was told to other systems, theirs is theirs to forget.
+TOLD = """
+DELETE FROM campaigns_feedbackdelivery d USING campaigns_feedbackendpoint f
+WHERE f.id = d.endpoint_id AND f.workspace_id = %(workspace)s
+  AND (d.profile_id = %(profile)s OR d.body->'data'->>'recipient' = ANY(%(addresses)s))
+"""
 BESIDE = (
     """
     DELETE FROM campaigns_messagecontext m USING unnest(%s::bigint[], %s::int[], %s::bigint[])
@@ -69,6 +75,7 @@ def forget(*, profile_id: int, workspace_id: int, addresses: Sequence[str], **_s
         cursor.execute(WAIT_FOR_FAN_OUT, [workspace_id, Run.State.EXPANDING])
         cursor.execute(MESSAGES, values)
         names = cursor.fetchall()
+        cursor.execute(TOLD, values)
         for statement in COUNTS:
             cursor.execute(statement, [profile_id])
         if names:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts import heartbeat
 from campaigns import archive, watch
 from campaigns.delivery import clock, fanout, recovery, retention, seeds, send
+from campaigns.feedback import gather, post
 from campaigns.models import Batch
 from campaigns.reports import counting
 from campaigns.tracking import machines, receipts, replies
@@ -56,6 +57,21 @@ def judge_machines() -> None:
 @shared_task
 def move_counts_forward() -> None:
     counting.move_forward(now=timezone.now())
+
+
+@shared_task
+def gather_feedback() -> None:
+    gather.gather(now=timezone.now())
+
+
+@shared_task
+def post_feedback() -> None:
+    post.send_due(now=timezone.now())
+
+
+@shared_task
+def forget_feedback() -> None:
+    gather.forget_old(now=timezone.now())
 
 
 @shared_task

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campaigns.api import campaigns, contents, folders, reports, runs, seeds, versions, why
+from campaigns.api import campaigns, contents, feedback, folders, reports, runs, seeds, versions, why
 
 app_name = "campaigns_api"
 urlpatterns = [
@@ -32,6 +32,10 @@ urlpatterns = [
     path("folders/", folders.Folders.as_view(), name="folders"),
     path("folders/<int:pk>/", folders.OneFolder.as_view(), name="folder"),
     path("tags/", folders.Tags.as_view(), name="tags"),
+    path("feedback-webhooks/", feedback.Endpoints.as_view(), name="feedback_webhooks"),
+    path("feedback-webhooks/<int:pk>/", feedback.OneEndpoint.as_view(), name="feedback_webhook"),
+    path("feedback-webhooks/<int:pk>/deliveries/", feedback.Deliveries.as_view(), name="feedback_deliveries"),
+    path("feedback-webhooks/<int:pk>/actions/<slug:verb>/", feedback.Act.as_view(), name="feedback_act"),
     path("seed-lists/", seeds.SeedLists.as_view(), name="seed_lists"),
     path("seed-lists/<int:pk>/", seeds.OneSeedList.as_view(), name="seed_list"),
 ]

@@ -22,6 +22,7 @@ from campaigns.models.caps import CapHold, CapTally, SentCount
 from campaigns.models.count import Count, CountMark
 from campaigns.models.event import Event
 from campaigns.models.execution import Execution
+from campaigns.models.feedback import FeedbackBatch, FeedbackDelivery, FeedbackEndpoint, FeedbackKind
 from campaigns.models.message import Attempt, Message, MessageContext, Outcome
 from campaigns.models.run import Batch, Run
 from campaigns.models.seeds import SeedCopy, SeedRound
@@ -48,6 +49,10 @@ __all__ = [
     "Event",
     "Execution",
     "ExternalCalendar",
+    "FeedbackBatch",
+    "FeedbackDelivery",
+    "FeedbackEndpoint",
+    "FeedbackKind",
     "Folder",
     "Follow",
     "Link",

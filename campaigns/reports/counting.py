@@ -114,6 +114,16 @@ SET events = campaigns_count.events + EXCLUDED.events, people = campaigns_count.
 COUNT_EVENTS = (
     "WITH " + SEEN.format(after="%(after)s", of="id <= %(until)s AND {which}") + ADD.format(rows="told")
 )
+# What other systems want to be told of (feedback/gather.py): a batch is over once, and counted once.
+OVER = """
+told AS (
+    INSERT INTO campaigns_feedbackbatch (batch)
+    SELECT o.id FROM of_batches o WHERE %(tells)s AND EXISTS (
+        SELECT 1 FROM campaigns_run r JOIN campaigns_campaign c ON c.id = r.campaign_id
+        JOIN campaigns_feedbackendpoint f ON f.workspace_id = c.workspace_id AND f.is_on
+        WHERE r.id = o.run_id AND r.kind <> 'proof')
+    ON CONFLICT DO NOTHING
+), """
 COUNT_BATCHES = (
     """
 WITH of_batches AS MATERIALIZED (
@@ -122,6 +132,7 @@ WITH of_batches AS MATERIALIZED (
 ), marked AS (
     UPDATE campaigns_batch b SET counted = TRUE FROM of_batches o WHERE b.id = o.id
 ), """
+    + OVER
     + SENT
     + ", added AS ("
     + ADD.format(rows="sent")
@@ -164,11 +175,13 @@ def rebuild() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         mark = _mark(wait=True)
         assert mark is not None
+        while _count_batches():  # what nobody was told of yet
+            pass
         cursor.execute(FORGET)
         cursor.execute(UNCOUNT)
         mark.position = 0
         mark.save()
-        while _count_batches():
+        while _count_batches(tells=False):
             pass
         while _count_page(until, which=KEPT):
             pass
@@ -219,16 +232,21 @@ def _count_page(until: int, which: str = "TRUE") -> bool:
 
 
 def _mark(*, wait: bool = False) -> CountMark | None:
-    CountMark.objects.bulk_create([CountMark(name=EVENTS)], ignore_conflicts=True)
+    return lock_mark(EVENTS, wait=wait)
+
+
+def lock_mark(name: str, *, wait: bool = False) -> CountMark | None:
+    """A watermark's row until the transaction ends; None when somebody else has it."""
+    CountMark.objects.bulk_create([CountMark(name=name)], ignore_conflicts=True)
     rows = CountMark.objects.select_for_update(skip_locked=not wait)
-    return rows.filter(name=EVENTS).first()
+    return rows.filter(name=name).first()
 
 
 @transaction.atomic
-def _count_batches() -> bool:
+def _count_batches(*, tells: bool = True) -> bool:
     """Batches that are over; False when there is none, or somebody else counts."""
     if _mark() is None:
         return False
     with connection.cursor() as cursor:
-        cursor.execute(COUNT_BATCHES, {"most": BATCHES})
+        cursor.execute(COUNT_BATCHES, {"most": BATCHES, "tells": tells})
         return bool(cursor.fetchone()[0])

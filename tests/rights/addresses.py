@@ -19,6 +19,8 @@ from tests.rights.world import World
 PUBLIC = ("/t/", "/u/", "/p/", "/c/", "/subscribe/", "/hooks/", "/push/", "/inbox/")
 NAMES = (
     (r"^/campaigns/runs/<int:pk>/", "run"),
+    (r"^/campaigns/feedback/<int:pk>/", "feedback"),
+    (r"^/api/feedback-webhooks/<int:pk>/", "feedback"),
     (r"^/campaigns/seed-lists/<int:pk>/", "seed_list"),
     (r"^/api/seed-lists/<int:pk>/", "seed_list"),
     (r"^/campaigns/people/<int:pk>/", "profile"),

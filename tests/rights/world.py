@@ -18,7 +18,7 @@ from accounts.access import SYSTEM
 from accounts.models import AccessLabel, Role, User, Workspace
 from audiences.models import Profile, Suppression, Topic
 from campaigns import lifecycle
-from campaigns.models import ApprovalPolicy, Campaign, ExternalCalendar, Folder, Run
+from campaigns.models import ApprovalPolicy, Campaign, ExternalCalendar, FeedbackEndpoint, Folder, Run
 from channels.models import AllowedEntry, RuleSet, SendingDomain, WarmupPlan
 from tests import builders
 from tests.audiences.imported import uploaded
@@ -107,6 +107,14 @@ def _rest(where: Workspace, name: str, author: User) -> dict[str, Any]:
         "role": Role.objects.create(workspace=where, title=name, name=f"{where.slug} {name}"),
         "calendar": ExternalCalendar.objects.create(workspace=where, name=name),
         "folder": Folder.objects.create(workspace=where, name=name),
+        "feedback": FeedbackEndpoint.objects.create(
+            workspace=where,
+            name=name,
+            url=f"https://{slug}.example/",
+            kinds=["run.changed"],
+            on_since=now,
+            resume_at=now,
+        ),
         "rule_set": RuleSet.objects.create(workspace=where, name=name),
         "warmup": WarmupPlan.objects.create(
             workspace=where,

@@ -1,0 +1,222 @@
+"""The REST doors of feedback webhooks: list, make, read, change, delete, their log, and their verbs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from campaigns.api.callers import credential_of
+from campaigns.feedback import endpoints
+from campaigns.models import FeedbackDelivery, FeedbackKind
+from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from common.errors import Invalid, NotFound, Problem
+
+VERBS = ("switch_on", "switch_off", "rotate", "test", "replay")
+
+
+class FeedbackWebhookWrite(StrictSerializer):
+    name = serializers.CharField(max_length=100)
+    url = serializers.CharField(max_length=2000, help_text="An https address on the open internet.")
+    kinds = serializers.ListField(
+        child=serializers.ChoiceField(choices=FeedbackKind.choices), min_length=1, max_length=50
+    )
+    onlyTriggered = serializers.BooleanField(
+        source="only_triggered",
+        required=False,
+        default=True,
+        help_text="Only of API-triggered campaigns; else of every campaign that carries no access label.",
+    )
+
+
+class FeedbackWebhookShape(StrictSerializer):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    url = serializers.CharField()
+    kinds = serializers.ListField(child=serializers.CharField())
+    onlyTriggered = serializers.BooleanField(source="only_triggered")
+    isOn = serializers.BooleanField(source="is_on")
+    offReason = serializers.CharField(
+        source="off_reason", help_text="Empty while it is on; by_hand, failing (for five days) or gone (410)."
+    )
+    failingSince = serializers.DateTimeField(source="failing_since", allow_null=True)
+    olderSecretUntil = serializers.DateTimeField(
+        source="older_until", allow_null=True, help_text="Until then the older secret signs too."
+    )
+    createdAt = serializers.DateTimeField(source="created_at")
+    changedAt = serializers.DateTimeField(source="changed_at")
+
+
+class FeedbackWebhookMade(FeedbackWebhookShape):
+    secret = serializers.CharField(
+        required=False, help_text="Where it was made by this call: it is shown this once."
+    )
+    sentAgain = serializers.IntegerField(required=False, help_text="Of a replay: how many deliveries.")
+
+
+class FeedbackTry(StrictSerializer):
+    at = serializers.DateTimeField()
+    status = serializers.IntegerField(allow_null=True)
+    code = serializers.CharField(help_text="Empty for a success.")
+    ms = serializers.IntegerField()
+
+
+class FeedbackDeliveryShape(StrictSerializer):
+    id = serializers.IntegerField()
+    eventId = serializers.CharField(source="event_id", help_text="The `webhook-id` of every try.")
+    kind = serializers.CharField()
+    state = serializers.ChoiceField(choices=FeedbackDelivery.State.choices)
+    happenedAt = serializers.DateTimeField(source="happened_at")
+    nextAt = serializers.SerializerMethodField()
+    tries = FeedbackTry(many=True, source="log", help_text="The last 20.")
+    body = serializers.DictField()
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_nextAt(self, row: FeedbackDelivery) -> Any:
+        return row.next_at if row.state == FeedbackDelivery.State.DUE else None
+
+
+class FeedbackAct(StrictSerializer):
+    """Only a replay takes anything: `deliveries`, or all given up ones since a moment."""
+
+    deliveries = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
+        required=False,
+        min_length=1,
+        max_length=1000,
+    )
+    since = serializers.DateTimeField(required=False)
+
+
+class Endpoints(APIView):
+    @extend_schema(
+        operation_id="feedback_webhooks_list", parameters=PAGING, responses=page_of(FeedbackWebhookShape)
+    )
+    def get(self, request: Request) -> Response:
+        credential = credential_of(request)
+        pages = CursorPages()
+        rows = endpoints.list_for(credential, credential.workspace)
+        found: Any = pages.paginate_queryset(rows, request, view=self)
+        return pages.get_paginated_response(FeedbackWebhookShape(found, many=True).data)
+
+    @extend_schema(
+        operation_id="feedback_webhooks_create",
+        request=FeedbackWebhookWrite,
+        responses={201: FeedbackWebhookMade},
+        examples=[
+            OpenApiExample(
+                "Outcomes of triggered messages",
+                value={
+                    "name": "Web shop",
+                    "url": "https://shop.example/carillon",
+                    "kinds": ["message.delivered", "message.failed", "message.bounced"],
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Each event is a POST of `{"type", "timestamp", "data"}`, signed as standardwebhooks.com describes.
+
+        At least once: `webhook-id` is the same for every try. Anything but 2xx is tried again for three days.
+        """
+        credential = credential_of(request)
+        row, secret = endpoints.create(
+            credential.workspace, **_values(request), actor=credential, now=timezone.now()
+        )
+        return Response({**FeedbackWebhookShape(row).data, "secret": secret}, status=201)
+
+
+class OneEndpoint(APIView):
+    @extend_schema(operation_id="feedback_webhooks_read", responses=FeedbackWebhookShape)
+    def get(self, request: Request, pk: int) -> Response:
+        return Response(FeedbackWebhookShape(endpoints.endpoint_for(credential_of(request), pk)).data)
+
+    @extend_schema(
+        operation_id="feedback_webhooks_change", request=FeedbackWebhookWrite, responses=FeedbackWebhookShape
+    )
+    def put(self, request: Request, pk: int) -> Response:
+        credential = credential_of(request)
+        row = endpoints.endpoint_for(credential, pk)
+        row = endpoints.change(row, **_values(request), actor=credential, now=timezone.now())
+        return Response(FeedbackWebhookShape(row).data)
+
+    @extend_schema(operation_id="feedback_webhooks_delete", responses={204: None})
+    def delete(self, request: Request, pk: int) -> Response:
+        credential = credential_of(request)
+        endpoints.delete(endpoints.endpoint_for(credential, pk), actor=credential, now=timezone.now())
+        return Response(status=204)
+
+
+class Deliveries(APIView):
+    @extend_schema(
+        operation_id="feedback_webhooks_deliveries",
+        parameters=[
+            OpenApiParameter("state", str, enum=FeedbackDelivery.State.values),
+            OpenApiParameter("kind", str, enum=[*FeedbackKind.values, endpoints.TEST]),
+            *PAGING,
+        ],
+        responses=page_of(FeedbackDeliveryShape),
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """Delivered ones stay seven days, given up ones thirty."""
+        rows = endpoints.endpoint_for(credential_of(request), pk).deliveries.all()
+        known = {"state": FeedbackDelivery.State.values, "kind": [*FeedbackKind.values, endpoints.TEST]}
+        for name, values in known.items():
+            asked = request.query_params.get(name)
+            if asked is None:
+                continue
+            if asked not in values:
+                detail = _("Give one of: %(known)s.") % {"known": ", ".join(values)}
+                raise Invalid(Problem(f"unknown_{name}", detail, f"/{name}"))
+            rows = rows.filter(**{name: asked})
+        pages = CursorPages()
+        found: Any = pages.paginate_queryset(rows, request, view=self)
+        return pages.get_paginated_response(FeedbackDeliveryShape(found, many=True).data)
+
+
+class Act(APIView):
+    @extend_schema(
+        operation_id="feedback_webhooks_act",
+        parameters=[OpenApiParameter("verb", str, OpenApiParameter.PATH, enum=VERBS)],
+        request=FeedbackAct,
+        responses=FeedbackWebhookMade,
+    )
+    def post(self, request: Request, pk: int, verb: str) -> Response:
+        """`rotate` answers with the new secret; the older one signs too for seven days."""
+        credential = credential_of(request)
+        row = endpoints.endpoint_for(credential, pk)
+        by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
+        given = FeedbackAct(data=request.data)
+        given.is_valid(raise_exception=True)
+        if given.validated_data and verb != "replay":
+            name = next(iter(given.validated_data))
+            detail = _("Only a replay takes this.")
+            raise Invalid(Problem("unknown_field", detail, f"/{name}"))
+        more: dict[str, Any] = {}
+        if verb in ("switch_on", "switch_off"):
+            endpoints.switch(row, on=verb == "switch_on", **by)
+        elif verb == "rotate":
+            more["secret"] = endpoints.rotate(row, **by)
+        elif verb == "test":
+            endpoints.test(row, **by)
+        elif verb == "replay":
+            more["sentAgain"] = endpoints.send_again(row, **given.validated_data, **by)
+        else:
+            raise NotFound(
+                _("There is no such action; the actions are: %(known)s.") % {"known": ", ".join(VERBS)}
+            )
+        row.refresh_from_db()
+        return Response({**FeedbackWebhookShape(row).data, **more})
+
+
+def _values(request: Request) -> dict[str, Any]:
+    body = FeedbackWebhookWrite(data=request.data)
+    body.is_valid(raise_exception=True)
+    return dict(body.validated_data)

@@ -1,0 +1,1 @@
+"""What happens to messages, told to other systems: endpoints → gather → post."""
