@@ -91,8 +91,9 @@ def _is_shared(actor: User | ApiCredential, permission: str, obj: Model, workspa
 
 
 def _is_of(permission: str, model: type[Model]) -> bool:
-    """A share gives rights over the object itself, never over what another app keeps about it."""
-    return permission.split(".")[0] == model._meta.app_label
+    """A share gives rights over the object itself: those that its own model names."""
+    app_label, codename = permission.split(".")
+    return app_label == model._meta.app_label and codename in dict(model._meta.permissions)
 
 
 def _label_field(model: type[Model]) -> ManyToManyField[Any, Any] | None:

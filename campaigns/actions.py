@@ -12,7 +12,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from accounts.access import Actor
-from campaigns import contents, designs
+from campaigns import contents, designs, fragments
 from campaigns.drafts import are_known, editing
 from campaigns.models import Action, Campaign
 from campaigns.variants import offered, treatments
@@ -99,7 +99,9 @@ def write(
     with editing(campaign, revision=revision, actor=actor, now=now, fields=sorted(written)) as locked:
         action = at(locked, position)
         is_offered(locked, treatment, language)
-        kept = {**kept_of(action, treatment, language), **_made(written)}
+        before = kept_of(action, treatment, language)
+        fragments.require_known(locked.workspace, before, written, actor)
+        kept = {**before, **_made(written)}
         put(action, treatment, language, kept)
         action.save(update_fields=["content", "variants"])
     return locked

@@ -15,11 +15,11 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 
 from audiences import context
-from campaigns import contents, designs
-from campaigns.models import Action, Campaign
+from campaigns import contents, designs, taken
+from campaigns.models import Action, Campaign, Fragment
 from campaigns.tracking.links import EMPTY_LINK, IMAGE_WITHOUT_TEXT
 from campaigns.variants import offered, treatments
-from campaigns.versions import contents_of
+from campaigns.versions import contents_of, pins
 from channels import contents as parts
 from channels import rendering
 from channels.kinds import KINDS
@@ -61,6 +61,22 @@ def findings(campaign: Campaign, actions: list[Action]) -> Iterator[ContentFindi
                 message = f"{where}: {text}" if where else text
                 yield ContentFinding(code, is_error, field, message, action.position, *place)
         yield from _unwritten(campaign, action, len(actions))
+    yield from _newer_fragments(campaign)
+
+
+def _newer_fragments(campaign: Campaign) -> Iterator[ContentFinding]:
+    """Fragments that were published again since the campaign was frozen; it never changes by that."""
+    version = campaign.version if campaign.draft_state else campaign.live_version or campaign.version
+    numbers = version.definition.get("fragments", {}) if version else {}
+    rows = Fragment.objects.filter(workspace=campaign.workspace, key__in=numbers, archived_at=None)
+    for row in rows.select_related("published"):
+        if row.published and row.published.number > numbers[row.key]:
+            message = (
+                _("The fragment “%(name)s” has a newer version than what was frozen; the draft takes it.")
+                if campaign.is_editable
+                else _("The fragment “%(name)s” has a newer version; what was frozen keeps the older one.")
+            )
+            yield ContentFinding("fragment_newer", False, "html", message % {"name": row.name})
 
 
 Found = tuple[str, bool, str, str]
@@ -99,10 +115,15 @@ def _where(campaign: Campaign, action: Action, place: tuple[str, str], count: in
 
 
 def _of_content(campaign: Campaign, action: Action, kept: dict[str, Any], known: set[str]) -> Iterator[Found]:
-    frozen = contents.content_of(contents.frozen(kept, campaign.workspace))
-    if kept.get("mjml"):
+    pinned = pins(campaign)
+    filled, taking = taken.take(kept, campaign.workspace, pinned)
+    # A page that is made from a design is looked at there.
+    faults = [one for one in taking.problems if not (kept.get("mjml") and one.pointer == "/html")]
+    yield from ((one.code, True, _field(one.pointer), one.detail) for one in faults)
+    frozen = contents.content_of(contents.frozen(kept, campaign.workspace, pinned))
+    if filled.get("mjml"):
         try:
-            designs.compiled(kept["mjml"])
+            designs.compiled(filled["mjml"])
         except Invalid as error:
             yield from ((one.code, True, "mjml", one.detail) for one in error.problems)
     missing = list(parts.missing(frozen, action.channel))

@@ -9,11 +9,12 @@ are not counted; what is frozen reads nothing else any more.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from accounts.models import Workspace
-from campaigns import designs
+from campaigns import designs, taken
 from campaigns.tracking.links import with_untracked
 from channels.messages import Content
 from common.errors import Invalid
@@ -31,16 +32,29 @@ def is_empty(kept: dict[str, Any]) -> bool:
     return not any(kept.get(name) for name in EDITED)
 
 
-def frozen(kept: dict[str, Any], workspace: Workspace) -> dict[str, Any]:
-    """What a version keeps: everything that is sent, and nothing else.
+def frozen(
+    kept: dict[str, Any], workspace: Workspace, pinned: Mapping[str, int] | None = None
+) -> dict[str, Any]:
+    """What a version keeps: everything that is sent, and nothing else. `pinned` are the versions of the
+    fragments that it took already (see `taken.py`).
 
-    A design that cannot be read leaves the HTML it was last read as; `content_findings.py` blocks it.
+    A design that cannot be read leaves the HTML it was last read as, and a fragment that cannot be taken
+    leaves nothing; `content_findings.py` blocks both.
     """
+    kept = whole(kept, workspace, pinned)
     parts = {name: kept[name] for name in PARTS if name in kept}
-    if kept.get("mjml"):
-        with suppress(Invalid):
-            parts["html"] = designs.compiled(kept["mjml"])
     if parts.get("html"):
         skipped = {url for url, said in kept.get("links", {}).items() if said.get("is_untracked")}
         parts["html"] = with_untracked(parts["html"], skipped)
     return parts
+
+
+def whole(
+    kept: dict[str, Any], workspace: Workspace, pinned: Mapping[str, int] | None = None
+) -> dict[str, Any]:
+    """The content with its fragments in it, and the HTML of its design."""
+    filled, _taking = taken.take(kept, workspace, pinned)
+    if filled.get("mjml"):
+        with suppress(Invalid):
+            filled["html"] = designs.compiled(filled["mjml"])
+    return filled

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.access import Actor, require
 from accounts.models import User, Workspace
-from campaigns import contents, schedule, waves
+from campaigns import contents, fragments, schedule, waves
 from campaigns.models import Action, Campaign
 from common.errors import Conflict, IllegalTransition, Invalid, Problem
 
@@ -106,7 +106,7 @@ def save(campaign: Campaign, *, revision: int, actor: Actor, now: datetime, **ch
                 setattr(locked, name, changes[name])
         if "exclusions" in changes:
             locked.exclusions.set(changes["exclusions"])
-        _save_action(locked, changes)
+        _save_action(locked, changes, actor)
     return locked
 
 
@@ -117,12 +117,13 @@ def are_known(campaign: Campaign, pointer: str, chosen: Any) -> None:
         raise Invalid(Problem("unknown", _("This is not known here. Choose from the list."), pointer))
 
 
-def _save_action(campaign: Campaign, changes: dict[str, Any]) -> None:
+def _save_action(campaign: Campaign, changes: dict[str, Any], actor: Actor) -> None:
     written = {name: changes[name] for name in CONTENT if name in changes}
     if not written and "configuration" not in changes:
         return
     action = Action.objects.filter(campaign=campaign).order_by("position")[0]
     if "configuration" in changes:
         action.configuration = changes["configuration"]
+    fragments.require_known(campaign.workspace, action.content, written, actor)
     action.content = {**action.content, **written}
     action.save()

@@ -42,11 +42,12 @@ def rendered(
     person: Profile | None,
     sample: dict[str, Any] | None = None,
     workspace: Workspace,
+    pinned: dict[str, int] | None = None,
 ) -> Rendered:
-    """`sample` may hold values under `profile` and `context` that go before the person's. Raises Invalid or
-    RenderError.
+    """`sample` may hold values under `profile` and `context` that go before the person's; `pinned` says
+    which versions of fragments are shown (`versions.pins`). Raises Invalid or RenderError.
     """
-    content = contents.content_of(contents.frozen(kept, workspace))
+    content = contents.content_of(contents.frozen(kept, workspace, pinned))
     given = sample or {}
     values = {
         "profile": {**profile_values(person, workspace), **_of(given, "profile")},

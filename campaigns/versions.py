@@ -13,7 +13,7 @@ from typing import Any
 from accounts.access import Actor
 from accounts.models import User
 from audiences import evaluate
-from campaigns import contents, schedule
+from campaigns import contents, schedule, taken
 from campaigns.models import Action, Campaign, Link, Version
 from campaigns.tracking.links import links_of
 from campaigns.variants import treatments
@@ -34,6 +34,8 @@ SETUP = (
 
 def definition(campaign: Campaign) -> dict[str, Any]:
     """What a run does, with nothing about who edited it when."""
+    pinned = pins(campaign)
+    numbers = fragments_of(campaign, pinned)
     return {
         "type": campaign.type,
         "category": campaign.category,
@@ -57,11 +59,34 @@ def definition(campaign: Campaign) -> dict[str, Any]:
                 "channel": action.channel,
                 "configuration": action.configuration_id,
                 "setup": setup_hash(action.configuration) if action.configuration else None,
-                "contents": [_frozen(one, campaign) for one in contents_of(action, campaign)],
+                "contents": [
+                    {**one, "content": contents.frozen(one["content"], campaign.workspace, pinned)}
+                    for one in contents_of(action, campaign)
+                ],
             }
             for action in campaign.actions.select_related("configuration")
         ],
+        **({"fragments": numbers} if numbers else {}),
     }
+
+
+def pins(campaign: Campaign) -> dict[str, int]:
+    """Which versions of fragments count: of a draft those that are published now, so none is named here; of
+    what is in review, approved or running those it was frozen with, whatever was published since.
+    """
+    if campaign.is_editable:
+        return {}
+    frozen = campaign.version if campaign.draft_state else campaign.live_version or campaign.version
+    return frozen.definition.get("fragments", {}) if frozen else {}
+
+
+def fragments_of(campaign: Campaign, pinned: dict[str, int]) -> dict[str, int]:
+    """The number of every fragment's version that the campaign's contents take in."""
+    found: dict[str, int] = {}
+    for action in campaign.actions.all():
+        for one in contents_of(action, campaign):
+            found |= taken.take(one["content"], campaign.workspace, pinned)[1].numbers
+    return found
 
 
 def setup_hash(configuration: ChannelConfiguration) -> str:
@@ -96,10 +121,6 @@ def contents_of(action: Action, campaign: Campaign) -> list[dict[str, Any]]:
 
 def _others(campaign: Campaign) -> list[str]:
     return ["", *campaign.languages.get("others", [])]
-
-
-def _frozen(one: dict[str, Any], campaign: Campaign) -> dict[str, Any]:
-    return {**one, "content": contents.frozen(one["content"], campaign.workspace)}
 
 
 def fingerprint(frozen: dict[str, Any]) -> str:

@@ -265,6 +265,7 @@ SPECTACULAR_SETTINGS = {
         "AttributeIndex": "audiences.models.AttributeDefinition.Index",
         "CampaignType": "campaigns.models.Campaign.Type",
         "CampaignStatus": "campaigns.models.Status",
+        "FragmentKind": "campaigns.models.Fragment.Kind",
         "FindingLevel": "campaigns.validation.LEVELS",
         "RunKind": "campaigns.models.Run.Kind",
         "RunState": "campaigns.models.Run.State",

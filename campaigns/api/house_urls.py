@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from campaigns.api import campaigns, contents, feedback, folders, reports, runs, seeds, versions, why
+from campaigns.api import (
+    campaigns,
+    contents,
+    feedback,
+    folders,
+    fragments,
+    reports,
+    runs,
+    seeds,
+    versions,
+    why,
+)
 
 app_name = "campaigns_api"
 urlpatterns = [
@@ -31,6 +42,12 @@ urlpatterns = [
     path("runs/<int:pk>/messages/", runs.RunMessages.as_view(), name="run_messages"),
     path("folders/", folders.Folders.as_view(), name="folders"),
     path("folders/<int:pk>/", folders.OneFolder.as_view(), name="folder"),
+    path("fragments/", fragments.Fragments.as_view(), name="fragments"),
+    path("fragments/<int:pk>/", fragments.OneFragment.as_view(), name="fragment"),
+    path("fragments/<int:pk>/publish/", fragments.PublishFragment.as_view(), name="fragment_publish"),
+    path("fragments/<int:pk>/archive/", fragments.ArchiveFragment.as_view(), name="fragment_archive"),
+    path("fragments/<int:pk>/versions/", fragments.FragmentVersions.as_view(), name="fragment_versions"),
+    path("fragments/<int:pk>/uses/", fragments.FragmentUses.as_view(), name="fragment_uses"),
     path("tags/", folders.Tags.as_view(), name="tags"),
     path("feedback-webhooks/", feedback.Endpoints.as_view(), name="feedback_webhooks"),
     path("feedback-webhooks/<int:pk>/", feedback.OneEndpoint.as_view(), name="feedback_webhook"),

@@ -19,6 +19,7 @@ from campaigns.models.campaign import (
     Version,
 )
 from campaigns.models.caps import CapHold, CapTally, SentCount
+from campaigns.models.content import Fragment, FragmentVersion
 from campaigns.models.count import Count, CountMark
 from campaigns.models.event import Event
 from campaigns.models.execution import Execution
@@ -55,6 +56,8 @@ __all__ = [
     "FeedbackKind",
     "Folder",
     "Follow",
+    "Fragment",
+    "FragmentVersion",
     "Link",
     "Message",
     "MessageContext",

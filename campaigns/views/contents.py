@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from campaigns import actions, drafts, transitions
+from campaigns import actions, contents, drafts, fragments, transitions
 from campaigns.content_findings import findings
 from campaigns.contents import content_of
 from campaigns.forms.channels import ChannelsForm, channel_choices
@@ -102,6 +102,11 @@ def _save(request: HttpRequest, form: ContentForm, place: Place) -> bool:
             actor=actor_of(request),
             now=timezone.now(),
         )
+    except Invalid as error:
+        for problem in error.problems:
+            part = problem.pointer.strip("/")
+            form.add_error(part if part in form.fields else None, problem.detail)
+        return False
     except CarillonError as error:
         form.add_error(None, error.detail)
         return False
@@ -114,6 +119,7 @@ def _around(request: HttpRequest, campaign: Campaign, place: Place) -> dict[str,
     faults = list(findings(campaign, every))
     mine = (place.action.position, place.treatment, place.language)
     kept = actions.kept_of(place.action, place.treatment, place.language)
+    whole = contents.whole(kept, campaign.workspace)
     views = ["design", "code", "text", "preview"] if place.action.channel == "email" else ["write", "preview"]
     view = request.GET.get("view", "")
     return {
@@ -130,11 +136,15 @@ def _around(request: HttpRequest, campaign: Campaign, place: Place) -> dict[str,
         "languages": _languages(campaign, place, faults),
         "treatments": _treatments(campaign, place),
         "here": [one for one in faults if (one.position, one.treatment, one.language) == mine],
-        "fragments": [],
+        "fragments": [
+            {"name": one.key, "title": one.name, "tag": one.tag}
+            for one in fragments.offered(actor_of(request), campaign.workspace, place.action.channel)
+            if one.kind != "mjml" or kept.get("mjml") or not kept.get("html")
+        ],
         "fields": sample_fields(campaign.workspace),
-        "context_names": rendering.context_names(content_of(kept), place.action.channel),
+        "context_names": rendering.context_names(content_of(whole), place.action.channel),
         "people": sample_people(campaign, actor_of(request)),
-        "links": [(url, kept.get("links", {}).get(url, {})) for url in addresses(str(kept.get("html", "")))],
+        "links": [(url, kept.get("links", {}).get(url, {})) for url in addresses(str(whole.get("html", "")))],
         "shape": SHAPES[place.action.channel],
         "kind": KINDS[place.action.channel].label,
         "readers": readers(campaign),
@@ -204,12 +214,13 @@ def links(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = campaign_of(request, pk, transitions.MANAGE)
     place = place_of(request, campaign)
     kept = actions.kept_of(place.action, place.treatment, place.language)
+    whole = contents.whole(kept, campaign.workspace)
     said = {
         url: {
             "label": request.POST.get(f"label_{number}", "").replace("\0", "").strip()[:200],
             "is_untracked": f"tracked_{number}" not in request.POST,
         }
-        for number, url in enumerate(addresses(str(kept.get("html", ""))))
+        for number, url in enumerate(addresses(str(whole.get("html", ""))))
     }
     try:
         actions.write(

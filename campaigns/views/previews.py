@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
-from campaigns import actions, samples
+from campaigns import actions, samples, versions
 from campaigns.views.common import actor_of, campaign_of
 from campaigns.views.contents import place_of
 from campaigns.views.editor import sample_people
@@ -47,8 +47,9 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
             person=person,
             sample=_sample(request),
             workspace=campaign.workspace,
+            pinned=versions.pins(campaign),
         )
-        page |= {"message": message, **_look(message, place.action.channel, bool(request.GET.get("dark")))}
+        page |= {"message": message, **look(message, place.action.channel, bool(request.GET.get("dark")))}
     except (Invalid, RenderError) as error:
         page["error"] = error.detail
     response = render(request, "campaigns/preview.html", page)
@@ -70,7 +71,7 @@ def _sample(request: HttpRequest) -> dict[str, Any]:
     return found
 
 
-def _look(message: Rendered, channel: str, is_dark: bool) -> dict[str, Any]:
+def look(message: Rendered, channel: str, is_dark: bool) -> dict[str, Any]:
     look: dict[str, Any] = {"is_dark": is_dark, "html": message.html}
     if is_dark and channel == "email":
         # Who wrote rules for the night sees those; else it is turned around, as some mail programs do it.

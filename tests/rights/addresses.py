@@ -23,6 +23,8 @@ NAMES = (
     (r"^/api/feedback-webhooks/<int:pk>/", "feedback"),
     (r"^/campaigns/seed-lists/<int:pk>/", "seed_list"),
     (r"^/api/seed-lists/<int:pk>/", "seed_list"),
+    (r"^/campaigns/fragments/<int:pk>/", "fragment"),
+    (r"^/api/fragments/<int:pk>/", "fragment"),
     (r"^/campaigns/people/<int:pk>/", "profile"),
     (r"^/campaigns/audiences/<int:pk>/", "audience"),
     (r"^/campaigns/policies/<int:pk>/", "policy"),

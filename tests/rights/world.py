@@ -17,7 +17,7 @@ from accounts import access, credentials
 from accounts.access import SYSTEM
 from accounts.models import AccessLabel, Role, User, Workspace
 from audiences.models import Profile, Suppression, Topic
-from campaigns import lifecycle
+from campaigns import fragments, lifecycle
 from campaigns.models import ApprovalPolicy, Campaign, ExternalCalendar, FeedbackEndpoint, Folder, Run
 from channels.models import AllowedEntry, RuleSet, SendingDomain, WarmupPlan
 from tests import builders
@@ -106,6 +106,9 @@ def _rest(where: Workspace, name: str, author: User) -> dict[str, Any]:
         "domain": SendingDomain.objects.create(workspace=where, name=f"{slug}.example"),
         "role": Role.objects.create(workspace=where, title=name, name=f"{where.slug} {name}"),
         "calendar": ExternalCalendar.objects.create(workspace=where, name=name),
+        "fragment": fragments.create(
+            where, key=word, name=name, kind="text", source=name, actor=SYSTEM, now=now
+        ),
         "folder": Folder.objects.create(workspace=where, name=name),
         "feedback": FeedbackEndpoint.objects.create(
             workspace=where,

@@ -1,0 +1,86 @@
+"""What many contents are made from: fragments. Only what is published is taken into a message."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import AccessLabel, User, Workspace
+
+
+class Fragment(models.Model):
+    """A piece that contents take in by its key: `{{ fragment("footer") }}`.
+
+    `source` is the draft; `published` is what is taken in. The key never changes, as contents name it.
+    """
+
+    class Kind(models.TextChoices):
+        MJML = "mjml", _("Part of a design (MJML)")
+        HTML = "html", _("Part of a page (HTML)")
+        TEXT = "text", _("Expression or text")
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="fragments")
+    key = models.CharField(_("key"), max_length=50)
+    name = models.CharField(_("name"), max_length=100)
+    kind = models.CharField(_("kind"), max_length=4, choices=Kind)
+    source = models.TextField(_("what it says"), blank=True)
+    published = models.ForeignKey(
+        "FragmentVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    labels = models.ManyToManyField(AccessLabel, blank=True, related_name="+", verbose_name=_("labels"))
+    revision = models.PositiveIntegerField(default=1, editable=False)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    edited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    changed_at = models.DateTimeField(_("changed"), default=timezone.now)
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("fragment")
+        verbose_name_plural = _("fragments")
+        default_permissions = ()
+        ordering = ["name", "pk"]
+        constraints = [models.UniqueConstraint(fields=["workspace", "key"], name="fragment_key_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def state(self) -> str:
+        if self.archived_at:
+            return "archived"
+        return "published" if self.published_id else "draft"
+
+    @property
+    def state_label(self) -> str:
+        return str({"archived": _("Archived"), "published": _("Published"), "draft": _("Draft")}[self.state])
+
+    @property
+    def tag(self) -> str:
+        """What takes it in. A part of a design stands alone between elements."""
+        tag = f'{{{{ fragment("{self.key}") }}}}'
+        return f"<mj-raw>{tag}</mj-raw>" if self.kind == self.Kind.MJML else tag
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether the draft says something else than what is published."""
+        return self.published is None or self.published.source != self.source
+
+
+class FragmentVersion(models.Model):
+    """What was published, and never changes: frozen campaigns name it by its number."""
+
+    fragment = models.ForeignKey(Fragment, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    source = models.TextField()
+    published_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    published_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["fragment", "number"], name="fragment_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.fragment_id} v{self.number}"

@@ -1,0 +1,195 @@
+"""The doors of fragments: the list, one with its preview, versions and uses, and what one does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.access import labels_held, may, require
+from audiences.models import Profile
+from campaigns import fragments
+from campaigns.access import VIEW
+from campaigns.forms.draft import sample_fields
+from campaigns.forms.fragments import FragmentForm
+from campaigns.models import Fragment
+from campaigns.transitions import MANAGE
+from campaigns.views.common import actor_of, workspace_of
+from campaigns.views.previews import PREVIEW_POLICY, look
+from channels.sandbox import RenderError
+from common.errors import CarillonError, Invalid, NotFound, Problem
+
+PAGE = 50
+
+
+def fragment_of(request: HttpRequest, pk: int, permission: str = VIEW) -> Fragment:
+    """Through the gate; the page's frame then shows the fragment's own workspace."""
+    found = fragments.fragment_for(actor_of(request), pk, permission)
+    request.workspace = found.workspace  # type: ignore[attr-defined]
+    return found
+
+
+@login_required
+@require_safe
+def show_list(request: HttpRequest) -> HttpResponse:
+    """`?search=` part of a name or key, `?kind=`, `?archived=1`."""
+    asked = {
+        name: request.GET.get(name, "").replace("\0", "")[:100] for name in ("search", "kind", "archived")
+    }
+    rows = fragments.list_for(actor_of(request), workspace_of(request))
+    rows = rows.filter(archived_at__isnull=not asked["archived"])
+    if asked["kind"] in Fragment.Kind.values:
+        rows = rows.filter(kind=asked["kind"])
+    if asked["search"]:
+        rows = rows.filter(Q(name__icontains=asked["search"]) | Q(key__icontains=asked["search"]))
+    page = Paginator(rows.prefetch_related("labels"), PAGE).get_page(request.GET.get("page"))
+    return render(
+        request, "campaigns/fragments.html", {"page": page, "asked": asked, "kinds": Fragment.Kind.choices}
+    )
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def create(request: HttpRequest) -> HttpResponse:
+    workspace = workspace_of(request)
+    require(actor_of(request), MANAGE, workspace)
+    form = FragmentForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        given = {name: form.cleaned_data[name] for name in ("key", "name", "kind", "source")}
+        try:
+            made = fragments.create(workspace, **given, actor=actor_of(request), now=timezone.now())
+        except Invalid as error:
+            _tell(form, error)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("campaigns:fragment", made.pk)
+    page = {"form": form, "fields": sample_fields(workspace)}
+    return render(request, "campaigns/fragment_new.html", page, status=400 if form.errors else 200)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    fragment = fragment_of(request, pk, MANAGE if request.method == "POST" else VIEW)
+    form = FragmentForm(request.POST or None, fragment=fragment)
+    if request.method == "POST" and form.is_valid() and _save(request, form, fragment):
+        messages.success(request, _("Saved."))
+        return redirect("campaigns:fragment", pk)
+    status = 200 if request.method != "POST" else 409 if form.non_field_errors() else 400
+    return render(request, "campaigns/fragment.html", _page(request, fragment, form), status=status)
+
+
+def _save(request: HttpRequest, form: FragmentForm, fragment: Fragment) -> bool:
+    try:
+        fragments.save(
+            fragment,
+            name=form.cleaned_data["name"],
+            source=form.cleaned_data["source"],
+            revision=form.cleaned_data["revision"] or 0,
+            actor=actor_of(request),
+            now=timezone.now(),
+        )
+    except Invalid as error:
+        _tell(form, error)
+        return False
+    except CarillonError as error:
+        form.add_error(None, error.detail)
+        return False
+    return True
+
+
+def _tell(form: FragmentForm, error: Invalid) -> None:
+    for problem in error.problems:
+        form.add_error(problem.pointer if problem.pointer in form.fields else None, problem.detail)
+
+
+def _page(request: HttpRequest, fragment: Fragment, form: FragmentForm) -> dict[str, Any]:
+    actor, on = actor_of(request), set(fragment.labels.all())
+    return {
+        "fragment": fragment,
+        "form": form,
+        "manages": may(actor, MANAGE, fragment),
+        "faults": fragments.faults(fragment) if fragment.has_changes and not fragment.archived_at else [],
+        "versions": fragment.versions.select_related("published_by")[:50],
+        "uses": fragments.uses(fragment, actor),
+        "labels": [(label, label in on) for label in labels_held(actor, fragment.workspace)],
+        "fields": sample_fields(fragment.workspace),
+        "version": request.GET.get("version", "")[:9],
+    }
+
+
+@login_required
+@require_safe
+@xframe_options_sameorigin
+def preview(request: HttpRequest, pk: int) -> HttpResponse:
+    """The draft as the workspace's first person would get it, or `?version=` of it; `?dark=1` as at night."""
+    fragment = fragment_of(request, pk)
+    person = Profile.objects.filter(workspace=fragment.workspace).order_by("-is_test", "pk").first()
+    page: dict[str, Any] = {"person": person, "channel": "email"}
+    try:
+        channel, message = fragments.shown(fragment, _source(request, fragment), person=person)
+        page |= {
+            "message": message,
+            "channel": channel,
+            **look(message, channel, bool(request.GET.get("dark"))),
+        }
+    except (Invalid, RenderError) as error:
+        page["error"] = error.detail
+    response = render(request, "campaigns/preview.html", page)
+    response["Content-Security-Policy"] = PREVIEW_POLICY
+    return response
+
+
+def _source(request: HttpRequest, fragment: Fragment) -> str:
+    asked = request.GET.get("version", "")
+    if not asked:
+        return fragment.source
+    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 0
+    found = fragment.versions.filter(number=number).first()
+    if found is None:
+        raise NotFound(_("There is no such version."))
+    return found.source
+
+
+@login_required
+@require_POST
+def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """publish, archive, unarchive, delete, label."""
+    fragment, actor, now = fragment_of(request, pk, MANAGE), actor_of(request), timezone.now()
+    verbs: dict[str, Callable[[], object]] = {
+        "publish": lambda: fragments.publish(fragment, actor=actor, now=now),
+        "archive": lambda: fragments.archive(fragment, actor=actor, now=now),
+        "unarchive": lambda: fragments.archive(fragment, actor=actor, now=now, back=True),
+        "delete": lambda: fragments.delete(fragment, actor=actor, now=now),
+        "label": lambda: fragments.set_labels(fragment, _labels(request, fragment), actor=actor, now=now),
+    }
+    if verb not in verbs:
+        raise NotFound(_("There is no such page."))
+    try:
+        verbs[verb]()
+    except CarillonError as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, _("Deleted.") if verb == "delete" else _("Saved."))
+        if verb == "delete":
+            return redirect("campaigns:fragments")
+    return redirect("campaigns:fragment", pk)
+
+
+def _labels(request: HttpRequest, fragment: Fragment) -> list[Any]:
+    wanted = set(request.POST.getlist("label"))
+    chosen = [one for one in labels_held(actor_of(request), fragment.workspace) if str(one.pk) in wanted]
+    if len(chosen) != len(wanted):
+        detail = _("You can give only labels that one of your roles holds.")
+        raise Invalid(Problem("label_not_held", detail, "labels"))
+    return chosen
