@@ -9,8 +9,8 @@ class WiringConfig(AppConfig):
     verbose_name = "Carillon"
 
     def ready(self) -> None:
-        # Makes the Celery app current; registers the checks and what OpenAPI shows of our credentials.
-        from config import celery, checks, schema  # noqa: F401
+        # Makes the Celery app current, and registers the checks.
+        from config import celery, checks  # noqa: F401
 
 
 class AdministrationConfig(AdminConfig):

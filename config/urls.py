@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
+from config import schema  # noqa: F401  registers what OpenAPI shows of our credentials
+
 urlpatterns = [
     path("", include("campaigns.urls")),
     path("", include("campaigns.public_urls")),

@@ -17,7 +17,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
-from phonenumbers import SUPPORTED_REGIONS, country_code_for_region
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 from accounts.models import Workspace
 from audiences.attributes import KEY, RESERVED, definitions_of
@@ -34,7 +34,14 @@ KEYS = ("match", "dateFormat", "country", "columns", "again", "wording", "agreed
 TARGETS = (*MATCHES, *PROFILE, "identity", "attribute", "consent", "ignore")
 Type = AttributeDefinition.Type
 # By their two letters, with the digits their numbers begin with.
-COUNTRIES = {region: country_code_for_region(region) for region in sorted(SUPPORTED_REGIONS)}
+COUNTRIES = dict(
+    sorted(
+        (region, code)
+        for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()
+        for region in regions
+        if region.isalpha()
+    )
+)
 
 
 @dataclass(frozen=True)

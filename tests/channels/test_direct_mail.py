@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts import roles
 from accounts.access import SYSTEM
 from accounts.models import AuditEntry, Role, User, Workspace
-from channels import mailfiles, mailtargets
+from channels import mailfiles, objectstore
 from channels.messages import Fact
 from channels.models import ChannelConfiguration, MailFile, MailRow
 from channels.providers.direct_mail import DirectMailForm
@@ -182,7 +182,7 @@ def test_a_file_goes_to_a_store_whole_or_in_parts_that_appear_at_once(monkeypatc
         assert rest == []
         assert path.startswith("/letters-tw/letters/%E6%98%A5%20letters.csv")
         assert body.decode() == f"{BOM}Name,City\r\nAna,台北\r\n"
-        monkeypatch.setattr(mailtargets, "PART", 20)
+        monkeypatch.setattr(objectstore, "PART", 20)
         put(here, ("8.1.1", "Ben", "Tainan"), filename="parts.csv")
         deliver(run=8)
         assert server.objects["/letters-tw/letters/parts.csv"].decode() == f"{BOM}Name,City\r\nBen,Tainan\r\n"

@@ -250,3 +250,4 @@ def test_a_worker_that_reads_text_never_loads_what_only_excel_needs() -> None:
     assert process(LIGHT, str(job.pk)).wait(90) == 0
     job.refresh_from_db()
     assert job.state == Import.State.READY
+    staging.drop(job.pk)
