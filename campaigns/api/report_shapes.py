@@ -12,9 +12,11 @@ from typing import Any
 from rest_framework import serializers
 
 from campaigns.models import Campaign
+from campaigns.reports.experiments import Compared
 from campaigns.reports.outcomes import Reason
 from campaigns.reports.overview import Line
 from campaigns.reports.report import Number, Part, Point, Report
+from campaigns.reports.trials import Trial
 from common.api import SparseSerializer, StrictSerializer
 
 
@@ -83,6 +85,32 @@ class ReportPartShape(StrictSerializer):
     complained = serializers.IntegerField()
 
 
+class ReportArmShape(StrictSerializer):
+    """One treatment against the first of its table, which has no lift."""
+
+    key = serializers.CharField(allow_blank=True, help_text="Empty: the first treatment.")
+    label = serializers.CharField()  # type: ignore[assignment]
+    people = serializers.IntegerField()
+    converted = serializers.IntegerField()
+    rate = serializers.FloatField(allow_null=True, help_text="Percent.")
+    lift = serializers.FloatField(allow_null=True, help_text="Percent of the first one’s rate.")
+    low = serializers.FloatField(allow_null=True, help_text="With `high`: holds the true lift, 95 %.")
+    high = serializers.FloatField(allow_null=True, help_text="null: no upper bound.")
+    confidence = serializers.FloatField(help_text="Percent; stays true however often you look.")
+    isConclusive = serializers.BooleanField()
+
+
+class ExperimentShape(StrictSerializer):
+    run = serializers.IntegerField()
+    metric = serializers.CharField(help_text="open, click, unsubscribe or event:<name>.")
+    hours = serializers.IntegerField()
+    treatments = ReportArmShape(many=True)
+    best = serializers.CharField(allow_null=True, allow_blank=True, help_text="null: none is, for sure.")
+    sentence = serializers.CharField(allow_blank=True)
+    holdout = ReportArmShape(many=True, help_text="The held out, then those written to; or nobody.")
+    holdoutSentence = serializers.CharField(allow_blank=True)
+
+
 class ReportShape(SparseSerializer):
     id = serializers.IntegerField(help_text="Of the run, or of the campaign whose runs are added.")
     campaign = serializers.IntegerField()
@@ -100,6 +128,7 @@ class ReportShape(SparseSerializer):
     actions = ReportPartShape(many=True)
     domains = ReportPartShape(many=True, help_text="The largest 30.")
     devices = ReportPartShape(many=True)
+    experiment = ExperimentShape(allow_null=True, help_text="Of the newest run that made one.")
 
 
 class CampaignNumbersShape(StrictSerializer):
@@ -152,6 +181,35 @@ def told(report: Report) -> dict[str, Any]:
         "actions": _parts(report.actions),
         "domains": _parts(report.domains),
         "devices": _parts(report.devices),
+        "experiment": _experiment(report.trial) if report.trial else None,
+    }
+
+
+def _experiment(trial: Trial) -> dict[str, Any]:
+    return {
+        "run": trial.run.pk,
+        "metric": trial.metric,
+        "hours": trial.hours,
+        "treatments": [_arm(one) for one in trial.compared],
+        "best": trial.best.key if trial.best else None,
+        "sentence": trial.sentence if trial.compared else "",
+        "holdout": [_arm(one) for one in trial.groups],
+        "holdoutSentence": trial.holdout_sentence,
+    }
+
+
+def _arm(one: Compared) -> dict[str, Any]:
+    return {
+        "key": one.arm.key,
+        "label": one.arm.label,
+        "people": one.arm.people,
+        "converted": one.arm.converted,
+        "rate": one.arm.rate,
+        "lift": one.lift,
+        "low": one.low,
+        "high": one.high,
+        "confidence": one.confidence,
+        "isConclusive": one.is_conclusive,
     }
 
 

@@ -15,7 +15,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from campaigns.models import Attempt, Event, Message, Outcome, Run, Version
 from campaigns.reports import metrics
-from campaigns.reports.report import DAY, content_of
+from campaigns.reports.report import DAY
+from campaigns.reports.treatments import content_of
 
 TO_GO, DELIVERED, SENT, RETRIED = "to_go", "delivered", "sent", "retried"
 OUTCOMES = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -36,6 +36,8 @@ READ = (
     SELECT e.*, r.version_id AS version FROM everything e JOIN campaigns_run r ON r.id = e.run_id
     WHERE (%(action)s::int IS NULL OR action = %(action)s)
       AND (%(since)s::timestamptz IS NULL OR (facet IN ('', 'link') AND hour >= %(since)s))
+      AND (%(window)s::interval IS NULL OR e.kind NOT IN ('open', 'click', 'unsubscribe')
+           OR r.finished_at IS NULL OR hour < r.finished_at + %(window)s)
 ), domains AS (
     SELECT key FROM rows WHERE facet = 'domain' GROUP BY key
     ORDER BY sum(events) FILTER (WHERE kind = 'accepted') DESC NULLS LAST, key LIMIT %(domains)s
@@ -123,15 +125,19 @@ def read(
     since: datetime | None = None,
     step: str = "hour",
     zone: str = "UTC",
+    window: timedelta | None = None,
 ) -> Figures:
-    """`step` is hour or day, cut in `zone`; with `since`, only what has hours is counted."""
-    values = {
+    """`step` is hour or day, cut in `zone`; with `since`, only what has hours is counted; with `window`,
+    opens, clicks and unsubscribes until so long after the run had sent its last message, in whole hours.
+    """
+    values: dict[str, Any] = {
         "runs": list(runs),
         "action": action,
         "since": since,
         "step": step,
         "zone": zone,
         "domains": MOST_DOMAINS,
+        "window": window,
     }
     with connection.cursor() as cursor:
         # The planner must see how short the tail is; the statement looks itself where the mark stands then.

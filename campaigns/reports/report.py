@@ -1,14 +1,15 @@
 """One report: of a run, of one of its actions, or of all a campaign has sent, for all time or the last day.
 
 Receives a campaign and what is asked of it; returns numbers with their definitions, the ledger that balances,
-the curve, and the tables by link, domain, device, treatment and language. Five queries, whatever there is.
+the curve, the tables by link, domain, device, treatment and language, and an experiment's result. The same
+number of queries, whatever there is.
 Pages, REST, CSV and PDF show the same object.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,10 +20,12 @@ from django.utils import timezone
 from audiences.reachability import CHANNELS
 from campaigns.languages import language_name
 from campaigns.models import Campaign, Event, Link, Run, Version
-from campaigns.reports import figures, outcomes
+from campaigns.reports import figures, outcomes, trials
 from campaigns.reports.definitions import DEVICES, FUNNEL, MEANINGS
 from campaigns.reports.figures import Figures, Row, Tally
 from campaigns.reports.outcomes import Outcomes, Reason
+from campaigns.reports.treatments import content_of, titles_of
+from campaigns.reports.trials import Trial
 from campaigns.tracking.machines import LABELS
 
 DAY = timedelta(hours=24)
@@ -143,6 +146,7 @@ class Report:
     domains: list[Part]
     devices: list[Part]
     rules: list[tuple[str, int]]
+    trial: Trial | None = None
 
     @property
     def funnel(self) -> list[Number]:
@@ -207,7 +211,17 @@ def make(
         domains=_facet(read, "domain", lambda key: key),
         devices=_facet(read, "device", lambda key: str(DEVICES.get(key, key))),
         rules=_rules(read),
+        trial=None if is_last_day else _trial(runs, versions, action),
     )
+
+
+def _trial(runs: Sequence[Run], versions: dict[int, Version], action: int | None) -> Trial | None:
+    """Of the newest run that made one: in a recurring campaign people are in every run, and count once."""
+    for run in runs:
+        version = versions[run.version_id]
+        if run.started_at and version.definition.get("experiment"):
+            return trials.of_run(run, version, action=action)
+    return None
 
 
 def _hour(moment: datetime) -> datetime:
@@ -326,25 +340,6 @@ def _parts(
         if key is not None
     ]
     return sorted(found, key=lambda part: (part.key, part.label))
-
-
-def content_of(version: Version | None, action: int, variant: int) -> dict[str, Any]:
-    """The frozen content a row counts for; empty where the version has no such place."""
-    actions = version.definition["actions"] if version else []
-    found: list[dict[str, Any]] = next((one["contents"] for one in actions if one["position"] == action), [])
-    return found[variant] if variant < len(found) else {}
-
-
-def titles_of(versions: Iterable[Version]) -> dict[str, str]:
-    """What the treatments of the newest experiment are called, by the name contents bear."""
-    for version in sorted(versions, key=lambda one: -one.pk):
-        given = (version.definition.get("experiment") or {}).get("treatments", [])
-        if given:
-            return {
-                ("" if place == 0 else str(one["key"])): f"{one['key']} {one.get('title') or ''}".strip()
-                for place, one in enumerate(given)
-            }
-    return {}
 
 
 def _treatments(read: Figures, versions: dict[int, Version]) -> list[Part]:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from campaigns.reports.report import Part, Report
+from campaigns.reports.trials import Trial
 
 Cells = list[Any]
 COLUMNS = ("accepted", "delivered", "bounced", "opened", "clicked", "unsubscribed", "complained")
@@ -27,6 +28,8 @@ def rows(report: Report) -> Iterator[Cells]:
             yield [title, label, count, None, code]
     for label, count in report.rules:
         yield [_("Machines"), label, count, None, None]
+    if report.trial:
+        yield from _trial(report.trial)
     yield []
     yield [_("Links"), _("Address"), _("People"), _("Clicks"), _("Clicks by machines")]
     for link in report.links:
@@ -58,3 +61,15 @@ def _tables(report: Report) -> Iterator[Cells]:
     for title, parts in tables:
         for part in parts:
             yield [title, part.label, *(getattr(part, name) for name in COLUMNS)]
+
+
+def _trial(trial: Trial) -> Iterator[Cells]:
+    yield []
+    head = [_("Experiment"), _("Name"), _("People"), trial.metric_label, _("Rate"), _("Lift")]
+    yield [*head, _("At least"), _("At most"), _("Confidence")]
+    for title, found in ((_("Treatments"), trial.compared), (_("Lift over the held out"), trial.groups)):
+        for one in found:
+            arm = one.arm
+            figures = [arm.rate, one.lift, one.low, one.high, None if one.is_first else one.confidence]
+            told = [None if value is None else round(value, 4) for value in figures]
+            yield [title, arm.label, arm.people, arm.converted, *told]

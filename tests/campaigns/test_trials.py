@@ -1,0 +1,178 @@
+"""An experiment in a report: who got which treatment, who did what is counted, and what is said of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from audiences import months
+from audiences.models import Profile, ProfileEvent
+from campaigns.models import Attempt, Batch, Event, Message, Run, Version
+from campaigns.reports import report
+from tests import builders
+from tests.api import Caller
+
+pytestmark = pytest.mark.django_db
+BEGAN = datetime(2026, 11, 23, 12, tzinfo=UTC)
+TWO = [{"key": "A", "title": "As it was", "percent": 50}, {"key": "B", "title": "Shorter", "percent": 50}]
+
+
+def sent(people: dict[str, int], **experiment: Any) -> Run:
+    """A finished run with so many accepted messages of each treatment; "held" people were held out.
+
+    The first treatment's people are numbered from 1001, the second's from 2001, the held out from 3001.
+    """
+    where = builders.workspace()
+    run = Run.objects.get(campaign=builders.live(where, now=timezone.now()))
+    version = Version.objects.get(pk=run.version_id)
+    (action,) = version.definition["actions"]
+    action["contents"] = [
+        {**action["contents"][0], "treatment": treatment, "language": ""} for treatment in ("", "B")
+    ]
+    version.definition["experiment"] = {"metric": "click", "window_hours": 24, "salt": "s", **experiment}
+    Version.objects.filter(pk=version.pk).update(definition=version.definition)
+    Run.objects.filter(pk=run.pk).update(
+        state="completed", started_at=BEGAN, finished_at=BEGAN + timedelta(minutes=30)
+    )
+    messages, attempts = [], []
+    for place, (name, count) in enumerate(people.items()):
+        for ref in range(1000 * (place + 1) + 1, 1000 * (place + 1) + 1 + count):
+            is_held = name == "held"
+            Profile.objects.create(pk=ref, workspace=where, email=f"p{ref}@example.com")
+            slot = -1 if is_held else 0
+            variant = 1 if name == "B" else 0
+            messages.append(
+                Message(run=run, action=0, ref=ref, profile_id=ref, address="x", variant=variant, slot=slot)
+            )
+            outcome, code = ("excluded", "050018") if is_held else ("accepted", "")
+            attempts.append(Attempt(run=run, action=0, ref=ref, n=1, outcome=outcome, code=code, at=BEGAN))
+    Message.objects.bulk_create(messages)
+    Attempt.objects.bulk_create(attempts)
+    written = sum(count for name, count in people.items() if name != "held")
+    Batch.objects.create(
+        run=run,
+        action=0,
+        lo=1001,
+        hi=2999,
+        size=written,
+        send_after=BEGAN,
+        state="done",
+        epoch=1,
+        tally={"accepted": written},
+    )
+    run.refresh_from_db()
+    return run
+
+
+def happened(run: Run, first: int, count: int, kind: str = "click", **more: Any) -> None:
+    values = {"at": BEGAN + timedelta(hours=1), "judged": 1, "link": 0 if kind == "click" else None, **more}
+    Event.objects.bulk_create(
+        Event(run=run, action=0, ref=ref, kind=kind, **values) for ref in range(first, first + count)
+    )
+
+
+def bought(
+    run: Run, first: int, count: int, at: datetime = BEGAN + timedelta(hours=5), name: str = "order"
+) -> None:
+    months.make([months.month_of(at)])
+    ProfileEvent.objects.bulk_create(
+        ProfileEvent(
+            id=ref, at=at, workspace=run.campaign.workspace, profile_id=ref, name=name, received_at=at
+        )
+        for ref in range(first, first + count)
+    )
+
+
+def trial_of(run: Run) -> Any:
+    return report.make(run.campaign, run=run, now=BEGAN + timedelta(days=2)).trial
+
+
+def test_people_who_clicked_are_counted_once_without_machines_and_late_ones() -> None:
+    run = sent({"A": 200, "B": 200}, treatments=TWO)
+    happened(run, 1001, 20)
+    happened(run, 1001, 5)  # again
+    happened(run, 1101, 30, machine="scanner")
+    happened(run, 1151, 7, at=BEGAN + timedelta(hours=40))  # after the day that counts
+    happened(run, 2001, 60)
+    happened(run, 2101, 9, kind="open")
+    trial = trial_of(run)
+    first, second = trial.compared
+    assert (first.arm.label, first.arm.people, first.arm.converted) == ("A As it was", 200, 20)
+    assert (second.arm.label, second.arm.people, second.arm.converted) == ("B Shorter", 200, 60)
+    assert second.lift == pytest.approx(200) and second.is_conclusive and second.low > 0
+    assert trial.best == second.arm and trial.groups == []
+    assert trial.sentence == "“B Shorter” is better than “A As it was”, with at least 95 percent confidence."
+
+
+def test_few_clicks_are_conclusive_of_nothing_and_said_so() -> None:
+    run = sent({"A": 40, "B": 40}, treatments=TWO)
+    assert trial_of(run).sentence == "Nobody has done what is counted yet."
+    happened(run, 1001, 3)
+    happened(run, 2001, 6)
+    trial = trial_of(run)
+    assert trial.best is None and "may be chance" in trial.sentence
+    assert not trial.compared[1].is_conclusive
+
+
+def test_of_unsubscribes_fewer_are_better() -> None:
+    run = sent({"A": 200, "B": 200}, treatments=TWO, metric="unsubscribe")
+    happened(run, 1001, 60, kind="unsubscribe")
+    happened(run, 2001, 10, kind="unsubscribe")
+    assert trial_of(run).best.key == "B"
+
+
+def test_the_lift_over_the_held_out_is_by_an_event_of_both_groups() -> None:
+    run = sent({"A": 300, "B": 300, "held": 200}, treatments=TWO, holdout=25, metric="event:order")
+    bought(run, 1001, 40)
+    bought(run, 2001, 50)
+    bought(run, 3001, 6)
+    bought(run, 3101, 20, name="visit")  # another event
+    bought(run, 3101, 20, at=BEGAN - timedelta(hours=1))  # before the run
+    bought(run, 3121, 20, at=BEGAN + timedelta(hours=30))  # after the day that counts
+    trial = trial_of(run)
+    assert [(one.arm.people, one.arm.converted) for one in trial.compared] == [(300, 40), (300, 50)]
+    held, others = trial.groups
+    assert (held.arm.people, held.arm.converted, held.arm.share) == (200, 6, 0.25)
+    assert (others.arm.people, others.arm.converted, others.arm.share) == (600, 90, 0.75)
+    assert others.lift == pytest.approx(100 * (90 / 0.75 / (6 / 0.25) - 1)) and others.is_conclusive
+    assert (
+        trial.holdout_sentence
+        == "Who got the message did it more often, with at least 95 percent confidence."
+    )
+
+
+def test_a_hold_out_without_an_event_says_how_to_measure_its_lift(client: Client) -> None:
+    run = sent({"A": 30, "B": 30, "held": 10}, treatments=TWO, holdout=25)
+    assert trial_of(run).groups == [] and trial_of(run).is_lift_unknown
+    client.force_login(builders.person(run.campaign.workspace, "viewer"))
+    page = client.get(f"/campaigns/runs/{run.pk}/report/").content.decode()
+    assert "People held out get nothing to open or click." in page
+
+
+def test_page_api_and_file_say_the_same(client: Client) -> None:
+    run = sent({"A": 200, "B": 200, "held": 100}, treatments=TWO, holdout=20, metric="event:order")
+    bought(run, 1001, 20)
+    bought(run, 2001, 60)
+    bought(run, 3001, 10)
+    client.force_login(builders.person(run.campaign.workspace, "viewer"))
+    for address in (f"/campaigns/runs/{run.pk}/report/", f"/campaigns/{run.campaign_id}/report/"):
+        page = client.get(address).content.decode()
+        assert "“B Shorter” is better than “A As it was”" in page and "+200.0 %" in page
+    told = Caller(run.campaign.workspace, "viewer").get(f"/api/runs/{run.pk}/report/").json()["experiment"]
+    assert [(one["people"], one["converted"]) for one in told["treatments"]] == [(200, 20), (200, 60)]
+    assert told["best"] == "B" and told["treatments"][1]["isConclusive"] is True
+    assert [one["converted"] for one in told["holdout"]] == [10, 80]
+    file = b"".join(client.get(f"/campaigns/runs/{run.pk}/report.csv").streaming_content).decode()
+    assert "Treatments,B Shorter,200,60,30.0,200.0," in file
+
+
+def test_the_last_day_and_a_campaign_without_an_experiment_have_no_result() -> None:
+    run = sent({"A": 3, "B": 3}, treatments=TWO)
+    assert report.make(run.campaign, run=run, is_last_day=True, now=timezone.now()).trial is None
+    version = Version.objects.get(pk=run.version_id)
+    Version.objects.filter(pk=run.version_id).update(definition={**version.definition, "experiment": {}})
+    assert trial_of(run) is None
