@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.access import Actor, require
-from audiences import suppression
+from audiences import softbounces, suppression
 from audiences.access import MANAGE
 from audiences.imports import forgetting
 from audiences.models import Profile, ProfileEvent
@@ -60,6 +60,8 @@ def addresses_of(person: Profile) -> list[tuple[str, str]]:
 def _forget(person: Profile, addresses: list[tuple[str, str]]) -> None:
     # Events have no foreign keys in the database; the history of consent gives way only to this.
     ProfileEvent.objects.filter(profile=person)._raw_delete(using=person._state.db)
+    for channel, address in addresses:
+        softbounces.forget(person.workspace_id, channel, [address])
     forgetting.forget(person.workspace_id, [address for _channel, address in addresses])
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL carillon.erasing = 'on'")

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
-from audiences import confirmations, conversions, evaluations, indexes, months, subscription
+from audiences import confirmations, conversions, evaluations, indexes, months, softbounces, subscription
 from audiences.imports import claims, jobs, work
 
 log = structlog.get_logger(__name__)
@@ -42,6 +42,7 @@ def keep_indexes() -> None:
 @shared_task
 def keep_event_months() -> None:
     months.keep(timezone.now())
+    softbounces.prune(timezone.now())
 
 
 @shared_task

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
+from channels.messages import Fault
+
 HARD, SOFT, IGNORED, ADMIN = "hard", "soft", "ignored", "admin"
 
 
@@ -73,6 +75,15 @@ WORDS = (
 )  # fmt: skip
 FIRST_OF_ALL = (54, 51, 52, 100)  # these stand behind 5.7.1 and 550 alike
 ENHANCED = re.compile(r"\b([245])\.(\d{1,3}\.\d{1,3})\b")
+
+
+def fault_of(code: str, words: str) -> Fault | None:
+    """Whose fault a message is that was given up. What policy refused (x.7.x) is held against nobody."""
+    kind, found = kind_of(code, words), ENHANCED.search(code) or ENHANCED.search(words)
+    if kind.weight == HARD:
+        return Fault.ADDRESS
+    is_policy = found is not None and found.group(2).startswith("7.")
+    return Fault.MAILBOX if kind.weight == SOFT and not is_policy else None
 
 
 def kind_of(code: str, words: str) -> Kind:

@@ -14,13 +14,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
 from flufl.bounce import all_failures
 
 from channels import verp
-from channels.bounce_rules import HARD, Kind, kind_of
+from channels.bounce_rules import Kind, fault_of, kind_of
 from channels.messages import Fault, Happened, Receipt
 from channels.providers.smtp_replies import printable
 
@@ -32,6 +34,16 @@ AUTOMATIC = re.compile(
     r"out of (the )?office|automatic reply|auto(matic)?[- ]?(reply|response)|on vacation|away from"
     r"|自動回覆|不在辦公室|休假", re.IGNORECASE,
 )  # fmt: skip
+
+SERVER = re.compile(r"mailer-?daemon|postmaster|mail delivery (sub)?system|microsoftexchange", re.IGNORECASE)
+UNDELIVERED = re.compile(
+    r"undeliver|delivery (status|fail|error|problem|incomplete|has failed)|returned (mail|to sender)"
+    r"|failure notice|(mail|message) (could )?not (be )?delivered|mail delivery fail|mail system error"
+    r"|無法傳[遞送]|未(能)?送達|退信|傳遞(狀態|失敗)",
+    re.IGNORECASE,
+)
+WARNING = re.compile(r"delayed|still trying|will (keep|continue|be) (trying|retr)|no action is", re.I)
+GIVEN_UP = re.compile(r"giv(e|en|ing) (it )?up|permanent|could not be delivered|fatal error", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -58,9 +70,10 @@ def read(octets: bytes, *, recipient: str = "", now: datetime) -> Returned | Non
     if (feedback := _first(parts, "message/feedback-report")) is not None:
         is_complaint = _fields(feedback).get("feedback-type", "abuse").lower() in COMPLAINTS
         return _returned(named.key, Happened.COMPLAINED, mail, now) if is_complaint else None
-    if (status := _first(parts, "message/delivery-status")) is not None:
-        return _by_status(status, named.key, mail, now)
-    if _is_automatic(mail):
+    status = _first(parts, "message/delivery-status")
+    if status is not None and (found := _by_status(status, named.key, mail, now)) is not None:
+        return found
+    if _is_automatic(mail) or _first(parts, "message/disposition-notification") is not None:
         return None
     return _by_guess(mail, named.key, now)
 
@@ -80,17 +93,19 @@ def _by_guess(mail: Message, key: str, now: datetime) -> Returned | None:
         temporary, permanent = all_failures(mail)
     except Exception:  # it parses what anybody wrote, and its parsers raise anything
         return None
-    if not temporary and not permanent:
+    if not temporary and not permanent and not _is_from_a_server(mail):
         return None
     words = " ".join(_texts(mail))[:4000]
-    return _bounced(Happened.FAILED if permanent else Happened.DELAYED, "", words, key, mail, now)
+    is_warning = bool(WARNING.search(f"{_subject(mail)} {words}")) and not GIVEN_UP.search(words)
+    is_over = bool(permanent or not temporary) and not is_warning
+    return _bounced(Happened.FAILED if is_over else Happened.DELAYED, "", words, key, mail, now)
 
 
 def _bounced(happened: Happened, code: str, words: str, key: str, mail: Message, now: datetime) -> Returned:
     code, kind = printable(code)[:20], None
     if happened is not Happened.DELIVERED:
         kind = kind_of(code, words)
-    fault = Fault.ADDRESS if kind and kind.weight == HARD and happened is Happened.FAILED else None
+    fault = fault_of(code, words) if happened is Happened.FAILED else None
     return _returned(key, happened, mail, now, code=code, detail=printable(words), fault=fault, kind=kind)
 
 
@@ -180,16 +195,34 @@ def _text(part: Message) -> str:
     return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else ""
 
 
+def _is_from_a_server(mail: Message) -> bool:
+    """What a mail server writes in its own words: sent by nobody (RFC 5321 section 4.5.5), or in its name."""
+    sender = f"{_header(mail, 'from')} {_header(mail, 'sender')}"
+    is_nobody = _header(mail, "return-path").strip() == "<>" or bool(SERVER.search(sender))
+    return is_nobody and bool(UNDELIVERED.search(_subject(mail)))
+
+
 def _is_automatic(mail: Message) -> bool:
-    """RFC 3834, and what came before it."""
+    """RFC 3834, and what came before it. Exim marks its reports in the same way, but says who failed."""
+    if "x-failed-recipients" in mail:
+        return False
     auto = _header(mail, "auto-submitted").lower()
     precedence = _header(mail, "precedence").lower()
     is_marked = auto.startswith("auto-replied") or precedence == "auto_reply" or "x-autoreply" in mail
-    return is_marked or bool(AUTOMATIC.search(_header(mail, "subject")))
+    return is_marked or bool(AUTOMATIC.search(_subject(mail)))
 
 
 def _header(mail: Message, name: str) -> str:
     return str(mail.get(name, ""))[:1000]
+
+
+def _subject(mail: Message) -> str:
+    """In its own letters (RFC 2047), as far as they can be told."""
+    raw = _header(mail, "subject")
+    try:
+        return str(make_header(decode_header(raw)))
+    except (LookupError, ValueError, HeaderParseError):
+        return raw
 
 
 def _date(mail: Message, now: datetime) -> datetime:

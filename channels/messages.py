@@ -31,6 +31,7 @@ class Fault(StrEnum):
     """What a refusal is about, where the other side says so. Nothing else is held against a person."""
 
     ADDRESS = "address"  # no such mailbox, number or device
+    MAILBOX = "mailbox"  # the address as well, but for now: full, or its domain is not found
     OPTED_OUT = "opted_out"  # the person told the provider or the carrier to stop
     CONTENT = "content"  # this message, whoever gets it
     SENDER = "sender"  # us: our name, our reputation, our rights there

@@ -32,6 +32,7 @@ RESERVED = ("x-carillon",)
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
 MOST_HEADERS, MOST_PARAMETERS, LONGEST_HEADER, LONGEST_PARAMETER = 10, 10, 1_000, 5_000
 MARKETING_HOURS, MOST_HOURS = 6.0, 84.0
+SOFT_BOUNCES, SOFT_BOUNCE_DAYS, MOST_DAYS = 5, 30, 90  # what an address may have before it is suppressed
 NAMES = (
     "error_address", "reply_to_template", "bcc", "mail_headers", "without_mailto", "without_one_click",
     "url_parameters",
@@ -90,6 +91,12 @@ def parameters_of(text: str) -> dict[str, Template]:
 
 
 # ---- what they mean -----------------------------------------------------------------------------
+def soft_bounces(settings: Mapping[str, Any]) -> tuple[int, int]:
+    """How many within how many days take an address off the road."""
+    most, days = settings.get("soft_bounces"), settings.get("soft_bounce_days")
+    return int(most or SOFT_BOUNCES), int(days or SOFT_BOUNCE_DAYS)
+
+
 @dataclass(frozen=True)
 class Sending:
     error_address: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -147,6 +148,7 @@ class SubscriptionCount(models.Model):
 
 OWN_REASONS = {
     "bounce": _("the address does not exist"),
+    "soft bounce": _("could not take messages several times"),
     "complaint": _("complained"),
     "unsubscribe": _("unsubscribed"),
     "unsubscribed by reply": _("unsubscribed by reply"),
@@ -195,3 +197,23 @@ class Suppression(models.Model):
     def told(self) -> str:
         """The reason in the reader's language, where it is one the product itself gives."""
         return str(OWN_REASONS.get(self.reason, self.reason))
+
+
+class SoftBounce(models.Model):
+    """When messages to an address were given up for what may pass (see `audiences/softbounces.py`)."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    channel = models.CharField(max_length=20)
+    address = models.CharField(max_length=254)
+    times = ArrayField(models.DateTimeField())
+    last_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "channel", "address"], name="soft_bounces_once")
+        ]
+        indexes = [models.Index(fields=["last_at"], name="soft_bounces_last")]
+
+    def __str__(self) -> str:
+        return f"{self.address}: {len(self.times)}"

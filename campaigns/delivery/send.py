@@ -25,7 +25,7 @@ from campaigns.delivery.due import Due, look
 from campaigns.delivery.gate import Opening
 from campaigns.delivery.lanes import Entry
 from campaigns.delivery.post import Post, open_post
-from campaigns.models import Batch, Run
+from campaigns.models import Batch, Outcome, Run
 from campaigns.tracking import receipts
 from channels.messages import Fact
 from channels.messages import Outcome as Said
@@ -87,9 +87,10 @@ class _Delivery:
             self.in_flight.pop(due.ref)
             if isinstance(said, Said):
                 self.said.append(said)
-                if said.fault in receipts.ABOUT_A_PERSON:
+                tried = outcome(due, said, self.post.retry_period, timezone.now())
+                if said.fault in receipts.ABOUT_A_PERSON and tried.outcome != Outcome.DEFERRED:
                     self.refused.append((said.fault, due.address, due.profile_id))
-                self.unsaid.append(outcome(due, said, self.post.retry_period, timezone.now()))
+                self.unsaid.append(tried)
             else:
                 self.unsaid.append(said)
         if self.handover.trouble and not self.is_held:
@@ -101,7 +102,7 @@ class _Delivery:
         if self.said:
             self.post.gate.tell(self.said, self.opening, now=now)
         if self.refused:
-            receipts.refused(self.post.workspace_id, self.post.configuration.channel, self.refused, now)
+            receipts.refused(self.post.configuration, self.refused, now)
         self.said, self.refused = [], []
 
     @property

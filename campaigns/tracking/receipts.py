@@ -8,17 +8,19 @@ forgotten. A failure that is the address's fault takes the address out of use.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
-from audiences import consent, gone
+from audiences import consent, gone, softbounces
 from audiences.consent import Said
 from campaigns.models import Event, Outcome
-from channels import received
+from channels import received, sending
 from channels.messages import Fault, Happened
+from channels.models import ChannelConfiguration
 
 PAGE = 1000
 KINDS = {
@@ -30,7 +32,8 @@ KINDS = {
     Happened.COMPLAINED: Event.Kind.COMPLAINT,
 }
 Refusal = tuple[Fault, str, int | None]  # whose fault it is, the address, the profile's id
-ABOUT_A_PERSON = (Fault.ADDRESS, Fault.OPTED_OUT)
+ABOUT_A_PERSON = (Fault.ADDRESS, Fault.MAILBOX, Fault.OPTED_OUT)
+REACHED = (Happened.DELIVERED, Happened.OPENED, Happened.CLICKED)
 LEFT = [Outcome.ACCEPTED, Outcome.UNCERTAIN]
 
 # A key is `run.action.ref`. Only messages that left through the same configuration can be meant.
@@ -66,8 +69,8 @@ WITH due AS MATERIALIZED (
       AND EXISTS (SELECT 1 FROM campaigns_attempt a WHERE a.run_id = m.run_id AND a.action = m.action
                   AND a.ref = m.ref AND a.outcome = ANY(%(left)s))
 )
-SELECT d.id, d.happened, d.fault, d.at, k.channel, f.run_id, f.action, f.ref, f.profile_id, f.address,
-       f.workspace_id
+SELECT d.id, d.happened, d.fault, d.at, k.id, k.channel, k.settings, f.run_id, f.action, f.ref,
+       f.profile_id, f.address, f.workspace_id
 FROM due d JOIN channels_channelconfiguration k ON k.id = d.configuration_id
 LEFT JOIN found f ON f.id = d.id ORDER BY d.id
 """
@@ -97,7 +100,9 @@ class Matched(NamedTuple):
     happened: str
     fault: str
     at: datetime
+    configuration_id: int
     channel: str
+    settings: str
     run_id: int | None
     action: int
     ref: int
@@ -144,6 +149,7 @@ def _apply(page: list[Matched], now: datetime) -> None:
         cursor.execute(DONE, (now, [one.id for one in page]))
     _leave(page, now)
     _retire(page, now)
+    _count_soft(page, now)
 
 
 def _leave(page: list[Matched], now: datetime) -> None:
@@ -173,10 +179,33 @@ def _retire(page: list[Matched], now: datetime) -> None:
         gone.take_out(workspace_id, channel, addresses, reason=reason, now=now)
 
 
-def refused(workspace_id: int, channel: str, refusals: list[Refusal], now: datetime) -> None:
+def _count_soft(page: list[Matched], now: datetime) -> None:
+    """What an address could not take for now, by configuration: each has its own patience."""
+    soft: dict[int, list[Matched]] = defaultdict(list)
+    reached: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for one in page:
+        if one.happened == Happened.FAILED and one.fault == Fault.MAILBOX:
+            soft[one.configuration_id].append(one)
+        elif one.happened in REACHED:
+            reached[one.workspace_id, one.channel].append(one.address)
+    for (workspace_id, channel), addresses in sorted(reached.items()):
+        softbounces.forget(workspace_id, channel, addresses)
+    for _configuration, ones in sorted(soft.items()):
+        first = ones[0]
+        most, days = sending.soft_bounces(json.loads(first.settings))
+        addresses = [one.address for one in ones]
+        softbounces.count(first.workspace_id, first.channel, addresses, most=most, days=days, now=now)
+
+
+def refused(configuration: ChannelConfiguration, refusals: list[Refusal], now: datetime) -> None:
     """The same for what a provider said at once, while a message was handed over."""
+    workspace_id, channel = configuration.workspace_id, configuration.channel
     addresses = [address for fault, address, _profile in refusals if fault == Fault.ADDRESS and address]
     if addresses:
         gone.take_out(workspace_id, channel, addresses, reason="bounce", now=now)
     stopped = [profile for fault, _address, profile in refusals if fault == Fault.OPTED_OUT and profile]
     consent.withdraw_all([Said(profile, channel, "no", "provider") for profile in stopped], now=now)
+    full = [address for fault, address, _profile in refusals if fault == Fault.MAILBOX and address]
+    if full:
+        most, days = sending.soft_bounces(configuration.settings)
+        softbounces.count(workspace_id, channel, full, most=most, days=days, now=now)

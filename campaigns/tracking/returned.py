@@ -1,4 +1,8 @@
-"""What came back by mail: takes addresses that are no more off the road, and lets people leave."""
+"""What came back by mail becomes a receipt like any provider's, or lets somebody leave.
+
+A bounce or a complaint is stored under the configuration that its message left by, and applied with the
+other receipts (see `receipts.py`): it becomes an event, and may take an address off the road.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,12 @@ from datetime import datetime
 
 from django.db import transaction
 
-from audiences import suppression
 from campaigns.models import Message
 from campaigns.tracking import events
 from campaigns.tracking.tokens import MessageKey
-from channels import bounces
-from channels.messages import Fault, Happened
+from channels import bounces, received
+from channels.messages import Happened
+from channels.models import ChannelConfiguration
 
 
 @transaction.atomic
@@ -25,15 +29,17 @@ def take(octets: bytes, *, recipient: str = "", now: datetime) -> Happened | Non
     message = rows.select_related("run__campaign", "run__version").first()
     if message is None:
         return None
-    said = found.receipt
-    if said.happened is Happened.UNSUBSCRIBED:
+    if found.receipt.happened is Happened.UNSUBSCRIBED:
         events.unsubscribe(message, now=now, agent="", source="mail")
-    elif said.happened is Happened.COMPLAINED or said.fault is Fault.ADDRESS:
-        suppression.suppress(
-            workspace_id=message.run.campaign.workspace_id,
-            channel="email",
-            address=message.address,
-            reason="complaint" if said.happened is Happened.COMPLAINED else "bounce",
-            now=now,
-        )
-    return said.happened
+        return found.receipt.happened
+    configuration = _left_by(message)
+    if configuration is None:
+        return None
+    received.store(configuration, [found.receipt], now=now)
+    return found.receipt.happened
+
+
+def _left_by(message: Message) -> ChannelConfiguration | None:
+    actions = message.run.version.definition["actions"]
+    pks = [one["configuration"] for one in actions if one["position"] == message.action]
+    return ChannelConfiguration.objects.filter(pk__in=pks).first()

@@ -11,14 +11,14 @@ from django.utils.translation import gettext_lazy
 
 from channels import verp
 from channels.providers.base import ProviderForm
-from channels.sending import MOST_HOURS, NAMES, compiled, headers_of, parameters_of
+from channels.sending import MOST_DAYS, MOST_HOURS, NAMES, compiled, headers_of, parameters_of
 from common.errors import Invalid
 
 
 class EmailForm(ProviderForm):
     """The base of every email provider's form."""
 
-    beside = (*NAMES, "retry_hours")
+    beside = (*NAMES, "retry_hours", "soft_bounces", "soft_bounce_days")
 
     error_address = forms.EmailField(
         label=gettext_lazy("Bounce address"),
@@ -70,6 +70,23 @@ class EmailForm(ProviderForm):
         help_text=gettext_lazy(
             "After a refusal for now: 10 minutes (0.17), for marketing 6 hours, up to 84 hours. Empty: 84."
         ),
+    )
+    soft_bounces = forms.IntegerField(
+        label=gettext_lazy("Soft bounces until suppressed"),
+        required=False,
+        min_value=1,
+        max_value=20,
+        help_text=gettext_lazy(
+            "A full mailbox, or a domain that is not found, counts once a day. A delivery starts anew. "
+            "Empty: 5; more than 10 harms your reputation."
+        ),
+    )
+    soft_bounce_days = forms.IntegerField(
+        label=gettext_lazy("within (days)"),
+        required=False,
+        min_value=1,
+        max_value=MOST_DAYS,
+        help_text=gettext_lazy("Older ones are forgotten. Empty: 30."),
     )
 
     def clean_error_address(self) -> str:

@@ -15,6 +15,7 @@ from channels.messages import Fact, Fault, Outcome
 # RFC 5321 section 4.5.3.1.5 allows 512 octets in a line; some servers write more.
 MAX_LINE, MAX_LINES, MAX_REPLY = 4_096, 128, 32_768
 ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\b")
+FULL = re.compile(r"[45]\.2\.2\Z")  # RFC 3463 section 3.3
 SIGN_IN_REFUSED = (530, 534, 535, 538)
 # What servers say of a mailbox that is not there, for those that give no enhanced code.
 NOBODY = re.compile(
@@ -102,7 +103,7 @@ def outcome_of(reply: Reply, permanent: Fact, temporary: Fact = Fact.LATER) -> O
     if reply.code in SIGN_IN_REFUSED:
         return Outcome(Fact.MISCONFIGURED, code, detail)
     if 400 <= reply.code < 500:
-        return Outcome(temporary, code, detail)
+        return Outcome(temporary, code, detail, fault=Fault.MAILBOX if FULL.search(code) else None)
     if 500 <= reply.code < 600:
         fault = fault_of(code, detail) if permanent is Fact.REFUSED else None
         return Outcome(permanent, code, detail, fault=fault)
@@ -123,6 +124,8 @@ def fault_of(code: str, detail: str) -> Fault | None:
             return Fault.CONTENT
         if subject == "1":
             return Fault.SENDER if what in ("7", "8") else Fault.ADDRESS  # 7, 8: the sender's address
+        if FULL.search(enhanced):
+            return Fault.MAILBOX
         return Fault.ADDRESS if enhanced == "5.2.1" else None
     if POLICY.search(detail):
         return Fault.SENDER

@@ -178,7 +178,8 @@ def test_a_token_that_is_gone_is_removed_and_the_other_devices_stay() -> None:
     where = builders.workspace()
     person = profiles.find_or_create(where, "push_token", "fcm:" + "a" * 40, timezone.now())
     Identity.objects.create(workspace=where, profile=person, namespace="push_token", value="fcm:" + "b" * 40)
-    receipts.refused(where.pk, "push", [("address", "fcm:" + "a" * 40, person.pk)], timezone.now())
+    push = builders.configuration(where, provider="fcm", channel="push", settings={})
+    receipts.refused(push, [("address", "fcm:" + "a" * 40, person.pk)], timezone.now())
     assert list(Identity.objects.values_list("value", flat=True)) == ["fcm:" + "b" * 40]
     assert not Suppression.objects.exists()
     assert Profile.objects.filter(pk=person.pk).exists()

@@ -62,7 +62,11 @@ def read(octets: bytes, recipient: str = "") -> Returned | None:
     [
         ("5.1.1", "failed", "550 5.1.1 User unknown", Happened.FAILED, Fault.ADDRESS, 10),
         ("5.2.1", "failed", "550 5.2.1 Mailbox disabled", Happened.FAILED, Fault.ADDRESS, 15),
-        ("5.2.2", "failed", "552 5.2.2 Mailbox full", Happened.FAILED, None, 22),
+        ("5.2.2", "failed", "552 5.2.2 Mailbox full", Happened.FAILED, Fault.MAILBOX, 22),
+        ("4.2.2", "failed", "452 4.2.2 Over quota", Happened.FAILED, Fault.MAILBOX, 22),
+        ("5.4.4", "failed", "Host or domain name not found", Happened.FAILED, Fault.MAILBOX, 21),
+        ("5.0.0", "failed", "550 Relaying denied", Happened.FAILED, Fault.MAILBOX, 54),
+        ("5.7.26", "failed", "550 5.7.26 Unauthenticated, DMARC", Happened.FAILED, None, 50),
         ("5.7.1", "failed", "550 5.7.1 Blocked by policy; user unknown", Happened.FAILED, None, 50),
         ("5.7.1", "failed", "554 listed in Spamhaus", Happened.FAILED, None, 51),
         ("5.7.1", "failed", "Relay access denied", Happened.FAILED, None, 54),
@@ -130,23 +134,86 @@ def test_mail_to_the_leaving_address_unsubscribes_whatever_it_says() -> None:
         plain("自動回覆：休假", "我在休假。"),
         plain("Re: News", "Away", Auto_Submitted="auto-replied"),
         plain("Re: News", "I like your shop."),
+        plain("Verify: News", "Reply to this challenge and you are on my whitelist.", Return_Path="<>"),
+        plain("[Challenge] Please confirm your mail", "Click to prove that you are no machine."),
+        plain("News", "I am gone until Monday.", Auto_Submitted="auto-replied", Return_Path="<>"),
     ],
 )
 def test_automatic_replies_and_letters_mean_nothing(octets: bytes) -> None:
     assert read(octets) is None
 
 
-def test_a_bounce_of_no_standard_is_guessed() -> None:
-    qmail = (
-        "Hi. This is the qmail-send program at mx.example.\n"
-        "I'm afraid I wasn't able to deliver your message to the following addresses.\n"
-        "This is a permanent error; I've given up. Sorry it didn't work out.\n\n"
-        "<ana@example.com>:\n192.0.2.1 does not like recipient.\n"
-        "Remote host said: 550 No such user here\nGiving up on 192.0.2.1.\n"
-    )
-    found = read(plain("failure notice", qmail))
+QMAIL = (
+    "Hi. This is the qmail-send program at mx.example.\n"
+    "I'm afraid I wasn't able to deliver your message to the following addresses.\n"
+    "This is a permanent error; I've given up. Sorry it didn't work out.\n\n"
+    "<ana@example.com>:\n192.0.2.1 does not like recipient.\n"
+    "Remote host said: 550 No such user here\nGiving up on 192.0.2.1.\n"
+)
+EXIM = (
+    "This message was created automatically by mail delivery software.\n\n"
+    "A message that you sent could not be delivered to one or more of its recipients. This is a permanent "
+    "error.\nThe following address(es) failed:\n\n  ana@example.com\n"
+    "    host mx.example [192.0.2.1]\n    SMTP error from remote mail server after RCPT TO:\n"
+    "    550 5.1.1 User unknown\n"
+)
+EXIM_WARNS = (
+    "This message was created automatically by mail delivery software.\nA message that you sent has not yet "
+    "been delivered to one or more of its recipients after more than 24 hours on the queue.\n\n"
+    "  ana@example.com\n    Delay reason: mailbox is full\n\nNo action is required on your part. Delivery "
+    "attempts will continue for some time.\n"
+)
+POSTFIX = (
+    "This is the mail system at host mx.example.\n\nI'm sorry to have to inform you that your message could "
+    "not\nbe delivered to one or more recipients. It's attached below.\n\n"
+    "<ana@example.com>: host mx.example[192.0.2.1] said: 552 5.2.2 Mailbox full (in reply\n    to RCPT TO)\n"
+)
+EXCHANGE = (
+    "Your message\n\n  To:      Ana\n  Subject: News\n\ndid not reach the following recipient(s):\n\n"
+    "ana@example.com on Mon, 23 Nov 2026 12:00:00 +0000\n    The recipient name is not recognized\n"
+    "\tThe MTS-ID of the original message is: c=tw;a= ;p=Example;l=MX-1\n"
+    "    MSEXCH:IMS:Example:EXAMPLE:MX 0 (000C05A6) Unknown Recipient\n"
+)
+TAIWANESE = "您的郵件無法送達下列收件者：\n\nana@example.com\n550 5.7.1 Message rejected as spam\n"
+
+
+@pytest.mark.parametrize(
+    ("octets", "happened", "fault"),
+    [
+        (plain("failure notice", QMAIL), Happened.FAILED, Fault.ADDRESS),
+        (
+            plain("Mail delivery failed: returning message to sender", EXIM, Auto_Submitted="auto-replied",
+                  X_Failed_Recipients="ana@example.com"),
+            Happened.FAILED, Fault.ADDRESS,
+        ),
+        (
+            plain("Warning: message 1abc delayed 24 hours (Undelivered Mail)", EXIM_WARNS, Return_Path="<>"),
+            Happened.DELAYED, None,
+        ),
+        (
+            plain("Undelivered Mail Returned to Sender", POSTFIX, Return_Path="<>"),
+            Happened.FAILED, Fault.MAILBOX,
+        ),
+        (plain("Undeliverable: News", EXCHANGE, Return_Path="<>"), Happened.FAILED, Fault.ADDRESS),
+        (plain("系統退信", TAIWANESE, Sender="MAILER-DAEMON@mx.example"), Happened.FAILED, None),
+    ],
+)  # fmt: skip
+def test_what_servers_write_in_their_own_words_is_understood(
+    octets: bytes, happened: Happened, fault: Fault | None
+) -> None:
+    found = read(octets)
     assert found is not None
-    assert (found.receipt.happened, found.receipt.fault) == (Happened.FAILED, Fault.ADDRESS)
+    assert (found.receipt.happened, found.receipt.fault) == (happened, fault)
+
+
+def test_a_report_without_what_happened_is_read_by_its_words_and_a_read_receipt_is_none() -> None:
+    whole = report("5.1.1", "failed", "550 5.1.1 User unknown")
+    lame = whole.replace(b"Action: failed\n", b"").replace(b"Status: 5.1.1\n", b"")
+    found = read(lame.replace(b"From: MAILER", b"Return-Path: <>\nFrom: MAILER"))
+    assert found is not None
+    assert found.receipt.happened is Happened.FAILED
+    disposed = whole.replace(b"message/delivery-status", b"message/disposition-notification")
+    assert read(disposed.replace(b"Action: failed", b"Disposition: automatic; deleted")) is None
 
 
 @given(st.binary(max_size=400), st.integers(0, 900), st.binary(max_size=20))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from email import policy
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -17,8 +18,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Workspace
-from audiences.models import Profile, Suppression
+from audiences.models import Profile, SoftBounce, Suppression
 from campaigns.models import Event
+from campaigns.tracking import receipts, returned
 from channels import domains, records, verp
 from channels.models import ChannelConfiguration, SendingDomain
 from tests import builders
@@ -154,6 +156,7 @@ def test_what_comes_back_by_mail_suppresses_or_lets_people_leave(relay: FakeRela
         mail.write_bytes(octets)
         for _twice in range(2):
             call_command("read_bounce", str(mail), recipient=recipient)
+            receipts.apply(timezone.now())
 
     bring(report("5.7.1", "failed", "550 5.7.1 Blocked", to=arrived[leaving][0]))
     assert Suppression.objects.count() == 0
@@ -167,4 +170,29 @@ def test_what_comes_back_by_mail_suppresses_or_lets_people_leave(relay: FakeRela
     bring(
         plain("unsubscribe", "", to="list"), re.sub(r"\s", "", ways).partition("mailto:")[2].partition("?")[0]
     )
-    assert list(Event.objects.values_list("kind", flat=True)) == [Event.Kind.UNSUBSCRIBE]
+    by_kind = Event.objects.order_by("kind").values_list("kind", flat=True)
+    # Blocked and gone are bounces both; only one of them is held against an address.
+    assert list(by_kind) == ["bounce", "bounce", "complaint", "unsubscribe"]
+
+
+def test_a_mailbox_that_is_full_again_and_again_is_suppressed_but_not_at_once(
+    relay: FakeRelay,
+) -> None:
+    where = builders.workspace()
+    full = builders.profiles(where, 2)[0].email
+    arrived = {to[0]: sender for sender, to, _raw in deliver(where, relay, soft_bounces=3, **SETTINGS)}
+    begun = timezone.now()
+
+    def bounce(number: int, hours: int) -> None:
+        octets = report("5.2.2", "failed", "552 5.2.2 Mailbox full", to=arrived[full])
+        returned.take(octets.replace(b"<r1@", b"<r%d@" % number), now=begun + timedelta(hours=hours))
+        receipts.apply(begun + timedelta(hours=hours))
+
+    bounce(1, 0)
+    bounce(2, 1)  # of another campaign, within a day: counts once
+    bounce(3, 25)
+    assert [len(row.times) for row in SoftBounce.objects.all()] == [2]
+    assert Suppression.objects.count() == 0
+    bounce(4, 49)
+    assert list(Suppression.objects.values_list("address", "reason")) == [(full, "soft bounce")]
+    assert SoftBounce.objects.count() == 0
