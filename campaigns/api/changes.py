@@ -12,8 +12,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from accounts.access import labels_held
-from accounts.models import ApiCredential, User
+from accounts.access import Actor, labels_held
+from accounts.models import User
 from audiences import access as people_access
 from audiences.models import Audience
 from campaigns import access, drafts, folders, shelf
@@ -42,7 +42,7 @@ WINNER = {"test_percent", "after_hours"}
 EXPERIMENT = {"treatments", "holdout", "metric", "window_hours", "mode", "winner", "salt"}
 
 
-def write(campaign: Campaign, given: dict[str, Any], credential: ApiCredential, now: datetime) -> Campaign:
+def write(campaign: Campaign, given: dict[str, Any], credential: Actor, now: datetime) -> Campaign:
     """The caller's transaction holds all of it: everything of the body, or nothing."""
     if not is_storable({name: value for name, value in given.items() if not isinstance(value, datetime)}):
         detail = _("It holds a character or number that cannot be stored.")
@@ -82,9 +82,7 @@ def _unknown(pointer: str) -> Invalid:
     return Invalid(Problem("unknown", detail, pointer))
 
 
-def _on_the_shelf(
-    campaign: Campaign, given: dict[str, Any], credential: ApiCredential, now: datetime
-) -> None:
+def _on_the_shelf(campaign: Campaign, given: dict[str, Any], credential: Actor, now: datetime) -> None:
     where: dict[str, Any] = {"actor": credential, "now": now}
     with pointing():
         if "tags" in given:
@@ -102,7 +100,7 @@ def _on_the_shelf(
             shelf.set_labels(campaign, [held[name] for name in given["labels"]], **where)
 
 
-def _folder(campaign: Campaign, pk: int | None, credential: ApiCredential) -> Any:
+def _folder(campaign: Campaign, pk: int | None, credential: Actor) -> Any:
     try:
         return folders.folder_for(credential, campaign.workspace, pk) if pk else None
     except NotFound as error:
@@ -117,7 +115,7 @@ def _owner(campaign: Campaign, address: str) -> User:
     return found
 
 
-def _changes(campaign: Campaign, given: dict[str, Any], credential: ApiCredential) -> dict[str, Any]:
+def _changes(campaign: Campaign, given: dict[str, Any], credential: Actor) -> dict[str, Any]:
     changes = {PLAIN[name]: value for name, value in given.items() if name in PLAIN}
     for name in ("startsAt", "endsAt"):
         if given.get(name) and not NEAREST <= given[name].year <= FARTHEST:
@@ -144,7 +142,7 @@ def _fits_the_type(campaign: Campaign, given: dict[str, Any]) -> None:
         raise Invalid(Problem("wrong_type", detail, f"/{name}") for name in faults)
 
 
-def _audience(campaign: Campaign, pk: int | None, credential: ApiCredential) -> Audience | None:
+def _audience(campaign: Campaign, pk: int | None, credential: Actor) -> Audience | None:
     if pk is None:
         return None
     choice = people_access.choosable(credential, campaign.workspace, chosen=campaign.audience_id)
@@ -154,7 +152,7 @@ def _audience(campaign: Campaign, pk: int | None, credential: ApiCredential) -> 
     return found
 
 
-def _exclusions(campaign: Campaign, pks: list[int], credential: ApiCredential) -> list[Audience]:
+def _exclusions(campaign: Campaign, pks: list[int], credential: Actor) -> list[Audience]:
     """What is left out already and hidden from this caller stays left out."""
     known = people_access.choosable(credential, campaign.workspace).in_bulk(pks)
     if faults := [at for at, pk in enumerate(pks) if pk not in known]:

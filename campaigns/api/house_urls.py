@@ -3,6 +3,7 @@
 from django.urls import path
 
 from campaigns.api import (
+    ascode,
     campaigns,
     contents,
     feedback,
@@ -18,6 +19,8 @@ from campaigns.api import (
 app_name = "campaigns_api"
 urlpatterns = [
     path("campaigns/", campaigns.Campaigns.as_view(), name="campaigns"),
+    path("campaigns/code/", ascode.ImportCode.as_view(), name="campaign_import"),
+    path("campaigns/<int:pk>/code/", ascode.OneCode.as_view(), name="campaign_code"),
     path("campaigns/<int:pk>/", campaigns.OneCampaign.as_view(), name="campaign"),
     path("campaigns/<int:pk>/actions/<slug:verb>/", campaigns.Act.as_view(), name="campaign_act"),
     path("campaigns/<int:pk>/findings/", campaigns.Findings.as_view(), name="campaign_findings"),

@@ -71,6 +71,7 @@ WORDS = {
     "position": "0",
     "rule": "1",
     "rule_pk": "1",
+    "holder": "user:1",
     "kind": "cap",
     "file": "987654321",
     "run_id": "987654321",
