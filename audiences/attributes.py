@@ -58,6 +58,11 @@ def definitions_of(workspace: Workspace) -> dict[str, AttributeDefinition]:
     return {one.key: one for one in AttributeDefinition.objects.filter(workspace=workspace)}
 
 
+def labels_of(workspace: Workspace) -> dict[str, str]:
+    """What each attribute is called, by key."""
+    return {key: str(one) for key, one in definitions_of(workspace).items()}
+
+
 def zone_of(workspace: Workspace) -> ZoneInfo:
     return ZoneInfo(workspace.time_zone)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -102,12 +102,7 @@ def change(
     if seen is not None and seen != locked.changed_at:
         detail = _("Somebody changed this person meanwhile. Load the page again; nothing was saved.")
         raise Conflict(detail, code="changed_meanwhile")
-    given = {
-        "locale": clean_locale(locale) if locale else "",
-        "time_zone": clean_time_zone(time_zone) if time_zone else "",
-        "is_test": is_test,
-        "attributes": _merged(locked, attributes or {}),
-    }
+    given = {"is_test": is_test, **_cleaned(locked, locale, time_zone, attributes or {})}
     changed = sorted(name for name, value in given.items() if getattr(locked, name) != value)
     if not changed:
         return locked
@@ -126,6 +121,25 @@ def change(
         fields=changed,
     )
     return locked
+
+
+def _cleaned(profile: Profile, locale: str, time_zone: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises Invalid with every fault found."""
+    steps: dict[str, Callable[[], Any]] = {
+        "locale": lambda: clean_locale(locale) if locale else "",
+        "time_zone": lambda: clean_time_zone(time_zone) if time_zone else "",
+        "attributes": lambda: _merged(profile, attributes),
+    }
+    found: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name, step in steps.items():
+        try:
+            found[name] = step()
+        except Invalid as error:
+            problems += error.problems
+    if problems:
+        raise Invalid(problems)
+    return found
 
 
 def _merged(profile: Profile, given: Mapping[str, Any]) -> dict[str, Stored]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db.models import PROTECT, BooleanField, F, Func, Model, Q, QuerySet, Value
+from django.utils.translation import gettext as _
 
 from accounts.access import Actor, visible_to
 from audiences.access import VIEW
@@ -32,7 +33,8 @@ def uses_of(audience: Audience, actor: Actor) -> Uses:
         seen += visible_to(actor, rows, f"{named.app_label}.view_{named.model_name}")
         total += rows.count()
     seen += seen_by(audience, actor)
-    return Uses([f"{row._meta.verbose_name} “{row}”" for row in seen], total - len(seen))
+    names = [_("%(kind)s “%(name)s”") % {"kind": row._meta.verbose_name, "name": row} for row in seen]
+    return Uses(names, total - len(seen))
 
 
 def seen_by(audience: Audience, actor: Actor) -> QuerySet[Audience]:

@@ -21,8 +21,12 @@ from audiences.composition import RANKABLE, SPLITTABLE
 from audiences.forms.rule import AudienceForm
 from audiences.models import Audience, Topic
 from audiences.rules.fields import BOOLEAN, NUMBER, Field, fields_of
+from common.errors import Invalid, Problem
 
 YES, NO = ("yes", "true", "是", "1"), ("no", "false", "否", "0")
+# The field that a place in the tree came from, by its name there.
+FIELDS = {"percent": "percent_to", "others_than": "values", "remove": "remove", "from": "include"}
+FIELDS |= {name: name for name in ("seed", "attribute", "values", "by", "order", "limit")}
 NONE, PERCENT, VALUES, OTHERS = "", "percent", "values", "others_than"
 
 
@@ -125,10 +129,19 @@ class CompositionForm(AudienceForm):
             self.add_error("include", _("Choose at least one audience."))
         if given.get("split") == PERCENT and not given.get("seed", "").strip():
             given["seed"] = timezone.localdate().isoformat()
+        low, high = given.get("percent_from") or 0, given.get("percent_to")
+        if given.get("split") == PERCENT and high is not None and low >= high:
+            self.add_error("percent_to", _("Write the lower number first, such as 0 and 10."))
         if given.get("split") in (VALUES, OTHERS) and not given.get("attribute"):
             self.add_error("attribute", _("Choose an attribute."))
         if bool(given.get("by")) != bool(given.get("limit")) and "limit" not in self.errors:
             self.add_error("limit", _("Give both what to order by and how many to take."))
+
+    def by_field(self, error: Invalid) -> Invalid:
+        """The faults of the tree where their fields are; of what was written as JSON, below it by place."""
+        if self.cleaned_data["json"].strip():
+            return error
+        return Invalid(Problem(one.code, one.detail, _field_of(one.pointer)) for one in error.problems)
 
     def tree(self) -> Any:
         """The composition as JSON; None after noting that what was written is no JSON."""
@@ -160,6 +173,13 @@ class CompositionForm(AudienceForm):
             values = [_typed(field, part.strip()) for part in given["values"].split(",") if part.strip()]
             return {"split": {"of": node, "attribute": field.key, given["split"]: values}}
         return node
+
+
+def _field_of(pointer: str) -> str:
+    if not pointer.startswith("/"):
+        return pointer
+    names = [FIELDS[part] for part in pointer.split("/") if part in FIELDS]
+    return names[-1] if names else "include"
 
 
 def _whole(number: float) -> float:

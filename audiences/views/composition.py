@@ -79,7 +79,7 @@ def _page(
             page["must_confirm"] = bool(found) and not is_count
             status = 400 if page["must_confirm"] else 200
         except Invalid as error:
-            show_faults(error, form, "json" if form.cleaned_data["json"].strip() else None)
+            show_faults(form.by_field(error), form, "json" if form.cleaned_data["json"].strip() else None)
         except livecount.Superseded:
             if is_part:
                 return HttpResponse(status=204)

@@ -30,6 +30,7 @@ from audiences import (
     sharing,
     uses,
 )
+from audiences.attributes import labels_of
 from audiences.forms.audience import ShareForm
 from audiences.models import Audience
 from audiences.timelimit import limited
@@ -158,7 +159,7 @@ def sample(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         with limited(evaluations.AT_ONCE):
             found = evaluate.sample(evaluate.definition(audience), audience.workspace_id, SAMPLE)
-        page["people"] = found
+        page |= {"people": found, "labels": labels_of(audience.workspace)}
     except OperationalError:
         page["fault"] = _("Finding some takes too long at the moment.")
     except CarillonError as error:

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.access import require
 from audiences import access, events, identities, search, suppression, upsert
 from audiences import profiles as people
+from audiences.attributes import labels_of
 from audiences.forms.people import ATTRIBUTE, IdentityForm, NewPersonForm, ProfileForm
 from audiences.models import Profile
 from audiences.namespaces import namespaces_of
@@ -52,6 +53,7 @@ def profiles(request: HttpRequest) -> HttpResponse:
     asked = {"search": text, "test": kind} | ({"everywhere": "1"} if everywhere else {})
     held = identities.identities_of(shown["page"].people)
     shown |= {"search": text, "test": kind, "asked": asked, "total": total, "is_more": is_more, "held": held}
+    shown["labels"] = labels_of(workspace)
     return render(request, "audiences/profiles.html", shown)
 
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 from accounts.access import may, share
 from accounts.models import AccessLabel, AuditEntry, Role, User, Workspace
 from audiences import access, audiences, consent, evaluations
-from audiences.models import Audience, Profile
+from audiences.models import AttributeDefinition, Audience, Profile
 from campaigns.models import Campaign
 from common.errors import Invalid
 from tests import builders
@@ -390,6 +390,13 @@ def test_large_numbers_are_grouped_in_both_languages(where: Workspace, manager: 
         page = text(manager, "/audiences/")
         assert f'<html lang="{language.replace("hant", "Hant")}"' in page
         assert "99,997" in page
+
+
+def test_a_sample_calls_attributes_by_their_name(where: Workspace, manager: Client) -> None:
+    AttributeDefinition.objects.create(workspace=where, key="born", type="date", label="Birthday 生日")
+    Profile.objects.filter(workspace=where).update(attributes={"born": "1990-05-17"})
+    page = text(manager, f"/audiences/{builders.audience(where).pk}/sample/")
+    assert "Birthday 生日: 17 May 1990" in page and "born:" not in page
 
 
 def test_the_sample_shows_dates_and_yes_or_no_as_they_are_read(where: Workspace, manager: Client) -> None:

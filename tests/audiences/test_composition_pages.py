@@ -153,7 +153,7 @@ def test_what_is_missing_or_wrong_is_told_and_nothing_is_made(where: Workspace, 
         (form(low, include=["\0", "x", "9" * 30]), "is not one of the available choices"),
         (
             form(low, split="percent", percent_from="60", percent_to="50", seed="x"),
-            "the first is the lower one",
+            "Write the lower number first",
         ),
         (form(low, split="percent", percent_from="nan", seed="x"), "Enter a number."),
         (form(low, split="percent", percent_from="1e400", seed="x"), "Enter a number."),
@@ -224,7 +224,9 @@ def test_only_managers_put_audiences_together(where: Workspace) -> None:
 def test_everybody_is_saved_only_after_a_second_word(where: Workspace, manager: Client) -> None:
     given = form(upload(where, "All", 0, 1, 2, 3, 4, 5))
     answer = manager.post(NEW, {**given, "do": "publish"})
-    assert answer.status_code == 400 and "This is all 6 people of the workspace." in answer.content.decode()
+    page = answer.content.decode()
+    assert answer.status_code == 400 and "This is all 6 people of the workspace." in page
+    assert "Tick the box to save it." in page and "load, input" not in page
     assert not Audience.objects.filter(kind="composition").exists()
     assert manager.post(NEW, {**given, "do": "publish", "everybody": "yes"}).status_code == 302
 
@@ -249,6 +251,28 @@ def test_it_is_counted_while_it_is_put_together(where: Workspace, manager: Clien
     part = live(form(upload(where, "All", 0, 1, 2, 3, 4, 5)))
     assert "This is all 6 people" in part and 'name="everybody"' in part
     assert not Audience.objects.filter(kind="composition").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "told"),
+    [
+        (
+            {"split": "percent", "percent_from": "60", "percent_to": "20"},
+            "percent_to",
+            "Write the lower number",
+        ),
+        ({"split": "values", "attribute": "points", "values": "many"}, "values", "number"),
+        ({"split": "values", "attribute": "points"}, "values", ""),
+    ],
+)
+def test_a_fault_of_a_part_stands_at_its_field_in_plain_words(
+    where: Workspace, manager: Client, given: dict[str, str], field: str, told: str
+) -> None:
+    answer = manager.post(NEW, {**form(upload(where, "Low", 0, 1), **given), "do": "publish"})
+    page = answer.content.decode()
+    assert answer.status_code == 400 and not Audience.objects.filter(kind="composition").exists()
+    at_field = page.partition(f'id="id_{field}_error"')[2].partition("</div>")[0]
+    assert told in at_field and "finding" in at_field and "/split" not in page
 
 
 def test_a_draw_without_a_name_is_called_after_the_day(where: Workspace, manager: Client) -> None:

@@ -95,6 +95,33 @@ def test_what_was_not_sent_stays_and_what_was_emptied_goes(manager: Client, pers
     assert person.attributes == {"name": "Ann 0", "vip": False}
 
 
+def test_every_fault_of_a_correction_is_told_at_once(manager: Client, person: Profile) -> None:
+    given = {"locale": "xx-!!", "time_zone": "Mars/Base", "attribute_points": "many"}
+    answer = manager.post(f"/audiences/profiles/{person.pk}/", given)
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    for field, told in (
+        ("locale", "not a language"),
+        ("time_zone", "not a time zone"),
+        ("attribute_points", "number"),
+    ):
+        assert told in page.partition(f'id="id_{field}_error"')[2].partition("</div>")[0], field
+    held = Profile.objects.get(pk=person.pk)
+    assert (held.locale, held.attributes) == (person.locale, person.attributes)
+
+
+def test_the_list_counts_in_groups_of_digits_and_calls_attributes_by_their_name(
+    where: Workspace, manager: Client
+) -> None:
+    AttributeDefinition.objects.filter(workspace=where, key="points").update(label="Bonus points")
+    Profile.objects.filter(workspace=where).update(attributes={"points": 3})
+    builders.profiles(where, 1000, domain="more.example")
+    page = text(manager, "/audiences/profiles/")
+    total = Profile.objects.filter(workspace=where).count()
+    assert total > 999 and f"{total:,} people" in page
+    assert "Bonus points: 3" in text(manager, "/audiences/profiles/?search=example.com&everywhere=1")
+
+
 def test_the_second_of_two_editors_is_told_and_changes_nothing(manager: Client, person: Profile) -> None:
     address = f"/audiences/profiles/{person.pk}/"
     seen = person.changed_at.isoformat()

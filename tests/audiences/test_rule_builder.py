@@ -584,6 +584,9 @@ def test_everybody_is_saved_only_after_a_second_yes(where: Workspace, manager: C
     answer = press(manager, NEW, page, "publish", **given)
     shown = answer.content.decode()
     assert answer.status_code == 400 and "This is all 6 people of the workspace." in shown
+    assert "Tick the box to save it." in shown
+    # A count of its own as the page opens would take the question away.
+    assert "load, rule-changed" not in shown and "load, rule-changed" in manager.get(NEW).content.decode()
     assert not Audience.objects.exists()
     assert press(manager, NEW, read(answer), "publish", everybody="yes").status_code == 302
     assert Audience.objects.get().rule == rule
