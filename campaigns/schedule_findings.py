@@ -109,6 +109,9 @@ def _waves(table: Timetable, waved: dict[str, Any], now: datetime) -> Iterator[F
 
 def _winner(campaign: Campaign, table: Timetable, now: datetime) -> Iterator[Found]:
     """2.65: an experiment must have its winner while there is still somebody to send it to."""
+    if campaign.experiment.get("mode") == "winner" and campaign.type != Campaign.Type.SCHEDULED:
+        message = _("Calls come one by one, so nobody can wait for a winner. Give everybody a treatment.")
+        yield "winner_of_calls", True, "experiment", message
     hours = (campaign.experiment.get("winner") or {}).get("after_hours")
     if campaign.experiment.get("mode") != "winner" or not isinstance(hours, int | float) or not table.ends_at:
         return

@@ -88,6 +88,7 @@ pages = [
     path("<int:pk>/report/messages/", reports.campaign_messages, name="campaign_messages"),
     path("<int:pk>/report/report.csv", reports.campaign_csv, name="campaign_csv"),
     path("<int:pk>/report/messages.csv", reports.campaign_messages_csv, name="campaign_messages_csv"),
+    path("runs/<int:pk>/winner/", runs.choose_winner, name="winner"),
     path("runs/<int:pk>/report/", reports.of_run, name="report"),
     path("runs/<int:pk>/report.csv", reports.run_csv, name="run_csv"),
     path("runs/<int:pk>/heat/", reports.heat_map, name="heat"),

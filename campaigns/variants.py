@@ -160,6 +160,12 @@ def _find(definition: dict[str, Any], action: dict[str, Any], treatment: str, la
     return Choice(found) if found is not None else Choice(exclusion=NO_CONTENT)
 
 
+def of_treatment(definition: dict[str, Any], action: dict[str, Any], treatment: str) -> tuple[Query, Query]:
+    """`variant_of` and `exclusion_of` for those who all get one treatment, whatever their own would be."""
+    place = _over_languages(definition, action, treatment, lambda choice: (choice.variant, "smallint"))
+    return place, _over_languages(definition, action, treatment, lambda choice: (choice.exclusion, "text"))
+
+
 # ---- everybody --------------------------------------------------------------------------------
 
 

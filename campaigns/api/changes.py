@@ -38,7 +38,7 @@ PLAIN = {
     "onUncertain": "on_uncertain",
 }
 LANGUAGES = {"default", "others", "when_missing"}
-WINNER = {"test_percent", "after_hours"}
+WINNER = {"test_percent", "after_hours", "otherwise"}
 EXPERIMENT = {"treatments", "holdout", "metric", "window_hours", "mode", "winner", "salt"}
 
 
@@ -223,6 +223,7 @@ def _as_form(campaign: Campaign, languages: dict[str, Any], experiment: dict[str
         "mode": experiment.get("mode"),
         "test_percent": winner.get("test_percent"),
         "after_hours": winner.get("after_hours"),
+        "otherwise": winner.get("otherwise"),
     }
     for one in treatments:
         plain |= {f"title_{one['key']}": one.get("title"), f"percent_{one['key']}": one.get("percent")}
@@ -245,7 +246,7 @@ def _text(value: Any) -> str:
 def _place(field: str) -> str:
     if field in ("default", "others", "when_missing"):
         return f"languages/{field}"
-    if field in ("test_percent", "after_hours"):
+    if field in ("test_percent", "after_hours", "otherwise"):
         return f"experiment/winner/{field}"
     if field.startswith(("title_", "percent_")):
         return "experiment/treatments"

@@ -42,6 +42,7 @@ urlpatterns = [
     path("reports/", reports.WorkspaceReport.as_view(), name="workspace_report"),
     path("why/", why.Why.as_view(), name="why"),
     path("reports/compare/", reports.Comparison.as_view(), name="report_comparison"),
+    path("runs/<int:pk>/winner/", runs.Winner.as_view(), name="run_winner"),
     path("runs/<int:pk>/messages/", runs.RunMessages.as_view(), name="run_messages"),
     path("folders/", folders.Folders.as_view(), name="folders"),
     path("folders/<int:pk>/", folders.OneFolder.as_view(), name="folder"),

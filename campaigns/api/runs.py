@@ -15,8 +15,9 @@ from rest_framework.views import APIView
 from campaigns import access
 from campaigns.api.callers import credential_of
 from campaigns.api.campaign_shapes import ReasonShape
+from campaigns.delivery import winners
 from campaigns.models import Outcome, Run
-from campaigns.reports import drill, progress, waiting
+from campaigns.reports import drill, progress, trials, waiting
 from common.api import PAGING, CursorPages, StrictSerializer, page_of
 from common.errors import Invalid, Problem
 
@@ -56,7 +57,19 @@ class WaveShape(StrictSerializer):
     endedAt = serializers.DateTimeField(allow_null=True)
 
 
+class WinnerShape(StrictSerializer):
+    treatment = serializers.CharField(help_text="A for the first.")
+    how = serializers.ChoiceField([*trials.DECISIONS])
+    sentence = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class WinnerChoice(StrictSerializer):
+    treatment = serializers.CharField(max_length=1, help_text="A for the first.")
+
+
 class ProgressShape(RunShape):
+    winner = WinnerShape(allow_null=True, help_text="Of its experiment, once it is decided for the rest.")
     counts = CountsShape()
     waves = WaveShape(many=True)
     failed = ReasonShape(many=True)
@@ -88,30 +101,58 @@ class OneRun(APIView):
     @extend_schema(operation_id="runs_read", responses=ProgressShape)
     def get(self, request: Request, pk: int) -> Response:
         """Its campaign's verbs pause, resume and stop it."""
-        run, now = access.run_for(credential_of(request), pk, REPORT), timezone.now()
-        far = progress.of(run, now=now)
-        book = {name: getattr(far.book, name) for name in ("targeted", *STATES)}
-        return Response(
-            {
-                **RunShape(run).data,
-                "counts": {("toGo" if name == "to_go" else name): value for name, value in book.items()},
-                "waves": [
-                    {
-                        "number": one.number,
-                        "size": one.size,
-                        "settled": one.settled,
-                        "startsAt": one.starts_at,
-                        "endedAt": one.ended_at,
-                    }
-                    for one in far.waves
-                ],
-                "failed": _reasons(far.failed),
-                "excluded": _reasons(far.excluded),
-                "rate": far.rate,
-                "endsAt": far.ends_at,
-                "waitingFor": waiting.waiting_for(run, now=now),
-            }
-        )
+        return _progress(access.run_for(credential_of(request), pk, REPORT))
+
+
+class Winner(APIView):
+    @extend_schema(operation_id="runs_choose_winner", request=WinnerChoice, responses=ProgressShape)
+    def post(self, request: Request, pk: int) -> Response:
+        """Decides which treatment those get who wait for an experiment's winner, before its time too.
+
+        409 when it is decided, or nobody waits.
+        """
+        run = access.run_for(credential_of(request), pk, winners.PUBLISH)
+        body = WinnerChoice(data=request.data)
+        body.is_valid(raise_exception=True)
+        treatment = str(body.validated_data["treatment"])
+        winners.choose(run.pk, treatment, actor=credential_of(request), now=timezone.now())
+        return _progress(access.run_for(credential_of(request), pk))
+
+
+def _progress(run: Run) -> Response:
+    now = timezone.now()
+    far = progress.of(run, now=now)
+    book = {name: getattr(far.book, name) for name in ("targeted", *STATES)}
+    return Response(
+        {
+            **RunShape(run).data,
+            "winner": _winner(run),
+            "counts": {("toGo" if name == "to_go" else name): value for name, value in book.items()},
+            "waves": [
+                {
+                    "number": one.number,
+                    "size": one.size,
+                    "settled": one.settled,
+                    "startsAt": one.starts_at,
+                    "endedAt": one.ended_at,
+                }
+                for one in far.waves
+            ],
+            "failed": _reasons(far.failed),
+            "excluded": _reasons(far.excluded),
+            "rate": far.rate,
+            "endsAt": far.ends_at,
+            "waitingFor": waiting.waiting_for(run, now=now),
+        }
+    )
+
+
+def _winner(run: Run) -> dict[str, Any] | None:
+    told = run.decision
+    if not told:
+        return None
+    name, sentence = told["treatment"] or "A", trials.words(told, run.version)
+    return {"treatment": name, "how": told["how"], "sentence": sentence, "at": told["at"]}
 
 
 class MessagePages(CursorPages):

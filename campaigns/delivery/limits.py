@@ -81,7 +81,10 @@ def look(
 
 def _is_over(run: Run, action: dict[str, Any], now: datetime) -> bool:
     """Whether the twelve hours are over, counted as the module's text says."""
-    if run.started_at is None or now - run.started_at < LONGEST_RUN:
+    began = run.started_at
+    if run.decision:  # the rest of an experiment begins when its winner is known
+        began = datetime.fromisoformat(run.decision["at"])
+    if began is None or now - began < LONGEST_RUN:
         return False
     waited = warming.last_wait_ended(action["configuration"], now)
     return waited is None or now - waited >= LONGEST_RUN

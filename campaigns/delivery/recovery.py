@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import F, Q
 
-from campaigns.delivery import completion, ring
+from campaigns.delivery import completion, ring, winners
 from campaigns.delivery.claims import IS_DUE, MAY_SEND, OF_RUN
 from campaigns.models import Batch, Run, Status
 from campaigns.reports import progress
@@ -35,7 +35,10 @@ def ring_due_batches(lane: str, *, now: datetime) -> list[int]:
 
 
 def sweep(*, now: datetime) -> None:
-    """Rings for what is due in the bulk lane, for unfinished fan-outs, and ends what can be ended."""
+    """Decides experiments whose time has come, rings for what is due in the bulk lane and for unfinished
+    fan-outs, and ends what can be ended.
+    """
+    winners.decide_due(now=now)
     ring_due_batches(Batch.Lane.BULK, now=now)
     progress.sample(now=now)
     for run_id in Run.objects.filter(state=Run.State.EXPANDING).values_list("pk", flat=True):

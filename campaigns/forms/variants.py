@@ -78,6 +78,15 @@ class VariantsForm(forms.Form):
     after_hours = forms.IntegerField(
         label=gettext_lazy("Decided after (hours)"), required=False, min_value=1, max_value=24 * 14
     )
+    otherwise = forms.ChoiceField(
+        label=gettext_lazy("If none is surely better"),
+        required=False,
+        choices=[
+            ("leading", gettext_lazy("the rest gets the one that is ahead")),
+            ("first", gettext_lazy("the rest gets the first")),
+            ("hand", gettext_lazy("the rest waits until somebody chooses")),
+        ],
+    )
 
     def __init__(self, *args: Any, campaign: Campaign, **kwargs: Any) -> None:
         self.campaign = campaign
@@ -159,7 +168,12 @@ class VariantsForm(forms.Form):
         if found["mode"] == "winner":
             kept = before.get("winner", {})
             test = float(cleaned["test_percent"])
-            found["winner"] = {**kept, "test_percent": test, "after_hours": cleaned["after_hours"] or 4}
+            found["winner"] = {
+                **kept,
+                "test_percent": test,
+                "after_hours": cleaned["after_hours"] or 4,
+                "otherwise": cleaned["otherwise"] or "leading",
+            }
         return found
 
 
@@ -178,6 +192,7 @@ def _present(campaign: Campaign) -> dict[str, Any]:
         "mode": experiment.get("mode", "ab"),
         "test_percent": _plain(winner.get("test_percent")),
         "after_hours": winner.get("after_hours"),
+        "otherwise": winner.get("otherwise", "leading"),
     }
     for one in experiment.get("treatments", []):
         present |= {f"title_{one['key']}": one["title"], f"percent_{one['key']}": _plain(one["percent"])}

@@ -45,6 +45,7 @@ class Run(models.Model):
     left_out = models.JSONField(default=dict)  # {reason's code: messages} of those excluded by the fan-out
     samples = models.JSONField(default=list, db_default=[])  # [seconds, settled] of the last minute
     totals = models.JSONField(null=True)  # the ledger as it was when the run ended
+    decision = models.JSONField(null=True)  # the treatment that the rest gets, and why (reports/trials.py)
     dropped_at = models.DateTimeField(null=True)  # when its messages were dropped; the totals stay
     reason = models.CharField(max_length=200, blank=True)
     started_at = models.DateTimeField(null=True)

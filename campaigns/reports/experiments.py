@@ -92,10 +92,14 @@ def best_of(compared: Sequence[Compared], *, is_fewer_better: bool = False) -> A
     """
     first, *others = compared
     sign = -1 if is_fewer_better else 1
-    better = [one for one in others if one.is_conclusive and sign * (one.lift or 0) > 0]
+
+    def gain(one: Compared) -> float:
+        return sign * (math.inf if one.lift is None else one.lift)  # of nobody, anybody is endlessly more
+
+    better = [one for one in others if one.is_conclusive and gain(one) > 0]
     if better:
         return max(better, key=lambda one: sign * (one.arm.rate or 0)).arm
-    worse = [one for one in others if one.is_conclusive and sign * (one.lift or 0) < 0]
+    worse = [one for one in others if one.is_conclusive and gain(one) < 0]
     return first.arm if len(worse) == len(others) else None
 
 

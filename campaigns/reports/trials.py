@@ -9,8 +9,8 @@ written to at all; both groups are then counted from the run's beginning, whatev
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -30,6 +30,14 @@ METRICS: dict[str, Any] = {
 }
 FEWER_IS_BETTER = "unsubscribe"
 DEFAULT_HOURS = 72
+# How the treatment of the rest was found: surely better, the best so far, the campaign's first, by somebody.
+SURE, LEADING, FIRST, HAND = "sure", "leading", "first", "hand"
+DECISIONS: dict[str, Any] = {
+    SURE: gettext_lazy("“%(treatment)s” was sent to the rest, as it was surely better."),
+    LEADING: gettext_lazy("Nothing was sure, so “%(treatment)s”, which was ahead, was sent to the rest."),
+    FIRST: gettext_lazy("Nothing was sure, so “%(treatment)s”, the first, was sent to the rest."),
+    HAND: gettext_lazy("%(who)s chose “%(treatment)s” for the rest."),
+}
 
 # In the run of an audience a message's number is its person's; a call's is not.
 DID = """
@@ -79,6 +87,11 @@ class Trial:
     is_lift_unknown: bool
 
     @property
+    def decided(self) -> str:
+        """What the rest got, and why; empty before, and where nobody waits for it."""
+        return words(self.run.decision, self.run.version) if self.run.decision else ""
+
+    @property
     def metric_label(self) -> str:
         return str(METRICS.get(self.metric, self.metric.removeprefix("event:")))
 
@@ -125,6 +138,8 @@ def of_run(run: Run, version: Version, *, action: int | None = None) -> Trial:
     read = figures.read([run.pk], action=position, window=window)
     did = _did(run, version, position, metric, window) if metric.startswith("event:") else {}
     arms = _arms(version, position, _counted(read, version, position, metric, did))
+    if run.decision:  # afterwards the winner's messages are no test any more
+        arms = _as_decided(arms, run.decision)
     compared = experiments.compare(arms) if len(arms) > 1 else []
     has_holdout = bool(experiment.get("holdout"))
     held = _held_out(run, experiment, position, did) if has_holdout and metric.startswith("event:") else []
@@ -202,4 +217,31 @@ def _held_out(run: Run, experiment: dict[str, Any], action: int, did: Did) -> li
     return [
         Arm("held_out", _("Held out"), share, held, did_held),
         Arm("written_to", _("Written to"), 1 - share, others, did_others),
+    ]
+
+
+# ---- what was decided by it ---------------------------------------------------------------------
+
+
+def decision(trial: Trial, *, treatment: str, how: str, by: str, at: datetime) -> dict[str, Any]:
+    """As the run keeps it: `treatment` as contents bear it, and the numbers it was found by."""
+    arms = [
+        {"key": one.arm.key, "people": one.arm.people, "converted": one.arm.converted}
+        for one in trial.compared
+    ]
+    return {"treatment": treatment, "how": how, "by": by, "at": at.isoformat(), "arms": arms}
+
+
+def words(decided: dict[str, Any], version: Version) -> str:
+    name = titles_of([version]).get(decided["treatment"], decided["treatment"] or "A")
+    return str(DECISIONS[decided["how"]]) % {"treatment": name, "who": decided["by"]}
+
+
+def _as_decided(arms: list[Arm], decided: dict[str, Any]) -> list[Arm]:
+    kept = {one["key"]: one for one in decided["arms"]}
+    return [
+        replace(arm, people=kept[arm.key]["people"], converted=kept[arm.key]["converted"])
+        if arm.key in kept
+        else arm
+        for arm in arms
     ]

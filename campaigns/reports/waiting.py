@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from accounts import heartbeat
-from campaigns.delivery import limits
+from campaigns.delivery import limits, winners
 from campaigns.models import Attempt, Batch, Outcome, Run, Status
 from channels import breaker, warming
 from channels.models import ChannelConfiguration
@@ -31,6 +31,8 @@ def waiting_for(run: Run, *, now: datetime) -> str:
         return _("calls to the API")
     if held := _provider(run):
         return held
+    if winner := _winner(run, now):
+        return winner
     seen = heartbeat.parts(now=now)
     if "bulk" not in seen or seen["bulk"] > SILENT:
         return _("a worker: none has been seen for more than %(seconds)s seconds") % {"seconds": SILENT}
@@ -50,6 +52,17 @@ def _provider(run: Run) -> str:
         if stands.is_open:
             return _("the provider: %(reason)s") % {"reason": stands.reason}
     return _("the provider: %(reason)s") % {"reason": run.reason} if run.reason else ""
+
+
+def _winner(run: Run, now: datetime) -> str:
+    """Nothing is left but what waits for the result of the test."""
+    due, batches = winners.due_at(run), Batch.objects.filter(run=run)
+    is_tested = not batches.filter(state__in=[Batch.State.READY, Batch.State.CLAIMED]).exists()
+    if due is None or not is_tested or not batches.filter(state=Batch.State.WAITING).exists():
+        return ""
+    if due <= now:
+        return _("somebody to choose the treatment that the rest gets")
+    return _("the winner of the experiment, at %(at)s") % {"at": _clock(due)}
 
 
 def _later(batch: Batch, now: datetime) -> str:

@@ -145,6 +145,10 @@ def test_several_treatments_need_more_evidence_and_the_best_conclusive_one_is_na
     assert best_of(compare(arms((1000, 100), (1000, 104)))) is None
     worse = best_of(compare(arms((1000, 200), (1000, 100))))
     assert worse is not None and worse.key == "A"
+    from_none = best_of(compare(arms((1000, 0), (1000, 30))))
+    assert from_none is not None and from_none.key == "B"
+    none_left = best_of(compare(arms((1000, 0), (1000, 30))), is_fewer_better=True)
+    assert none_left is not None and none_left.key == "A"
     fewer = best_of(compare(arms((1000, 200), (1000, 100))), is_fewer_better=True)
     assert fewer is not None and fewer.key == "B"
 
