@@ -8,14 +8,16 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         """Hears of erased people, lends audiences the conditions that only campaigns can answer, names its
-        notices.
+        notices, and keeps the files that mails carry.
         """
         from accounts import notices
         from audiences.erasure import profile_erased
         from audiences.rules import engagement
-        from campaigns import alerts, fields
+        from campaigns import alerts, assets, fields
         from campaigns.erasure import forget
+        from channels import attachments
 
+        attachments.register(assets.fetch)
         notices.register(*alerts.KINDS)
         profile_erased.connect(forget, dispatch_uid="campaigns.forget")
         engagement.lend(fields.ENGAGEMENTS, fields.campaign_name, fields.campaigns_for)

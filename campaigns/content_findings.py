@@ -15,13 +15,13 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 
 from audiences import context
-from campaigns import contents, designs, taken
+from campaigns import assets, contents, designs, taken
 from campaigns.models import Action, Campaign, Fragment
 from campaigns.tracking.links import EMPTY_LINK, IMAGE_WITHOUT_TEXT
 from campaigns.variants import offered, treatments
 from campaigns.versions import contents_of, pins
+from channels import attachments, rendering
 from channels import contents as parts
-from channels import rendering
 from channels.kinds import KINDS
 from channels.segments import segment
 from common.errors import Invalid, Problem
@@ -120,6 +120,7 @@ def _of_content(campaign: Campaign, action: Action, kept: dict[str, Any], known:
     # A page that is made from a design is looked at there.
     faults = [one for one in taking.problems if not (kept.get("mjml") and one.pointer == "/html")]
     yield from ((one.code, True, _field(one.pointer), one.detail) for one in faults)
+    yield from _attachments(campaign, kept)
     frozen = contents.content_of(contents.frozen(kept, campaign.workspace, pinned))
     if filled.get("mjml"):
         try:
@@ -143,6 +144,18 @@ def _of_content(campaign: Campaign, action: Action, kept: dict[str, Any], known:
     if action.channel == "sms" and (count := segment(frozen.text).count) > LONG_SMS:
         message = _("The text becomes %(count)s SMS for everybody who gets it.") % {"count": count}
         yield "sms_long", False, "text", message
+
+
+def _attachments(campaign: Campaign, kept: dict[str, Any]) -> Iterator[Found]:
+    named = attachments.references(contents.content_of(kept))
+    sizes = {one.token: one.size for one in assets.named_by(campaign.workspace, named)}
+    for one in named:
+        if one["asset"] not in sizes:
+            message = _("The file “%(name)s” is no longer there.") % {"name": one.get("name") or one["asset"]}
+            yield "attachment_missing", True, "extra-attachments", message
+    if sum(sizes.get(one["asset"], 0) for one in named) > attachments.MOST_OCTETS:
+        message = _("The files of a mail have at most 10 MB together.")
+        yield "attachments_too_large", True, "extra-attachments", message
 
 
 def _missing(one: Problem, channel: str) -> Found:

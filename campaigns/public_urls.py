@@ -8,5 +8,7 @@ app_name = "tracking"
 urlpatterns = [
     path("t/c/<str:token>/<int:number>", public.click, name="click"),
     path("t/o/<str:token>.gif", public.opened, name="open"),
+    path("assets/<str:token>/<int:width>/<str:name>", public.asset_copy, name="asset_copy"),
+    path("assets/<str:token>/<str:name>", public.asset, name="asset"),
     path("u/<str:token>", public.unsubscribe, name="unsubscribe"),
 ]

@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from campaigns.views import (
     approvals,
+    assets,
     beginnings,
     calendar,
     contents,
@@ -42,6 +43,10 @@ pages = [
     path("many/", lists.act_on_many, name="many"),
     path("keep/", lists.keep, name="keep"),
     path("designer/", designer.designer, name="designer"),
+    path("assets/", assets.show_list, name="assets"),
+    path("assets/pick/", assets.pick, name="asset_pick"),
+    path("assets/<int:pk>/", assets.edit, name="asset"),
+    path("assets/<int:pk>/delete/", assets.delete, name="asset_delete"),
     path("fragments/", fragments.show_list, name="fragments"),
     path("fragments/new/", fragments.create, name="fragment_create"),
     path("fragments/<int:pk>/", fragments.edit, name="fragment"),
@@ -68,6 +73,7 @@ pages = [
     path("<int:pk>/edit/content/begin/", beginnings.begin, name="begin"),
     path("<int:pk>/edit/content/design/<slug:key>/", beginnings.design, name="design"),
     path("<int:pk>/edit/content/copy/", contents.copy, name="copy_content"),
+    path("<int:pk>/edit/content/files/", contents.files, name="files"),
     path("<int:pk>/edit/content/links/", contents.links, name="links"),
     path("<int:pk>/edit/<slug:tab>/", editor.edit, name="edit"),
     path("<int:pk>/preview/", previews.preview, name="preview"),

@@ -4,6 +4,7 @@ from django.urls import path
 
 from campaigns.api import (
     ascode,
+    assets,
     campaigns,
     contents,
     feedback,
@@ -46,6 +47,9 @@ urlpatterns = [
     path("runs/<int:pk>/messages/", runs.RunMessages.as_view(), name="run_messages"),
     path("folders/", folders.Folders.as_view(), name="folders"),
     path("folders/<int:pk>/", folders.OneFolder.as_view(), name="folder"),
+    path("assets/", assets.Assets.as_view(), name="assets"),
+    path("assets/<int:pk>/", assets.OneAsset.as_view(), name="asset"),
+    path("assets/<int:pk>/uses/", assets.AssetUses.as_view(), name="asset_uses"),
     path("fragments/", fragments.Fragments.as_view(), name="fragments"),
     path("fragments/<int:pk>/", fragments.OneFragment.as_view(), name="fragment"),
     path("fragments/<int:pk>/publish/", fragments.PublishFragment.as_view(), name="fragment_publish"),

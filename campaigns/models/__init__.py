@@ -19,7 +19,7 @@ from campaigns.models.campaign import (
     Version,
 )
 from campaigns.models.caps import CapHold, CapTally, SentCount
-from campaigns.models.content import Fragment, FragmentVersion
+from campaigns.models.content import Asset, Fragment, FragmentVersion
 from campaigns.models.count import Count, CountMark
 from campaigns.models.event import Event
 from campaigns.models.execution import Execution
@@ -35,6 +35,7 @@ __all__ = [
     "ApprovalDecision",
     "ApprovalPolicy",
     "ApprovalRequest",
+    "Asset",
     "Attempt",
     "Batch",
     "CalendarEntry",

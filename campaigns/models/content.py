@@ -1,7 +1,10 @@
-"""What many contents are made from: fragments. Only what is published is taken into a message."""
+"""What many contents are made from: fragments, of which only what is published is taken into a message, and
+assets, the pictures and files of the library.
+"""
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -84,3 +87,47 @@ class FragmentVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.fragment_id} v{self.number}"
+
+
+class Asset(models.Model):
+    """A picture or file of the library. It never changes; `token` is its part of the public address.
+
+    `width` and `height` are pixels of a picture; `widths` are those of its narrower copies. `held` counts the
+    octets of all of them.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="assets")
+    name = models.CharField(_("file name"), max_length=200)
+    folder = models.CharField(_("folder"), max_length=100, blank=True)
+    description = models.CharField(_("description"), max_length=300, blank=True)
+    kind = models.CharField(_("kind"), max_length=100)
+    size = models.PositiveIntegerField()
+    held = models.PositiveIntegerField()
+    width = models.PositiveIntegerField(null=True)
+    height = models.PositiveIntegerField(null=True)
+    widths = ArrayField(models.PositiveIntegerField(), default=list)
+    token = models.CharField(max_length=32, unique=True)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("file")
+        verbose_name_plural = _("files")
+        default_permissions = ()
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_picture(self) -> bool:
+        return self.width is not None
+
+    @property
+    def smallest(self) -> int:
+        """The width to show among many; 0: itself."""
+        return self.widths[0] if self.widths else 0
+
+    def path(self, width: int = 0) -> str:
+        """Where the storage keeps it, or its copy of that width."""
+        return f"assets/{self.workspace_id}/{self.token}/{width or 'whole'}"

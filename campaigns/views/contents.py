@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from campaigns import actions, contents, drafts, fragments, transitions
+from campaigns import actions, assets, contents, drafts, fragments, transitions
 from campaigns.content_findings import findings
 from campaigns.contents import content_of
 from campaigns.forms.channels import ChannelsForm, channel_choices
@@ -28,12 +28,12 @@ from campaigns.forms.content import ContentForm
 from campaigns.forms.draft import sample_fields
 from campaigns.forms.variants import VariantsForm
 from campaigns.languages import language_name, readers
-from campaigns.models import Action, Campaign
+from campaigns.models import Action, Asset, Campaign
 from campaigns.tracking.links import addresses
 from campaigns.variants import offered, treatments
 from campaigns.views.common import actor_of, campaign_of
 from campaigns.views.editor import frame, is_autosave, onward, sample_people, told
-from channels import rendering
+from channels import attachments, rendering
 from channels.contents import SHAPES
 from channels.kinds import KINDS
 from common.errors import CarillonError, Invalid
@@ -145,6 +145,7 @@ def _around(request: HttpRequest, campaign: Campaign, place: Place) -> dict[str,
         "context_names": rendering.context_names(content_of(whole), place.action.channel),
         "people": sample_people(campaign, actor_of(request)),
         "links": [(url, kept.get("links", {}).get(url, {})) for url in addresses(str(whole.get("html", "")))],
+        **_files(campaign, kept),
         "shape": SHAPES[place.action.channel],
         "kind": KINDS[place.action.channel].label,
         "readers": readers(campaign),
@@ -227,6 +228,50 @@ def links(request: HttpRequest, pk: int) -> HttpResponse:
             campaign,
             place.action.position,
             {"links": said},
+            treatment=place.treatment,
+            language=place.language,
+            revision=_revision(request),
+            actor=actor_of(request),
+            now=timezone.now(),
+        )
+        messages.success(request, _("Saved."))
+    except CarillonError as error:
+        messages.error(request, error.detail)
+    return redirect(f"{reverse('campaigns:content', args=[pk])}?{place.query}")
+
+
+def _files(campaign: Campaign, kept: dict[str, Any]) -> dict[str, Any]:
+    """What travels with the message, and what could."""
+    named = attachments.references(content_of(kept))
+    held = {one.token: one for one in assets.named_by(campaign.workspace, named)}
+    attached = []
+    for one in named:
+        asset = held.get(one["asset"])
+        name = one.get("name") or (asset.name if asset else one["asset"])
+        attached.append((name, asset.size if asset else None))
+    rows = Asset.objects.filter(workspace=campaign.workspace).exclude(token__in=held)
+    return {"attached": attached, "attachable": rows[:200]}
+
+
+@login_required
+@require_POST
+def files(request: HttpRequest, pk: int) -> HttpResponse:
+    """`add` is an asset's reference; `remove` the place of one that is attached."""
+    campaign = campaign_of(request, pk, transitions.MANAGE)
+    place = place_of(request, campaign)
+    kept = actions.kept_of(place.action, place.treatment, place.language)
+    named = list(attachments.references(content_of(kept)))
+    if "remove" in request.POST:
+        at = _position(request.POST["remove"])
+        named = [one for number, one in enumerate(named) if number != at]
+    else:
+        named.append({"asset": request.POST.get("add", "")[:64]})
+    try:
+        assets.require_known(campaign.workspace, named)
+        actions.write(
+            campaign,
+            place.action.position,
+            {"extra": {**kept.get("extra", {}), "attachments": named}},
             treatment=place.treatment,
             language=place.language,
             revision=_revision(request),

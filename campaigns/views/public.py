@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import base64
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.files.storage import default_storage
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
+from campaigns.models import Asset
 from campaigns.tracking import events
 from campaigns.tracking.machines import Signal
+from common.errors import NotFound
 
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 
@@ -29,6 +33,32 @@ def _signals(request: HttpRequest) -> int:
     named = (request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"))
     is_ahead = any(word in value.lower() for value in named for word in ("prefetch", "prerender", "preview"))
     return Signal.HEAD * (request.method == "HEAD") | Signal.PREFETCH * is_ahead
+
+
+@require_safe
+def asset(request: HttpRequest, token: str, name: str) -> FileResponse:
+    """A file of the library, for whoever has its address. It never changes, so it is kept for a year."""
+    return _asset(token, 0)
+
+
+@require_safe
+def asset_copy(request: HttpRequest, token: str, width: int, name: str) -> FileResponse:
+    return _asset(token, width)
+
+
+def _asset(token: str, width: int) -> FileResponse:
+    row = Asset.objects.filter(token=token).first() if token.isascii() and "\0" not in token else None
+    if row is None or (width and width not in row.widths):
+        raise NotFound(_("There is no such file."))
+    try:
+        file = default_storage.open(row.path(width))
+    except FileNotFoundError as error:
+        raise NotFound(_("There is no such file.")) from error
+    answer = FileResponse(file, as_attachment=not row.is_picture, filename=row.name, content_type=row.kind)
+    answer["Cache-Control"] = "public, max-age=31536000, immutable"
+    answer["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    answer["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return answer
 
 
 @require_safe

@@ -3,6 +3,7 @@
 //   data-insert="…"    on a button: puts the text where the cursor stood last
 //   data-condition     a small form: builds a condition around what is marked
 //   data-designer="…"  around a text area: draws the design in a frame (see designer.js), the area stays its home
+//   data-pick-picture  on a button: chooses a picture of the library and puts it where the cursor stands
 //   a link to another view of the same content is followed once everything is saved
 (() => {
   "use strict";
@@ -72,6 +73,49 @@
     frame.hidden = false;
     frame.src = shell.dataset.designer;
     area.addEventListener("change", () => tell({ is: "load", mjml: area.value, fragments: [] })); // typed as text meanwhile
+  }
+
+  // ---- pictures of the library -----------------------------------------------------------------
+  const dialog = document.getElementById("asset-dialog");
+  let chosen = null; // what is done with the picture
+  const look = async () => {
+    const found = dialog.querySelector("[data-found]");
+    const words = new URLSearchParams({ search: dialog.querySelector("input").value });
+    const answer = await fetch(`${dialog.dataset.address}?${words}`, { credentials: "same-origin" });
+    if (answer.ok) found.innerHTML = await answer.text();
+  };
+  const choose = (then) => {
+    chosen = then;
+    dialog.showModal();
+    look();
+  };
+  const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/"/g, "&quot;");
+  const putPicture = ({ src, alt, width }) => {
+    const named = `src="${escaped(src)}" alt="${escaped(alt)}" width="${width}`;
+    if (last?.name === "html") put(`<img ${named}">`);
+    else if (last?.name === "mjml") put(`<mj-image ${named}px"></mj-image>`);
+    else put(src);
+  };
+  if (dialog) {
+    let waiting = null;
+    for (const button of document.querySelectorAll("[data-pick-picture]")) {
+      button.hidden = Boolean(shell); // the designer asks by itself, for the picture that is chosen there
+      button.addEventListener("click", () => choose(putPicture));
+    }
+    document.addEventListener("carillon:pick", (event) => choose(event.detail));
+    dialog.addEventListener("input", () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(look, 250);
+    });
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.target.matches("input")) event.preventDefault();
+    });
+    dialog.addEventListener("click", (event) => {
+      const picture = event.target.closest("[data-src]");
+      if (!picture) return;
+      dialog.close();
+      chosen?.({ src: picture.dataset.src, alt: picture.dataset.alt, width: picture.dataset.width });
+    });
   }
 
   // ---- autosave ------------------------------------------------------------------------------

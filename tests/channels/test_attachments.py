@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from campaigns import actions, lifecycle
 from campaigns.delivery import clock
+from campaigns.models import Asset
 from channels import attachments, contents, mime
 from channels.messages import Attachment, Content
 from common.errors import Invalid
@@ -21,6 +22,7 @@ from tests import builders
 from tests.channels.test_mime import rendered
 from tests.fakes.smtp import FakeSmtp
 
+pytestmark = pytest.mark.django_db  # the real library is asked too
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PDF = Attachment("terms.pdf", "application/pdf", b"%PDF-1.4 " + bytes(range(256)) * 20)
 
@@ -112,7 +114,6 @@ def test_what_names_no_file_is_refused_with_its_place(value: Any) -> None:
     assert not list(contents.extra_problems(good, "email"))
 
 
-@pytest.mark.django_db
 def test_a_batch_asks_for_its_files_once_and_every_mail_has_them() -> None:
     where = builders.workspace()
     asked_for: list[list[str]] = []
@@ -122,6 +123,8 @@ def test_a_batch_asks_for_its_files_once_and_every_mail_has_them() -> None:
         return {"b2": PDF} if workspace_id == where.pk else {}
 
     attachments.register(fetch)
+    # The library knows it, so that nothing stands in the campaign's way; its storage has no such file.
+    Asset.objects.create(workspace=where, token="b2", name="b.pdf", kind=PDF.kind, size=9, held=9)
     builders.profiles(where, 4)
     named = [{"asset": "b2", "name": "條款.pdf"}]
     try:

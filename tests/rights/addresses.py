@@ -16,13 +16,15 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from tests.rights.world import World
 
 # For the people who get messages and the providers who carry them: by a token or a signature, not by role.
-PUBLIC = ("/t/", "/u/", "/p/", "/c/", "/subscribe/", "/hooks/", "/push/", "/inbox/")
+PUBLIC = ("/t/", "/u/", "/p/", "/c/", "/subscribe/", "/hooks/", "/push/", "/inbox/", "/assets/")
 NAMES = (
     (r"^/campaigns/runs/<int:pk>/", "run"),
     (r"^/campaigns/feedback/<int:pk>/", "feedback"),
     (r"^/api/feedback-webhooks/<int:pk>/", "feedback"),
     (r"^/campaigns/seed-lists/<int:pk>/", "seed_list"),
     (r"^/api/seed-lists/<int:pk>/", "seed_list"),
+    (r"^/campaigns/assets/<int:pk>/", "asset"),
+    (r"^/api/assets/<int:pk>/", "asset"),
     (r"^/campaigns/fragments/<int:pk>/", "fragment"),
     (r"^/api/fragments/<int:pk>/", "fragment"),
     (r"^/campaigns/people/<int:pk>/", "profile"),

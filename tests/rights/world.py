@@ -17,7 +17,7 @@ from accounts import access, credentials
 from accounts.access import SYSTEM
 from accounts.models import AccessLabel, Role, User, Workspace
 from audiences.models import Profile, Suppression, Topic
-from campaigns import fragments, lifecycle
+from campaigns import assets, fragments, lifecycle
 from campaigns.models import ApprovalPolicy, Campaign, ExternalCalendar, FeedbackEndpoint, Folder, Run
 from channels.models import AllowedEntry, RuleSet, SendingDomain, WarmupPlan
 from tests import builders
@@ -106,6 +106,7 @@ def _rest(where: Workspace, name: str, author: User) -> dict[str, Any]:
         "domain": SendingDomain.objects.create(workspace=where, name=f"{slug}.example"),
         "role": Role.objects.create(workspace=where, title=name, name=f"{where.slug} {name}"),
         "calendar": ExternalCalendar.objects.create(workspace=where, name=name),
+        "asset": assets.upload(where, name=f"{slug}.txt", octets=name.encode(), actor=SYSTEM, now=now),
         "fragment": fragments.create(
             where, key=word, name=name, kind="text", source=name, actor=SYSTEM, now=now
         ),

@@ -1,0 +1,241 @@
+"""The verbs of the asset library: upload, describe, delete; and how mails come by their files.
+
+A file never changes: another one is another asset, so what was approved is what is sent. It is reached from
+outside under an address nobody can guess, by whoever got the mail. While anything names it, it stays.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Q, QuerySet, Sum, TextField
+from django.db.models.functions import Cast
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts import audit
+from accounts.access import Actor, require, visible_to
+from accounts.models import User, Workspace
+from campaigns import access, pictures
+from campaigns.fragments import Uses
+from campaigns.models import Action, Asset, Campaign, Fragment
+from campaigns.transitions import MANAGE
+from channels.attachments import MOST as MOST_ATTACHED
+from channels.attachments import file_name
+from channels.messages import Attachment
+from common.errors import IllegalTransition, Invalid, NotFound, Problem
+from common.text import has_control
+
+MOST_IN_ALL = 5_000_000_000  # octets of a workspace, copies included
+
+
+# ---- the gate -----------------------------------------------------------------------------------
+
+
+def list_for(actor: Actor, workspace: Workspace) -> QuerySet[Asset]:
+    require(actor, access.VIEW, workspace)
+    return Asset.objects.filter(workspace=workspace)
+
+
+def asset_for(actor: Actor, pk: int, permission: str = access.VIEW) -> Asset:
+    rows = visible_to(actor, Asset.objects.filter(pk=pk), access.VIEW)
+    found = rows.select_related("workspace", "created_by").first()
+    if found is None:
+        raise NotFound(_("There is no such file, or you may not see it."))
+    if permission != access.VIEW:
+        require(actor, permission, found)
+    return found
+
+
+def folders_of(workspace: Workspace) -> list[str]:
+    rows = Asset.objects.filter(workspace=workspace).exclude(folder="")
+    return list(rows.order_by("folder").values_list("folder", flat=True).distinct())
+
+
+# ---- verbs --------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def upload(
+    workspace: Workspace,
+    *,
+    name: str,
+    octets: bytes,
+    folder: str = "",
+    description: str = "",
+    actor: Actor,
+    now: datetime,
+) -> Asset:
+    """Takes in a file of at most 10 MB. Raises Invalid with `file`, `folder` or `description` as pointer."""
+    require(actor, MANAGE, workspace)
+    name = name.replace("\\", "/").rpartition("/")[2].strip()
+    if problems := list(file_name(name, "file")):
+        raise Invalid(problems)
+    _check(folder, description)
+    taken = pictures.taken_in(name, octets)
+    size = len(taken.octets) + sum(len(one) for one in taken.copies.values())
+    # Two uploads at once could pass the limit together: they wait for each other here.
+    Workspace.objects.select_for_update().get(pk=workspace.pk)
+    held = Asset.objects.filter(workspace=workspace).aggregate(all=Sum("held"))["all"] or 0
+    if held + size > MOST_IN_ALL:
+        detail = _("The files of a workspace have at most 5 GB together. Delete some first.")
+        raise Invalid(Problem("library_full", detail, "file"))
+    token = secrets.token_urlsafe(18)
+    row = Asset.objects.create(
+        workspace=workspace,
+        name=name,
+        folder=folder.strip(),
+        description=description.strip(),
+        kind=taken.kind,
+        size=len(taken.octets),
+        held=size,
+        width=taken.width,
+        height=taken.height,
+        widths=sorted(taken.copies),
+        token=token,
+        created_by=actor if isinstance(actor, User) else None,
+        created_at=now,
+    )
+    for width, copy in ((0, taken.octets), *taken.copies.items()):
+        default_storage.save(row.path(width), ContentFile(copy))
+    audit.record(
+        actor=actor, verb="upload", obj=row, workspace=workspace, now=now, kind=row.kind, size=row.size
+    )
+    return row
+
+
+@transaction.atomic
+def describe(asset: Asset, *, folder: str, description: str, actor: Actor, now: datetime) -> Asset:
+    """Where it lies, and what a picture shows to who cannot see it."""
+    row = _locked(asset, actor)
+    _check(folder, description)
+    before = [row.folder, row.description]
+    row.folder, row.description = folder.strip(), description.strip()
+    if before != [row.folder, row.description]:
+        row.save(update_fields=["folder", "description"])
+        after = [row.folder, row.description]
+        audit.record(
+            actor=actor,
+            verb="change",
+            obj=row,
+            workspace=row.workspace,
+            now=now,
+            before=before,
+            after=after,
+        )
+    return row
+
+
+@transaction.atomic
+def delete(asset: Asset, *, actor: Actor, now: datetime) -> None:
+    """Refused while anything names it: what was sent still shows its pictures."""
+    row = _locked(asset, actor)
+    used = uses(row, actor)
+    if used.count:
+        names = [str(one) for one in (*used.campaigns, *used.fragments)][:5]
+        named = {"name": row.name, "where": ", ".join(names) or _("something you may not see")}
+        detail = ngettext(
+            "“%(name)s” is used in %(count)s place: %(where)s.",
+            "“%(name)s” is used in %(count)s places: %(where)s.",
+            used.count,
+        )
+        raise IllegalTransition(detail % {**named, "count": used.count}, code="asset_in_use", state="in_use")
+    audit.record(actor=actor, verb="delete", obj=row, workspace=row.workspace, now=now)
+    paths = [row.path(width) for width in (0, *row.widths)]
+    row.delete()
+    transaction.on_commit(lambda: _remove(paths))
+
+
+def _remove(paths: Iterable[str]) -> None:
+    for path in paths:
+        default_storage.delete(path)
+
+
+def _check(folder: str, description: str) -> None:
+    if len(folder) > 100 or has_control(folder):
+        raise Invalid(Problem("bad_folder", _("A name of up to 100 characters."), "folder"))
+    if len(description) > 300 or has_control(description):
+        detail = _("A description of up to 300 characters on one line.")
+        raise Invalid(Problem("bad_description", detail, "description"))
+
+
+def _locked(asset: Asset, actor: Actor) -> Asset:
+    rows = Asset.objects.select_for_update(of=("self",)).select_related("workspace")
+    row = rows.filter(pk=asset.pk).first()
+    if row is None:
+        raise NotFound(_("There is no such file, or you may not see it."))
+    require(actor, MANAGE, row)
+    return row
+
+
+# ---- where it is, and where it is used ------------------------------------------------------------
+
+
+def address(asset: Asset, width: int = 0) -> str:
+    """The whole public address; of a copy where a width is given."""
+    return str(settings.PUBLIC_URL) + path_of(asset, width)
+
+
+def path_of(asset: Asset, width: int = 0) -> str:
+    if width:
+        return reverse("tracking:asset_copy", args=[asset.token, width, asset.name])
+    return reverse("tracking:asset", args=[asset.token, asset.name])
+
+
+def uses(asset: Asset, actor: Actor) -> Uses:
+    """Drafts, frozen versions and fragments that name it, as a picture or as an attached file."""
+    workspace, token = asset.workspace, asset.token
+    texts = {"said": Cast("content", TextField()), "others": Cast("variants", TextField())}
+    actions = Action.objects.filter(campaign__workspace=workspace).annotate(**texts)
+    using = actions.filter(Q(said__contains=token) | Q(others__contains=token)).values("campaign")
+    frozen = Campaign.objects.filter(workspace=workspace).annotate(
+        last=Cast("version__definition", TextField()), live=Cast("live_version__definition", TextField())
+    )
+    sending = frozen.filter(Q(last__contains=token) | Q(live__contains=token)).values("pk")
+    campaigns = Campaign.objects.filter(Q(pk__in=using) | Q(pk__in=sending), purged_at=None)
+    holding = Fragment.objects.filter(workspace=workspace).filter(
+        Q(source__contains=token) | Q(published__source__contains=token)
+    )
+    seen = visible_to(actor, campaigns, access.VIEW), visible_to(actor, holding, access.VIEW)
+    hidden = campaigns.count() + holding.count() - seen[0].count() - seen[1].count()
+    return Uses(list(seen[0].order_by("-changed_at")[:200]), list(seen[1].order_by("name")[:200]), hidden)
+
+
+# ---- files on mails -----------------------------------------------------------------------------
+
+
+def fetch(workspace_id: int, tokens: Sequence[str]) -> dict[str, Attachment]:
+    """What the library has of them, for `channels.attachments`. One that the storage has lost is missing."""
+    found = {}
+    for row in Asset.objects.filter(workspace_id=workspace_id, token__in=tokens):
+        try:
+            with default_storage.open(row.path()) as file:
+                found[row.token] = Attachment(row.name, row.kind, file.read())
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def named_by(workspace: Workspace, named: Sequence[dict[str, Any]]) -> list[Asset]:
+    """The library's files among those that a content attaches; one that is gone is not in it."""
+    tokens = {str(one.get("asset", ""))[:64] for one in named}
+    return list(Asset.objects.filter(workspace=workspace, token__in=tokens)) if tokens else []
+
+
+def require_known(workspace: Workspace, named: Sequence[dict[str, Any]]) -> None:
+    """Raises Invalid `attachment_missing` where one is not of this library, or there are too many."""
+    if len(named) > MOST_ATTACHED:
+        detail = _("A mail carries at most %(most)s files.") % {"most": MOST_ATTACHED}
+        raise Invalid(Problem("too_many_attachments", detail, "/extra/attachments"))
+    held = {one.token for one in named_by(workspace, named)}
+    if any(one.get("asset") not in held for one in named):
+        detail = _("This is not known here. Choose from the list.")
+        raise Invalid(Problem("attachment_missing", detail, "/extra/attachments"))

@@ -1,0 +1,146 @@
+"""The doors of the asset library: the list with its upload, one asset, and the pictures to pick from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.access import may, require
+from campaigns import assets, pictures
+from campaigns.access import VIEW
+from campaigns.models import Asset
+from campaigns.transitions import MANAGE
+from campaigns.views.common import actor_of, workspace_of
+from common.errors import IllegalTransition, Invalid
+
+PAGE, MOST_AT_ONCE = 48, 20
+
+
+def asset_of(request: HttpRequest, pk: int, permission: str = VIEW) -> Asset:
+    found = assets.asset_for(actor_of(request), pk, permission)
+    request.workspace = found.workspace  # type: ignore[attr-defined]
+    return found
+
+
+def _asked(request: HttpRequest, *names: str) -> dict[str, str]:
+    return {name: request.GET.get(name, "").replace("\0", "")[:100] for name in names}
+
+
+def _found(rows: QuerySet[Asset], asked: dict[str, str]) -> QuerySet[Asset]:
+    if asked["search"]:
+        rows = rows.filter(Q(name__icontains=asked["search"]) | Q(description__icontains=asked["search"]))
+    if asked.get("folder"):
+        rows = rows.filter(folder=asked["folder"])
+    if asked.get("kind") in ("picture", "file"):
+        rows = rows.filter(width__isnull=asked["kind"] == "file")
+    return rows
+
+
+def _page(request: HttpRequest) -> dict[str, Any]:
+    workspace, asked = workspace_of(request), _asked(request, "search", "folder", "kind")
+    rows = _found(assets.list_for(actor_of(request), workspace), asked)
+    return {
+        "page": Paginator(rows, PAGE).get_page(request.GET.get("page")),
+        "asked": asked,
+        "folders": assets.folders_of(workspace),
+        "path_of": assets.path_of,
+        "most": MOST_AT_ONCE,
+    }
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def show_list(request: HttpRequest) -> HttpResponse:
+    """`?search=` part of a name or description, `?folder=`, `?kind=picture` or `file`; POST uploads."""
+    if request.method != "POST":
+        return render(request, "campaigns/assets.html", _page(request))
+    require(actor_of(request), MANAGE, workspace_of(request))
+    faults = _upload(request)
+    if not faults:
+        return redirect("campaigns:assets")
+    return render(request, "campaigns/assets.html", {**_page(request), "faults": faults}, status=400)
+
+
+def _upload(request: HttpRequest) -> list[str]:
+    """Each file by itself; what could not be taken is told with its name."""
+    files = request.FILES.getlist("file")
+    if not 1 <= len(files) <= MOST_AT_ONCE:
+        return [_("Choose one to %(most)s files.") % {"most": MOST_AT_ONCE}]
+    faults, taken = [], 0
+    for file in files:
+        # One octet more than the most shows that there is more.
+        octets = file.read(pictures.MOST_OCTETS + 1)
+        try:
+            assets.upload(
+                workspace_of(request),
+                name=file.name or "",
+                octets=octets,
+                folder=request.POST.get("folder", ""),
+                actor=actor_of(request),
+                now=timezone.now(),
+            )
+            taken += 1
+        except Invalid as error:
+            faults.append(f"{file.name}: {error.detail}")
+    if taken:
+        told = ngettext("%(count)s file was taken in.", "%(count)s files were taken in.", taken)
+        messages.success(request, told % {"count": taken})
+    return faults
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    asset = asset_of(request, pk, MANAGE if request.method == "POST" else VIEW)
+    page: dict[str, Any] = {}
+    if request.method == "POST":
+        given = {name: request.POST.get(name, "") for name in ("folder", "description")}
+        try:
+            assets.describe(asset, **given, actor=actor_of(request), now=timezone.now())
+        except Invalid as error:
+            page["faults"] = [one.detail for one in error.problems]
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("campaigns:asset", pk)
+    page |= {
+        "asset": asset,
+        "manages": may(actor_of(request), MANAGE, asset),
+        "uses": assets.uses(asset, actor_of(request)),
+        "folders": assets.folders_of(asset.workspace),
+        "addresses": [(width, assets.address(asset, width)) for width in (0, *asset.widths)],
+        "path_of": assets.path_of,
+    }
+    return render(request, "campaigns/asset.html", page, status=400 if "faults" in page else 200)
+
+
+@login_required
+@require_POST
+def delete(request: HttpRequest, pk: int) -> HttpResponse:
+    asset = asset_of(request, pk, MANAGE)
+    try:
+        assets.delete(asset, actor=actor_of(request), now=timezone.now())
+    except IllegalTransition as error:
+        messages.error(request, error.detail)
+        return redirect("campaigns:asset", pk)
+    messages.success(request, _("Deleted."))
+    return redirect("campaigns:assets")
+
+
+@login_required
+@require_safe
+def pick(request: HttpRequest) -> HttpResponse:
+    """The pictures, for the dialog of the designer and of the code view; `?search=`."""
+    asked = _asked(request, "search")
+    rows = _found(assets.list_for(actor_of(request), workspace_of(request)), {**asked, "kind": "picture"})
+    page = {"found": rows[:PAGE], "asked": asked, "address": assets.address, "path_of": assets.path_of}
+    return render(request, "campaigns/asset_pick.html", page)
