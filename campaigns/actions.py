@@ -101,7 +101,7 @@ def write(
         is_offered(locked, treatment, language)
         before = kept_of(action, treatment, language)
         fragments.require_known(locked.workspace, before, written, actor)
-        kept = {**before, **_made(written)}
+        kept = {**before, **made(written)}
         put(action, treatment, language, kept)
         action.save(update_fields=["content", "variants"])
     return locked
@@ -166,7 +166,8 @@ def put(action: Action, treatment: str, language: str, kept: dict[str, Any]) -> 
     action.variants = [*others, named]
 
 
-def _made(written: dict[str, Any]) -> dict[str, Any]:
+def made(written: dict[str, Any]) -> dict[str, Any]:
+    """With the HTML of the design, where one was written."""
     if not written.get("mjml"):
         return written
     try:

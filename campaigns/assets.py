@@ -25,8 +25,8 @@ from accounts import audit
 from accounts.access import Actor, require, visible_to
 from accounts.models import User, Workspace
 from campaigns import access, pictures
-from campaigns.fragments import Uses
-from campaigns.models import Action, Asset, Campaign, Fragment
+from campaigns.fragments import Uses, used
+from campaigns.models import Action, Asset, Campaign, ContentTemplate, Fragment
 from campaigns.transitions import MANAGE
 from channels.attachments import MOST as MOST_ATTACHED
 from channels.attachments import file_name
@@ -138,16 +138,16 @@ def describe(asset: Asset, *, folder: str, description: str, actor: Actor, now: 
 def delete(asset: Asset, *, actor: Actor, now: datetime) -> None:
     """Refused while anything names it: what was sent still shows its pictures."""
     row = _locked(asset, actor)
-    used = uses(row, actor)
-    if used.count:
-        names = [str(one) for one in (*used.campaigns, *used.fragments)][:5]
+    there = uses(row, actor)
+    if there.count:
+        names = [str(one) for one in (*there.campaigns, *there.fragments, *there.templates)][:5]
         named = {"name": row.name, "where": ", ".join(names) or _("something you may not see")}
         detail = ngettext(
             "“%(name)s” is used in %(count)s place: %(where)s.",
             "“%(name)s” is used in %(count)s places: %(where)s.",
-            used.count,
+            there.count,
         )
-        raise IllegalTransition(detail % {**named, "count": used.count}, code="asset_in_use", state="in_use")
+        raise IllegalTransition(detail % {**named, "count": there.count}, code="asset_in_use", state="in_use")
     audit.record(actor=actor, verb="delete", obj=row, workspace=row.workspace, now=now)
     paths = [row.path(width) for width in (0, *row.widths)]
     row.delete()
@@ -191,7 +191,7 @@ def path_of(asset: Asset, width: int = 0) -> str:
 
 
 def uses(asset: Asset, actor: Actor) -> Uses:
-    """Drafts, frozen versions and fragments that name it, as a picture or as an attached file."""
+    """Drafts, frozen versions, fragments and templates that name it, as a picture or as an attached file."""
     workspace, token = asset.workspace, asset.token
     texts = {"said": Cast("content", TextField()), "others": Cast("variants", TextField())}
     actions = Action.objects.filter(campaign__workspace=workspace).annotate(**texts)
@@ -204,9 +204,8 @@ def uses(asset: Asset, actor: Actor) -> Uses:
     holding = Fragment.objects.filter(workspace=workspace).filter(
         Q(source__contains=token) | Q(published__source__contains=token)
     )
-    seen = visible_to(actor, campaigns, access.VIEW), visible_to(actor, holding, access.VIEW)
-    hidden = campaigns.count() + holding.count() - seen[0].count() - seen[1].count()
-    return Uses(list(seen[0].order_by("-changed_at")[:200]), list(seen[1].order_by("name")[:200]), hidden)
+    kept = ContentTemplate.objects.filter(workspace=workspace).annotate(said=Cast("content", TextField()))
+    return used(campaigns, holding, kept.filter(said__contains=token), actor)
 
 
 # ---- files on mails -----------------------------------------------------------------------------

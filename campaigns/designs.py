@@ -69,7 +69,9 @@ def compiled(source: str) -> str:
         tags.append(match.group())
         return f"carillonTag{len(tags) - 1}Ends"
 
-    marked = TAG.sub(mark, MARK.sub("", source))
+    # A form sends each line with CRLF, which the compiler takes for a fault.
+    lines = source.replace("\r\n", "\n").replace("\r", "\n")
+    marked = TAG.sub(mark, MARK.sub("", lines))
     _check_names(marked)
     try:
         html = ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), mjml.mjml2html(marked))

@@ -23,7 +23,7 @@ from accounts.access import Actor, System, labels_held, require, visible_to
 from accounts.models import AccessLabel, User, Workspace
 from audiences.models import Profile
 from campaigns import access, contents, designs, samples, taken
-from campaigns.models import Action, Campaign, Fragment, FragmentVersion
+from campaigns.models import Action, Campaign, ContentTemplate, Fragment, FragmentVersion
 from campaigns.transitions import MANAGE
 from channels.messages import Rendered
 from channels.models import ChannelConfiguration
@@ -238,8 +238,13 @@ def delete(fragment: Fragment, *, actor: Actor, now: datetime) -> None:
 
 @transaction.atomic
 def set_labels(fragment: Fragment, labels: Iterable[AccessLabel], *, actor: Actor, now: datetime) -> None:
+    relabel(_locked(fragment, actor), labels, actor=actor, now=now)
+
+
+def relabel(
+    row: Fragment | ContentTemplate, labels: Iterable[AccessLabel], *, actor: Actor, now: datetime
+) -> None:
     """Only labels the actor holds are given, so that nobody locks themselves out."""
-    row = _locked(fragment, actor)
     chosen = set(labels)
     if not chosen <= set(labels_held(actor, row.workspace)):
         detail = _("You can give only labels that one of your roles holds.")
@@ -307,15 +312,16 @@ def shown(fragment: Fragment, source: str, *, person: Profile | None) -> tuple[s
 
 @dataclass(frozen=True)
 class Uses:
-    """`hidden_count` are campaigns and fragments that the reader may not see."""
+    """`hidden_count` are campaigns, fragments and templates that the reader may not see."""
 
     campaigns: list[Campaign]
     fragments: list[Fragment]
+    templates: list[ContentTemplate]
     hidden_count: int
 
     @property
     def count(self) -> int:
-        return len(self.campaigns) + len(self.fragments) + self.hidden_count
+        return len(self.campaigns) + len(self.fragments) + len(self.templates) + self.hidden_count
 
 
 def uses(fragment: Fragment, actor: Actor) -> Uses:
@@ -332,6 +338,28 @@ def uses(fragment: Fragment, actor: Actor) -> Uses:
     campaigns = Campaign.objects.filter(Q(pk__in=using) | running, workspace=workspace, purged_at=None)
     holding = Fragment.objects.filter(workspace=workspace).exclude(pk=fragment.pk)
     holding = holding.filter(Q(source__regex=named) | Q(published__source__regex=named))
-    seen = visible_to(actor, campaigns, access.VIEW), visible_to(actor, holding, access.VIEW)
-    hidden = campaigns.count() + holding.count() - seen[0].count() - seen[1].count()
-    return Uses(list(seen[0].order_by("-changed_at")[:200]), list(seen[1].order_by("name")[:200]), hidden)
+    kept = ContentTemplate.objects.filter(workspace=workspace).annotate(said=Cast("content", TextField()))
+    return used(campaigns, holding, kept.filter(said__regex=named), actor)
+
+
+def used(
+    campaigns: QuerySet[Campaign],
+    fragments: QuerySet[Fragment],
+    templates: QuerySet[ContentTemplate],
+    actor: Actor,
+) -> Uses:
+    """What of it the actor may see, up to 200 of each, and how many there are beside."""
+    seen = (
+        visible_to(actor, campaigns, access.VIEW),
+        visible_to(actor, fragments, access.VIEW),
+        visible_to(actor, templates, access.VIEW),
+    )
+    hidden = sum(rows.count() for rows in (campaigns, fragments, templates)) - sum(
+        rows.count() for rows in seen
+    )
+    return Uses(
+        list(seen[0].order_by("-changed_at")[:200]),
+        list(seen[1].order_by("name")[:200]),
+        list(seen[2].order_by("name")[:200]),
+        hidden,
+    )

@@ -138,6 +138,7 @@ class AssetUses(APIView):
             {
                 "campaigns": [one.pk for one in found.campaigns],
                 "fragments": [one.pk for one in found.fragments],
+                "templates": [one.pk for one in found.templates],
                 "hiddenCount": found.hidden_count,
             }
         )

@@ -64,6 +64,7 @@ class FragmentVersionShape(StrictSerializer):
 class FragmentUsesShape(StrictSerializer):
     campaigns = serializers.ListField(child=serializers.IntegerField())
     fragments = serializers.ListField(child=serializers.IntegerField())
+    templates = serializers.ListField(child=serializers.IntegerField())
     hiddenCount = serializers.IntegerField(help_text="Others that you may not see.")
 
 
@@ -180,6 +181,7 @@ class FragmentUses(APIView):
             {
                 "campaigns": [one.pk for one in found.campaigns],
                 "fragments": [one.pk for one in found.fragments],
+                "templates": [one.pk for one in found.templates],
                 "hiddenCount": found.hidden_count,
             }
         )

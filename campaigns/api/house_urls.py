@@ -13,6 +13,7 @@ from campaigns.api import (
     reports,
     runs,
     seeds,
+    templates,
     versions,
     why,
 )
@@ -50,6 +51,13 @@ urlpatterns = [
     path("assets/", assets.Assets.as_view(), name="assets"),
     path("assets/<int:pk>/", assets.OneAsset.as_view(), name="asset"),
     path("assets/<int:pk>/uses/", assets.AssetUses.as_view(), name="asset_uses"),
+    path("content-templates/", templates.ContentTemplates.as_view(), name="content_templates"),
+    path("content-templates/<int:pk>/", templates.OneContentTemplate.as_view(), name="content_template"),
+    path(
+        "content-templates/<int:pk>/versions/",
+        templates.ContentTemplateVersions.as_view(),
+        name="content_template_versions",
+    ),
     path("fragments/", fragments.Fragments.as_view(), name="fragments"),
     path("fragments/<int:pk>/", fragments.OneFragment.as_view(), name="fragment"),
     path("fragments/<int:pk>/publish/", fragments.PublishFragment.as_view(), name="fragment_publish"),

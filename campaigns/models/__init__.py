@@ -19,7 +19,7 @@ from campaigns.models.campaign import (
     Version,
 )
 from campaigns.models.caps import CapHold, CapTally, SentCount
-from campaigns.models.content import Asset, Fragment, FragmentVersion
+from campaigns.models.content import Asset, ContentTemplate, Fragment, FragmentVersion, TemplateVersion
 from campaigns.models.count import Count, CountMark
 from campaigns.models.event import Event
 from campaigns.models.execution import Execution
@@ -46,6 +46,7 @@ __all__ = [
     "CapTally",
     "Columns",
     "Comment",
+    "ContentTemplate",
     "Count",
     "CountMark",
     "Event",
@@ -70,5 +71,6 @@ __all__ = [
     "SentCount",
     "StandIn",
     "Status",
+    "TemplateVersion",
     "Version",
 ]

@@ -1,5 +1,5 @@
-"""What many contents are made from: fragments, of which only what is published is taken into a message, and
-assets, the pictures and files of the library.
+"""What many contents are made from: fragments, of which only what is published is taken into a message;
+templates, with which one begins; and assets, the pictures and files of the library.
 """
 
 from __future__ import annotations
@@ -131,3 +131,50 @@ class Asset(models.Model):
     def path(self, width: int = 0) -> str:
         """Where the storage keeps it, or its copy of that width."""
         return f"assets/{self.workspace_id}/{self.token}/{width or 'whole'}"
+
+
+class ContentTemplate(models.Model):
+    """A content to begin with, of one channel. Nothing follows it: what began with it goes its own way.
+
+    `content` has the keys of `contents.EDITED`, as an action's has.
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="content_templates")
+    name = models.CharField(_("name"), max_length=100)
+    description = models.CharField(_("description"), max_length=300, blank=True)
+    channel = models.CharField(_("channel"), max_length=20)
+    content = models.JSONField(default=dict)
+    labels = models.ManyToManyField(AccessLabel, blank=True, related_name="+", verbose_name=_("labels"))
+    revision = models.PositiveIntegerField(default=1, editable=False)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    edited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(_("changed"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("template")
+        verbose_name_plural = _("templates")
+        default_permissions = ()
+        ordering = ["name", "pk"]
+        constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="template_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TemplateVersion(models.Model):
+    """What a template said after each save; `number` is the template's revision then."""
+
+    template = models.ForeignKey(ContentTemplate, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    content = models.JSONField()
+    saved_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    saved_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["template", "number"], name="template_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.template_id} v{self.number}"

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,7 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_safe
 
-from campaigns import actions, designs, htmlimport, library, transitions
+from campaigns import actions, designs, htmlimport, library, templates, transitions
+from campaigns.models import ContentTemplate
 from campaigns.views.common import actor_of, campaign_of
 from campaigns.views.contents import Place, place_of
 from campaigns.views.editor import frame
@@ -33,15 +35,14 @@ def begin(request: HttpRequest, pk: int) -> HttpResponse:
     if not campaign.is_editable and request.method != "POST":
         return redirect("campaigns:review", pk)
     place = place_of(request, campaign)
-    if place.action.channel != "email":
-        raise NotFound(_("Only an email begins with a template."))
+    own = templates.list_for(actor_of(request), campaign.workspace).filter(channel=place.action.channel)
     page: dict[str, Any] = {**frame(campaign, actor_of(request), "content"), "place": place}
     if request.method == "POST":
         try:
             actions.write(
                 campaign,
                 place.action.position,
-                _begun(request, _language(place)),
+                _begun(request, place, own),
                 treatment=place.treatment,
                 language=place.language,
                 revision=_revision(request),
@@ -53,15 +54,24 @@ def begin(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, _("Saved."))
             return redirect(f"{reverse('campaigns:content', args=[pk])}?{place.query}")
-    page |= {"designs": library.DESIGNS.values(), "pasted": request.POST.get("html", "")}
+    shelf = library.DESIGNS.values() if place.action.channel == "email" else []
+    page |= {"designs": shelf, "own": own[:60], "pasted": request.POST.get("html", "")}
     return render(request, "campaigns/begin.html", page, status=page.get("status", 200))
 
 
-def _begun(request: HttpRequest, language: str) -> dict[str, Any]:
+def _begun(request: HttpRequest, place: Place, own: QuerySet[ContentTemplate]) -> dict[str, Any]:
+    if number := request.POST.get("template"):
+        found = own.filter(pk=number).first() if number.isascii() and number.isdigit() else None
+        if found is None:
+            raise NotFound(_("There is no such template."))
+        kept = {name: value for name, value in found.content.items() if name not in ("subject", "preheader")}
+        return {"mjml": "", **kept} if place.action.channel == "email" else dict(found.content)
+    if place.action.channel != "email":
+        raise NotFound(_("There is no such template."))
     if key := request.POST.get("design"):
         if key not in library.DESIGNS:
             raise NotFound(_("There is no such template."))
-        return {"mjml": library.DESIGNS[key].source(language)}
+        return {"mjml": library.DESIGNS[key].source(_language(place))}
     source = request.POST.get("html", "")
     if file := request.FILES.get("file"):
         if file.size is None or file.size > BIGGEST:

@@ -274,7 +274,7 @@
   // A block is put in by a press or by the keyboard too: behind what is chosen, where it may stand.
   const place = (block) => {
     const content = block.get("content");
-    const body = editor.getWrapper().find("mj-body")[0];
+    const body = editor.getWrapper().findType("mj-body")[0];
     const isWhole = /^\s*<mj-(section|wrapper|hero|raw)/.test(content);
     let at = editor.getSelected();
     const fits = (one) => (isWhole ? one?.parent() === body : ["mj-column", "mj-hero"].includes(one?.parent()?.get("type")));
@@ -387,8 +387,10 @@
     if (event.data.is === "insert") insert(event.data.text);
     if (event.data.is === "image") {
       const target = wanted?.options?.target ?? editor.getSelected();
-      if (target?.is?.("mj-image")) target.addAttributes({ src: event.data.src, alt: event.data.alt });
-      else wanted?.select?.({ src: event.data.src, getSrc: () => event.data.src, get: (name) => event.data[name] }, true);
+      if (target?.is?.("mj-image")) {
+        target.set("src", event.data.src); // what it is drawn from; the attribute is what is written
+        target.addAttributes({ src: event.data.src, alt: event.data.alt });
+      } else wanted?.select?.({ src: event.data.src, getSrc: () => event.data.src, get: (name) => event.data[name] }, true);
       wanted = null;
       soon();
     }

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from campaigns import htmlimport, library, validation
+from campaigns import designs, htmlimport, library, validation
 from campaigns.models import Campaign
 from common.errors import Invalid
 from tests import builders
@@ -115,3 +115,9 @@ def test_what_cannot_be_brought_in_is_told_and_changes_nothing(form: dict[str, A
     assert answer.status_code in (400, 404, 409)
     assert says in answer.content.decode() or answer.status_code == 409
     assert campaign.actions.get().content["html"] == builders.HTML
+
+
+def test_a_template_saved_by_a_form_with_its_line_ends_is_still_read() -> None:
+    for one in library.DESIGNS.values():
+        source = one.source("en")
+        assert designs.compiled(source.replace("\n", "\r\n")) == designs.compiled(source)

@@ -326,7 +326,12 @@ def test_fragments_by_rest(where: Workspace) -> None:
     content = f"/api/campaigns/{campaign.pk}/contents/0/content/"
     body = {"html": f'{{{{ fragment("footer") }}}}{WAY_OUT}'}
     assert api("PATCH", content, body, headers={**api.headers, "If-Match": "*"}).status_code == 200
-    assert api.get(here + "uses/").json() == {"campaigns": [campaign.pk], "fragments": [], "hiddenCount": 0}
+    assert api.get(here + "uses/").json() == {
+        "campaigns": [campaign.pk],
+        "fragments": [],
+        "templates": [],
+        "hiddenCount": 0,
+    }
     bad = api("PATCH", content, {"subject": '{{ fragment("no") }}'}, headers={**api.headers, "If-Match": "*"})
     assert pointers(bad) == [("fragment_unknown", "/subject")]
     assert api.delete(here).status_code == 409

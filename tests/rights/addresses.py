@@ -23,6 +23,8 @@ NAMES = (
     (r"^/api/feedback-webhooks/<int:pk>/", "feedback"),
     (r"^/campaigns/seed-lists/<int:pk>/", "seed_list"),
     (r"^/api/seed-lists/<int:pk>/", "seed_list"),
+    (r"^/campaigns/templates/<int:pk>/", "template"),
+    (r"^/api/content-templates/<int:pk>/", "template"),
     (r"^/campaigns/assets/<int:pk>/", "asset"),
     (r"^/api/assets/<int:pk>/", "asset"),
     (r"^/campaigns/fragments/<int:pk>/", "fragment"),

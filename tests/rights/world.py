@@ -17,7 +17,7 @@ from accounts import access, credentials
 from accounts.access import SYSTEM
 from accounts.models import AccessLabel, Role, User, Workspace
 from audiences.models import Profile, Suppression, Topic
-from campaigns import assets, fragments, lifecycle
+from campaigns import assets, fragments, lifecycle, templates
 from campaigns.models import ApprovalPolicy, Campaign, ExternalCalendar, FeedbackEndpoint, Folder, Run
 from channels.models import AllowedEntry, RuleSet, SendingDomain, WarmupPlan
 from tests import builders
@@ -107,6 +107,9 @@ def _rest(where: Workspace, name: str, author: User) -> dict[str, Any]:
         "role": Role.objects.create(workspace=where, title=name, name=f"{where.slug} {name}"),
         "calendar": ExternalCalendar.objects.create(workspace=where, name=name),
         "asset": assets.upload(where, name=f"{slug}.txt", octets=name.encode(), actor=SYSTEM, now=now),
+        "template": templates.create(
+            where, name=name, channel="sms", content={"text": name}, actor=SYSTEM, now=now
+        ),
         "fragment": fragments.create(
             where, key=word, name=name, kind="text", source=name, actor=SYSTEM, now=now
         ),

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0004_notices"),
-        ("campaigns", "0018_fragments"),
+        ("campaigns", "0019_winner_of_experiment"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

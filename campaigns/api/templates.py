@@ -1,0 +1,157 @@
+"""The REST doors of a workspace's own content templates: list, make, read, change, delete, versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.access import require
+from campaigns import templates
+from campaigns.api.callers import credential_of
+from campaigns.api.campaign_shapes import AnObject
+from campaigns.api.contents import parts_of
+from campaigns.models import ContentTemplate
+from campaigns.transitions import MANAGE
+from channels.contents import SHAPES
+from common.api import IF_MATCH, PAGING, CursorPages, StrictSerializer, etag_of, page_of, require_match
+from common.errors import Invalid, Problem
+
+
+class ContentTemplateShape(StrictSerializer):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    description = serializers.CharField(allow_blank=True)
+    channel = serializers.ChoiceField([*SHAPES])
+    content = AnObject(help_text="As a campaign's content: the parts of the channel's message.")
+    version = serializers.IntegerField(source="revision")
+    labels = serializers.SerializerMethodField()
+    changedAt = serializers.DateTimeField(source="changed_at")
+
+    def get_labels(self, row: ContentTemplate) -> list[str]:
+        return sorted(label.name for label in row.labels.all())
+
+
+class ContentTemplateWrite(StrictSerializer):
+    name = serializers.CharField(max_length=100)
+    description = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
+    channel = serializers.ChoiceField([*SHAPES])
+    content = AnObject()
+
+
+class ContentTemplateChange(StrictSerializer):
+    name = serializers.CharField(max_length=100, required=False)
+    description = serializers.CharField(max_length=300, required=False, allow_blank=True)
+    content = AnObject(required=False, help_text="What is left out stays.")
+
+
+class ContentTemplateVersionShape(StrictSerializer):
+    number = serializers.IntegerField()
+    content = AnObject()
+    savedAt = serializers.DateTimeField(source="saved_at")
+
+
+class ContentTemplates(APIView):
+    @extend_schema(
+        operation_id="content_templates_list",
+        parameters=[OpenApiParameter("channel", str, enum=[*SHAPES]), *PAGING],
+        responses=page_of(ContentTemplateShape),
+    )
+    def get(self, request: Request) -> Response:
+        credential = credential_of(request)
+        rows = templates.list_for(credential, credential.workspace).prefetch_related("labels")
+        if (channel := request.query_params.get("channel", "")) in SHAPES:
+            rows = rows.filter(channel=channel)
+        pages = CursorPages()
+        found: Any = pages.paginate_queryset(rows, request, view=self)
+        return pages.get_paginated_response(ContentTemplateShape(found, many=True).data)
+
+    @extend_schema(
+        operation_id="content_templates_create",
+        request=ContentTemplateWrite,
+        responses={201: ContentTemplateShape},
+    )
+    def post(self, request: Request) -> Response:
+        credential = credential_of(request)
+        require(credential, MANAGE, credential.workspace)
+        body = ContentTemplateWrite(data=request.data)
+        body.is_valid(raise_exception=True)
+        given = dict(body.validated_data)
+        given["content"] = _content(given["content"], given["channel"])
+        try:
+            made = templates.create(credential.workspace, **given, actor=credential, now=timezone.now())
+        except Invalid as error:
+            raise _pointed(error) from error
+        return _answer(made, 201)
+
+
+class OneContentTemplate(APIView):
+    @extend_schema(operation_id="content_templates_read", responses=ContentTemplateShape)
+    def get(self, request: Request, pk: int) -> Response:
+        return _answer(templates.template_for(credential_of(request), pk))
+
+    @extend_schema(
+        operation_id="content_templates_change",
+        parameters=[IF_MATCH],
+        request=ContentTemplateChange,
+        responses=ContentTemplateShape,
+    )
+    def patch(self, request: Request, pk: int) -> Response:
+        """A new version; what began with an older one stays as it is."""
+        credential = credential_of(request)
+        row = templates.template_for(credential, pk, MANAGE)
+        body = ContentTemplateChange(data=request.data)
+        body.is_valid(raise_exception=True)
+        given = dict(body.validated_data)
+        if "content" in given:
+            given["content"] = _content(given["content"], row.channel)
+        require_match(request, etag_of(ContentTemplateShape(row).data))
+        try:
+            templates.save(row, **given, revision=row.revision, actor=credential, now=timezone.now())
+        except Invalid as error:
+            raise _pointed(error) from error
+        return _answer(templates.template_for(credential, pk))
+
+    @extend_schema(operation_id="content_templates_delete", responses={204: None})
+    def delete(self, request: Request, pk: int) -> Response:
+        """With its versions; what began with it stays."""
+        credential = credential_of(request)
+        templates.delete(templates.template_for(credential, pk, MANAGE), actor=credential, now=timezone.now())
+        return Response(status=204)
+
+
+class ContentTemplateVersions(APIView):
+    @extend_schema(
+        operation_id="content_templates_versions",
+        parameters=PAGING,
+        responses=page_of(ContentTemplateVersionShape),
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        row, pages = templates.template_for(credential_of(request), pk), CursorPages()
+        found: Any = pages.paginate_queryset(row.versions.all(), request, view=self)
+        return pages.get_paginated_response(ContentTemplateVersionShape(found, many=True).data)
+
+
+def _content(given: dict[str, Any], channel: str) -> dict[str, Any]:
+    try:
+        return parts_of(given, channel)
+    except Invalid as error:
+        raise _pointed(error) from error
+
+
+def _answer(row: ContentTemplate, status: int = 200) -> Response:
+    shown = ContentTemplateShape(row).data
+    return Response(shown, status=status, headers={"ETag": etag_of(shown)})
+
+
+def _pointed(error: Invalid) -> Invalid:
+    """A part of the content is pointed to with a stroke before it, a field without."""
+    return Invalid(
+        Problem(one.code, one.detail, ("/content" if one.pointer.startswith("/") else "/") + one.pointer)
+        for one in error.problems
+    )
