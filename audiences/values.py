@@ -102,7 +102,15 @@ def holders(workspace_id: int) -> tuple[dict[str, int], bool]:
         share = min(1.0, LARGE / rows) if rows else 1.0
         sample = f"TABLESAMPLE SYSTEM ({100 * share:.6f})" if share < 1 else ""
         cursor.execute(HOLDERS.format(sample=sample), {"workspace": workspace_id})
-        return {key: round(people / share) for key, people in cursor.fetchall()}, share < 1
+        found = dict(cursor.fetchall())
+    if share < 1:
+        return {key: about(people / share) for key, people in found.items()}, True
+    return found, False
+
+
+def about(people: float) -> int:
+    """An estimate without digits it cannot know: two of them count, so it does not change at each look."""
+    return int(float(f"{people:.2g}"))
 
 
 def used_in(workspace_id: int) -> dict[str, list[Audience]]:

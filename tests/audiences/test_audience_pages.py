@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from accounts.access import may, share
 from accounts.models import AccessLabel, AuditEntry, Role, User, Workspace
-from audiences import access, audiences, consent, evaluations
+from audiences import access, audiences, consent, evaluations, values
 from audiences.models import AttributeDefinition, Audience, Profile
 from campaigns.models import Campaign
 from common.errors import Invalid
@@ -397,6 +397,10 @@ def test_a_sample_calls_attributes_by_their_name(where: Workspace, manager: Clie
     Profile.objects.filter(workspace=where).update(attributes={"born": "1990-05-17"})
     page = text(manager, f"/audiences/{builders.audience(where).pk}/sample/")
     assert "Birthday 生日: 17 May 1990" in page and "born:" not in page
+
+
+def test_an_estimate_pretends_no_digits_it_cannot_know() -> None:
+    assert [values.about(one) for one in (0, 63.7, 200_892, 59_590)] == [0, 64, 200_000, 60_000]
 
 
 def test_the_sample_shows_dates_and_yes_or_no_as_they_are_read(where: Workspace, manager: Client) -> None:
