@@ -20,7 +20,7 @@ WAIT_FOR_FAN_OUT = """
 SELECT r.id FROM campaigns_run r JOIN campaigns_campaign c ON c.id = r.campaign_id
 WHERE c.workspace_id = %s AND r.state = %s FOR UPDATE OF r
 """
-# A call may name another person's address for one message; only standing runs hold such.
+# A call may name another person's address for one message, and so may a proof; no other run holds such.
 MESSAGES = """
 UPDATE campaigns_message m SET profile_id = NULL, address = ''
 WHERE (m.profile_id = %(profile)s AND m.profile_id <> m.ref)
@@ -29,7 +29,7 @@ WHERE (m.profile_id = %(profile)s AND m.profile_id <> m.ref)
     WHERE c.workspace_id = %(workspace)s))
   OR (m.address = ANY(%(addresses)s) AND m.run_id IN (
     SELECT r.id FROM campaigns_run r JOIN campaigns_campaign c ON c.id = r.campaign_id
-    WHERE c.workspace_id = %(workspace)s AND r.kind = %(standing)s))
+    WHERE c.workspace_id = %(workspace)s AND r.kind IN (%(standing)s, %(proof)s)))
 RETURNING m.run_id, m.action, m.ref
 """
 COUNTS = (
@@ -69,6 +69,7 @@ def forget(*, profile_id: int, workspace_id: int, addresses: Sequence[str], **_s
         "workspace": workspace_id,
         "addresses": list(addresses),
         "standing": Run.Kind.STANDING,
+        "proof": Run.Kind.PROOF,
     }
     with connection.cursor() as cursor:
         cursor.execute(WAIT_FOR_CALLS, [workspace_id, Campaign.Type.API_TRIGGERED])

@@ -25,7 +25,7 @@ from accounts import audit
 from accounts.access import SYSTEM, Actor, explain, require, rights_on
 from accounts.models import ApiCredential, AuditEntry, User
 from campaigns import alerts, transitions
-from campaigns.models import WRITTEN, Action, Campaign, Status
+from campaigns.models import WRITTEN, Action, Attempt, Campaign, Message, MessageContext, Status
 from campaigns.transitions import APPROVE, MANAGE, PUBLISH
 from common.errors import CarillonError, IllegalTransition, Invalid, PermissionMissing
 
@@ -369,6 +369,9 @@ def delete(campaign: Campaign, *, actor: Actor, now: datetime) -> None:
     audit.record(actor=actor, verb="delete", obj=locked, workspace=locked.workspace, now=now)
     locked.version = None
     locked.save(update_fields=["version"])
+    for model in (Message, MessageContext, Attempt):  # of its proofs
+        model.objects.filter(run__in=locked.runs.all()).delete()
+    locked.runs.all().delete()
     locked.delete()
 
 

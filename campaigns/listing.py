@@ -133,7 +133,7 @@ def apply(
     due = Min("runs__due_at", filter=Q(runs__state=Run.State.DUE))
     by = F(SORTS[asked.column])
     order = by.desc(nulls_last=True) if asked.is_descending else by.asc(nulls_last=True)
-    latest = Run.objects.order_by("campaign", "-due_at").distinct("campaign")
+    latest = Run.objects.exclude(kind=Run.Kind.PROOF).order_by("campaign", "-due_at").distinct("campaign")
     return (
         rows.annotate(next_at=due)
         .select_related("workspace", "audience", "edited_by", "owner", "folder", "version")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from typing import Any
+
+from django.utils.translation import gettext as _
 
 from accounts.models import Workspace
 from audiences import context
@@ -13,8 +17,23 @@ from channels import rendering
 from channels.messages import Content, Rendered
 from channels.models import ChannelConfiguration
 from common.errors import Invalid, Problem
+from common.text import is_storable
 
 MAX_SAMPLE = 20_000
+
+
+def read(text: str) -> dict[str, Any]:
+    """Values for one showing, as somebody wrote them in JSON. Raises Invalid."""
+    if not text.strip():
+        return {}
+    try:
+        found = json.loads(text[:MAX_SAMPLE])
+    except (ValueError, RecursionError) as error:
+        detail = _("The sample is not JSON: %(error)s") % {"error": str(error)[:120]}
+        raise Invalid(Problem("bad_sample", detail, "sample")) from error
+    if not isinstance(found, dict) or not is_storable(found):
+        raise Invalid(Problem("bad_sample", _("The sample must be a JSON object."), "sample"))
+    return found
 
 
 def context_sample(content: Content, channel: str) -> dict[str, Any]:
@@ -35,6 +54,24 @@ def profile_values(person: Profile | None, workspace: Workspace) -> dict[str, An
     return dict.fromkeys(context.names(workspace), "")
 
 
+def values_of(
+    channel: str,
+    written: Iterable[Content],
+    *,
+    person: Profile | None,
+    sample: dict[str, Any] | None,
+    workspace: Workspace,
+) -> dict[str, dict[str, Any]]:
+    """What the contents may read under `profile` and `context`."""
+    given, placeholders = sample or {}, {}
+    for content in written:
+        placeholders |= context_sample(content, channel)
+    return {
+        "profile": {**profile_values(person, workspace), **_of(given, "profile")},
+        "context": {**placeholders, **_of(given, "context")},
+    }
+
+
 def rendered(
     action: Action,
     kept: dict[str, Any],
@@ -48,10 +85,8 @@ def rendered(
     which versions of fragments are shown (`versions.pins`). Raises Invalid or RenderError.
     """
     content = contents.content_of(contents.frozen(kept, workspace, pinned))
-    given = sample or {}
     values = {
-        "profile": {**profile_values(person, workspace), **_of(given, "profile")},
-        "context": {**context_sample(content, action.channel), **_of(given, "context")},
+        **values_of(action.channel, [content], person=person, sample=sample, workspace=workspace),
         "unsubscribe_url": "#",
         "preferences_url": "#",
     }

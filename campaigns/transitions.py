@@ -95,7 +95,7 @@ def has_comment(move: Move) -> None:
 
 
 def was_never_active(move: Move) -> None:
-    if move.campaign.runs.exists():
+    if move.campaign.runs.exclude(kind=Run.Kind.PROOF).exists():
         raise IllegalTransition(_("It has been active, so its history is kept. Archive it instead."))
 
 
@@ -117,7 +117,8 @@ def is_still_going(move: Move) -> None:
 
 
 def nothing_is_sending(move: Move) -> None:
-    if Run.objects.filter(campaign=move.campaign, state__in=planning.UNFINISHED).exists():
+    unfinished = Run.objects.filter(campaign=move.campaign, state__in=planning.UNFINISHED)
+    if unfinished.exclude(kind=Run.Kind.PROOF).exists():
         raise IllegalTransition(_("Its last run is still sending. Wait until it has finished."))
 
 

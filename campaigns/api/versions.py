@@ -49,7 +49,7 @@ class Versions(APIView):
     def get(self, request: Request, pk: int) -> Response:
         campaign = access.campaign_for(credential_of(request), pk)
         pages = CursorPages()
-        rows = campaign.versions.select_related("frozen_by", "campaign")
+        rows = campaign.versions.exclude(number=0).select_related("frozen_by", "campaign")
         found: Any = pages.paginate_queryset(rows, request, view=self)
         return pages.get_paginated_response(CampaignVersionShape(found, many=True).data)
 
@@ -94,7 +94,7 @@ def _version(request: Request, campaign: Campaign, name: str) -> Version | None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) < 2**31):
         raise Invalid(Problem("bad_version", _("Give the number of a version."), f"/{name}"))
-    found = campaign.versions.filter(number=int(text)).first()
+    found = campaign.versions.exclude(number=0).filter(number=int(text)).first()
     if found is None:
         raise NotFound(_("There is no such version."))
     return found

@@ -31,8 +31,8 @@ MOST_CLAIMS = 8  # by workers that died over it, one after the other
 TRIES = 5  # of a message that is uncertain again and again
 
 # A batch may be worked on while its run and its campaign say so. A stopped campaign whose present run may
-# finish is the one that is stopped with its run still sending.
-MAY_SEND = "r.state = 'sending' AND c.status IN ('live', 'stopped')"
+# finish is the one that is stopped with its run still sending. A proof leaves whatever its campaign's state.
+MAY_SEND = "r.state = 'sending' AND (c.status IN ('live', 'stopped') OR r.kind = 'proof')"
 OF_RUN = """JOIN campaigns_run r ON r.id = b.run_id JOIN campaigns_campaign c ON c.id = r.campaign_id"""
 IS_DUE = """((b.state = 'ready' AND b.send_after <= %(now)s)
     OR (b.state = 'claimed' AND b.lease_until < clock_timestamp()))"""

@@ -71,5 +71,8 @@ def _end_when_over(campaign: Campaign, now: datetime) -> None:
     campaign.refresh_from_db()
     if not planning.is_over(campaign, now):
         return
-    has_run = campaign.status == Status.LIVE and campaign.runs.exclude(started_at=None).exists()
+    has_run = (
+        campaign.status == Status.LIVE
+        and campaign.runs.exclude(started_at=None).exclude(kind=Run.Kind.PROOF).exists()
+    )
     lifecycle.apply(campaign, "complete" if has_run else "fail", actor=SYSTEM, now=now)

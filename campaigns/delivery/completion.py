@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from accounts.access import SYSTEM
 from campaigns import lifecycle, planning
 from campaigns.delivery.claims import mark_uncertain, recount, settle_rest
-from campaigns.models import Batch, Campaign, Outcome, Run, Status
+from campaigns.models import Batch, Campaign, MessageContext, Outcome, Run, Status
 from campaigns.reports.metrics import ledger
 from channels import mailfiles
 
@@ -62,6 +62,9 @@ def _end(run_id: int, now: datetime) -> bool:
     run.totals = asdict(book)  # for when the messages are dropped
     run.state, run.finished_at, run.reason = Run.State.COMPLETED, now, ""
     run.save()
+    if run.kind == Run.Kind.PROOF:
+        MessageContext.objects.filter(run=run).delete()  # a copy of what a person's profile says
+        return True
     mailfiles.close(run.pk, now=now)
     if campaign.status == Status.LIVE and planning.is_over(campaign, now):
         lifecycle.apply(campaign, "complete", actor=SYSTEM, now=now)

@@ -28,6 +28,7 @@ class Letter:
     channel: str
     campaign_id: int
     campaign_name: str
+    is_proof: bool = False
     files: tuple[dict[str, str], ...] = ()  # by reference, see `channels/attachments.py`
 
     def write(
@@ -51,7 +52,9 @@ class Letter:
             "carillon_open": tokens.open_url(key),
             "campaign": {"id": self.campaign_id, "name": self.campaign_name},
         }
-        if profile_id is not None and "preferences_url" in self.compiled.names:
+        if self.is_proof:
+            values["preferences_url"] = leave  # of nobody: it shows a page and changes nothing
+        elif profile_id is not None and "preferences_url" in self.compiled.names:
             values["preferences_url"] = preferences.url_of(profile_id)
         message = rendering.render(
             self.compiled,
@@ -82,6 +85,7 @@ def letter(version_id: int, position: int, variant: int) -> Letter:
         str(action["channel"]),
         version.campaign_id,
         version.campaign.name,
+        "proof" in definition,
         tuple(attached.references(content)),
     )
 

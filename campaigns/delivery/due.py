@@ -71,7 +71,8 @@ def look(workspace_id: int, letter: Letter, due: Sequence[Due]) -> tuple[list[Du
         workspace_id,
         [(one.profile_id, one.address) for one in due],
         channel=letter.channel,
-        category="marketing" if letter.is_marketing else "transactional",
+        # Who gets a proof was named by its author, so no consent is asked for.
+        category="marketing" if letter.is_marketing and not letter.is_proof else "transactional",
     )
     excluded = [
         Tried(due[at].ref, due[at].n, Outcome.EXCLUDED, code, before=due[at].before)

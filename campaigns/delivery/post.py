@@ -24,6 +24,7 @@ from channels.models import ChannelConfiguration
 from channels.sandbox import RenderError
 from common.errors import Invalid
 
+BESIDE = (Run.Kind.STANDING, Run.Kind.PROOF)  # their messages' values stand beside them
 RENDERING_FAILED = "050302"  # RuntimeRenderingError in the catalogue
 
 
@@ -97,7 +98,7 @@ def open_post(claimed: Claim) -> Post:
             configuration,
             run_id=run.pk,
             rate=run.version.definition.get("rate"),
-            is_urgent=run.kind == Run.Kind.STANDING,
+            is_urgent=run.kind in BESIDE,
         ),
         due=looked.due,
         excluded=[*excluded, *looked.tried],
@@ -118,7 +119,7 @@ def _fetched(workspace_id: int, one: Letter) -> tuple[Attachment, ...] | Invalid
 
 
 def _contexts(run: Run, claimed: Claim, due: list[Due]) -> dict[int, Any]:
-    if run.kind != Run.Kind.STANDING:
+    if run.kind not in BESIDE:
         return {}
     rows = MessageContext.objects.filter(run=run, action=claimed.action, ref__in=[one.ref for one in due])
     return {row.ref: row for row in rows}

@@ -250,6 +250,7 @@ class Version(models.Model):
     `cleared_at` says that it was activated with every approval that was asked for then.
 
     Each of its actions has `contents`, the default first: a message's `variant` is a place in that list.
+    Number 0 is what was sent as a proof: never approved, never live, and in no list of versions.
     """
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="versions")
@@ -263,7 +264,11 @@ class Version(models.Model):
 
     class Meta:
         default_permissions = ()
-        constraints = [models.UniqueConstraint(fields=["campaign", "number"], name="version_number_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "number"], name="version_number_once", condition=models.Q(number__gt=0)
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.campaign_id} v{self.number}"

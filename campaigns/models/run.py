@@ -59,7 +59,9 @@ class Run(models.Model):
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(
-                fields=["campaign", "due_at"], name="run_once", condition=~models.Q(kind="audience")
+                fields=["campaign", "due_at"],
+                name="run_once",
+                condition=~models.Q(kind__in=["audience", "proof"]),
             )
         ]
         indexes = [models.Index(fields=["state", "due_at"])]

@@ -21,7 +21,7 @@ from campaigns import access, drafts, transitions, validation
 from campaigns.forms.draft import FORMS, tabs_of
 from campaigns.forms.schedule import ScheduleForm
 from campaigns.forms.tab import TabForm
-from campaigns.models import Campaign, Status
+from campaigns.models import Campaign, Run, Status
 from campaigns.reports.metrics import REASON_LABELS
 from campaigns.views.common import actor_of, campaign_of
 from campaigns.views.schedule import coming
@@ -36,7 +36,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = campaign_of(request, pk)
     if campaign.is_editable and may(actor_of(request), transitions.MANAGE, campaign):
         return redirect("campaigns:edit", pk, "properties")
-    run = campaign.runs.order_by("-due_at").first()
+    run = campaign.runs.exclude(kind=Run.Kind.PROOF).order_by("-due_at").first()
     if run and campaign.status not in (Status.DRAFT, Status.IN_REVIEW, Status.APPROVED, Status.SCHEDULED):
         return redirect("campaigns:run", run.pk)
     return redirect("campaigns:review", pk)

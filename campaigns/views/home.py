@@ -63,7 +63,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
     mine = access.list_for(actor_of(request), workspace)
-    runs = Run.objects.filter(campaign__in=mine).select_related("campaign")
+    runs = Run.objects.filter(campaign__in=mine).exclude(kind=Run.Kind.PROOF).select_related("campaign")
     sending = runs.filter(state__in=[Run.State.EXPANDING, Run.State.SENDING, Run.State.STOPPING])
     completed = runs.filter(state=Run.State.COMPLETED).order_by("-finished_at")[:MOST]
     steps = first_steps(workspace)
@@ -131,7 +131,7 @@ def first_steps(workspace: Workspace) -> list[Step]:
         Step(
             _("First send"),
             _("An approver activates it, and it leaves."),
-            campaigns.filter(runs__started_at__isnull=False).exists(),
+            campaigns.exclude(activated_at=None).filter(runs__started_at__isnull=False).exists(),
             "campaigns:list",
         ),
     ]

@@ -9,7 +9,6 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
@@ -20,8 +19,7 @@ from campaigns.views.editor import sample_people
 from channels.messages import Rendered
 from channels.sandbox import RenderError
 from channels.segments import segment
-from common.errors import Invalid, Problem
-from common.text import is_storable
+from common.errors import Invalid
 
 PREVIEW_POLICY = (
     "sandbox; default-src 'none'; img-src 'self' data: https:; style-src 'unsafe-inline'; "
@@ -45,7 +43,7 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
             place.action,
             actions.kept_of(place.action, place.treatment, place.language),
             person=person,
-            sample=_sample(request),
+            sample=samples.read(request.GET.get("sample", "")),
             workspace=campaign.workspace,
             pinned=versions.pins(campaign),
         )
@@ -55,20 +53,6 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
     response = render(request, "campaigns/preview.html", page)
     response["Content-Security-Policy"] = PREVIEW_POLICY
     return response
-
-
-def _sample(request: HttpRequest) -> dict[str, Any]:
-    text = request.GET.get("sample", "").strip()
-    if not text:
-        return {}
-    try:
-        found = json.loads(text[: samples.MAX_SAMPLE])
-    except (ValueError, RecursionError) as error:
-        detail = _("The sample is not JSON: %(error)s") % {"error": str(error)[:120]}
-        raise Invalid(Problem("bad_sample", detail, "sample")) from error
-    if not isinstance(found, dict) or not is_storable(found):
-        raise Invalid(Problem("bad_sample", _("The sample must be a JSON object."), "sample"))
-    return found
 
 
 def look(message: Rendered, channel: str, is_dark: bool) -> dict[str, Any]:

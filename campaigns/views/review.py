@@ -136,7 +136,7 @@ def _left_out(campaign: Campaign, actor: User) -> list[str]:
 def verb_label(verb: str) -> str:
     """A verb of the audit log as its button reads."""
     row = lifecycle.TRANSITIONS.get(verb) or lifecycle.PRESSABLE.get(verb)
-    return str(row.label) if row else {"create": _("Create")}.get(verb, verb)
+    return str(row.label) if row else {"create": _("Create"), "proof": _("Send proof")}.get(verb, verb)
 
 
 def _rule(campaign: Campaign, actor: User) -> str:

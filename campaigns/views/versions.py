@@ -23,7 +23,7 @@ from common.errors import Invalid
 def versions(request: HttpRequest, pk: int) -> HttpResponse:
     """`?old=` and `?new=` are numbers; `new` may be the draft."""
     campaign = campaign_of(request, pk)
-    every = list(campaign.versions.order_by("-number"))
+    every = list(campaign.versions.exclude(number=0).order_by("-number"))
     by_number = {str(one.number): one for one in every}
     new = by_number.get(request.GET.get("new", ""))
     if new is None and not campaign.is_editable:
@@ -73,7 +73,7 @@ def before_this(campaign: Campaign) -> Version | None:
     """What a reviewer compares with: the live version, else the one that was frozen before the present."""
     if campaign.live_version_id and campaign.is_being_modified:
         return campaign.live_version
-    earlier = campaign.versions.order_by("-number")
+    earlier = campaign.versions.exclude(number=0).order_by("-number")
     if campaign.version and not campaign.is_editable:
         earlier = earlier.filter(number__lt=campaign.version.number)
     return earlier.first()
