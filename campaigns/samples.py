@@ -63,7 +63,7 @@ def values_of(
     workspace: Workspace,
 ) -> dict[str, dict[str, Any]]:
     """What the contents may read under `profile` and `context`."""
-    given, placeholders = sample or {}, {}
+    given, placeholders = sample or {}, dict[str, Any]()
     for content in written:
         placeholders |= context_sample(content, channel)
     return {

@@ -9,7 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from accounts import heartbeat
-from campaigns import archive, watch
+from campaigns import archive, preflight, watch
 from campaigns.delivery import clock, fanout, recovery, retention, seeds, send
 from campaigns.feedback import gather, post
 from campaigns.models import Batch
@@ -75,10 +75,16 @@ def forget_feedback() -> None:
 
 
 @shared_task
+def look_at_every_message(pk: int) -> None:
+    preflight.check(pk, now=timezone.now())
+
+
+@shared_task
 def sweep() -> None:
     now = timezone.now()
     heartbeat.beat("bulk", now=now)
     recovery.sweep(now=now)
+    preflight.ring_again(now=now)
 
 
 @shared_task

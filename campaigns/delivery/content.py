@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from audiences import preferences
-from campaigns.models import Version
+from campaigns.models import Campaign, Version
 from campaigns.tracking import tokens
 from campaigns.tracking.links import links_of, number_links, with_pixel
 from campaigns.tracking.tokens import MessageKey
@@ -74,7 +74,11 @@ class Letter:
 def letter(version_id: int, position: int, variant: int) -> Letter:
     """A version never changes, so what was compiled stays right."""
     version = Version.objects.select_related("campaign").get(pk=version_id)
-    definition = version.definition
+    return letter_of(version.definition, position, variant, version.campaign)
+
+
+def letter_of(definition: dict[str, Any], position: int, variant: int, campaign: Campaign) -> Letter:
+    """The same of what is not frozen yet."""
     action = action_of(definition, position)
     content = Content(**action["contents"][variant]["content"])
     html = with_pixel(number_links(content.html, links_of(action)))
@@ -83,8 +87,8 @@ def letter(version_id: int, position: int, variant: int) -> Letter:
         rendering.compile_content(tracked, str(action["channel"])),
         definition["category"] == "marketing",
         str(action["channel"]),
-        version.campaign_id,
-        version.campaign.name,
+        campaign.pk,
+        campaign.name,
         "proof" in definition,
         tuple(attached.references(content)),
     )

@@ -26,6 +26,10 @@ def expand(run_id: int) -> None:
     _after_commit(lambda: _publish("expand_run", [run_id]))
 
 
+def preflight(pk: int) -> None:
+    _after_commit(lambda: _publish("look_at_every_message", [pk]))
+
+
 def batches(ids: Iterable[int], lane: str = Batch.Lane.BULK) -> None:
     """At most MOST: a worker that hears one goes on with what else is due."""
     wanted = list(islice(ids, MOST))

@@ -34,7 +34,7 @@ class ProofForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=gettext_lazy("One on each line, at most 10. Empty: the test profile’s own."),
     )
-    prefix = forms.CharField(
+    subject_prefix = forms.CharField(
         label=gettext_lazy("Before the subject"),
         required=False,
         max_length=40,
@@ -51,7 +51,7 @@ class ProofForm(forms.Form):
     def __init__(self, data: Any = None, *, campaign: Campaign, action: Action, person: User) -> None:
         written = [(one["treatment"], one["language"]) for one in contents_of(action, campaign)]
         self.places = {f"{treatment}|{language}": (treatment, language) for treatment, language in written}
-        known: dict[str, Any] = {"contents": list(self.places), "prefix": _("[Proof]")}
+        known: dict[str, Any] = {"contents": list(self.places), "subject_prefix": _("[Proof]")}
         if action.channel == "email":
             known["addresses"] = person.email
         super().__init__(data, initial=known)
@@ -65,7 +65,7 @@ class ProofForm(forms.Form):
             ("", _("Nobody: its fields are empty")),
         ]
         if action.channel != "email":
-            del self.fields["prefix"]
+            del self.fields["subject_prefix"]
         if len(self.places) == 1:
             del self.fields["contents"]
 
@@ -78,7 +78,7 @@ class ProofForm(forms.Form):
             "places": [self.places[key] for key in given["contents"]] if "contents" in given else None,
             "person": self.people.get(given["profile"]),
             "addresses": given["addresses"].replace(",", "\n").splitlines(),
-            "prefix": given.get("prefix"),
+            "prefix": given.get("subject_prefix"),
             "sample": given["sample"],
         }
 

@@ -25,6 +25,7 @@ from campaigns.models.event import Event
 from campaigns.models.execution import Execution
 from campaigns.models.feedback import FeedbackBatch, FeedbackDelivery, FeedbackEndpoint, FeedbackKind
 from campaigns.models.message import Attempt, Message, MessageContext, Outcome
+from campaigns.models.preflight import Preflight
 from campaigns.models.run import Batch, Run
 from campaigns.models.seeds import SeedCopy, SeedRound
 from campaigns.models.shelf import CalendarEntry, Columns, ExternalCalendar, Follow, SavedView
@@ -64,6 +65,7 @@ __all__ = [
     "Message",
     "MessageContext",
     "Outcome",
+    "Preflight",
     "Run",
     "SavedView",
     "SeedCopy",

@@ -20,6 +20,8 @@ from campaigns.views.common import actor_of, campaign_of
 from channels.kinds import KINDS
 from common.errors import CarillonError, Invalid, NotFound
 
+FIELDS = {"prefix": "subject_prefix", "person": "profile"}
+
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -58,7 +60,7 @@ def _sent(request: HttpRequest, campaign: Campaign, action: Action, form: ProofF
         )
     except Invalid as error:
         for problem in error.problems:
-            name = problem.pointer.partition("/")[0]
+            name = FIELDS.get(problem.pointer, problem.pointer).partition("/")[0]
             form.add_error(name if name in form.fields else None, problem.detail)
         return False
     except CarillonError as error:

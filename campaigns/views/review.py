@@ -24,7 +24,7 @@ from campaigns.delivery import bound
 from campaigns.languages import language_name
 from campaigns.models import Campaign, Run, Status
 from campaigns.reports.metrics import ledger
-from campaigns.views import approvals
+from campaigns.views import approvals, preflight
 from campaigns.views.common import actor_of, campaign_of
 from campaigns.views.editor import sample_people, summary
 from campaigns.views.schedule import coming
@@ -55,6 +55,7 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
         "coming": _coming(campaign),
         **_forecast(campaign, now),
         **_changes(campaign, actor),
+        **preflight.panel(campaign, actor),
     }
     return render(request, "campaigns/review.html", page)
 
@@ -136,7 +137,11 @@ def _left_out(campaign: Campaign, actor: User) -> list[str]:
 def verb_label(verb: str) -> str:
     """A verb of the audit log as its button reads."""
     row = lifecycle.TRANSITIONS.get(verb) or lifecycle.PRESSABLE.get(verb)
-    return str(row.label) if row else {"create": _("Create"), "proof": _("Send proof")}.get(verb, verb)
+    return (
+        str(row.label)
+        if row
+        else {"create": _("Create"), "proof": _("Send proof"), "preflight": _("Pre-flight")}.get(verb, verb)
+    )
 
 
 def _rule(campaign: Campaign, actor: User) -> str:

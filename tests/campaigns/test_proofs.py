@@ -191,9 +191,10 @@ def test_a_manager_sends_one_on_the_page_and_sees_what_became_of_it(
         campaign = builders.draft(where, author, configuration=builders.smtp(where, server.port))
         address = reverse("campaigns:proofs", args=[campaign.pk])
         assert author.email in client.get(address).text
-        body = {"profile": tester.pk, "addresses": "a@house.example", "prefix": "[Proof]"}
+        body = {"profile": tester.pk, "addresses": "a@house.example", "subject_prefix": "[Proof]"}
         assert client.post(address, {**body, "addresses": "nonsense"}).status_code == 400
         assert client.post(address, {**body, "sample": "{"}).status_code == 400
+        assert client.post(address, {**body, "subject_prefix": "<b>"}).status_code == 400
         assert client.post(address, body).status_code == 302
         waits = client.get(address, headers={"HX-Request": "true"}).text
         assert "<html" not in waits and "a@house.example" in waits and "every 2s" in waits

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0018_fragments"),
+        ("campaigns", "0021_templates"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
