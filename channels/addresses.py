@@ -14,16 +14,21 @@ from channels.providers.base import ReceiptReader
 from channels.providers.over_http import receipts_url
 
 
-def addresses_of(configuration: ChannelConfiguration) -> list[tuple[Any, str]]:
-    """Each with what it is for, ready to be copied."""
-    found: list[tuple[Any, str]] = []
-    if isinstance(registry.get(configuration.provider), ReceiptReader):
-        found.append((_("Receipts and replies, to be entered at the provider"), receipts_url(configuration)))
+def addresses_of(configuration: ChannelConfiguration) -> list[tuple[Any, str, str]]:
+    """Each with what it is for, ready to be copied, and what else there is to do about it."""
+    found: list[tuple[Any, str, str]] = []
+    provider = registry.get(configuration.provider)
+    if isinstance(provider, ReceiptReader):
+        label = _("Receipts and replies, to be entered at the provider")
+        note = str(getattr(provider, "receipts_note", ""))
+        found.append((label, receipts_url(configuration), note))
     if configuration.provider == "webpush":
-        found.append((_("Page on which browsers subscribe"), _public("people_public:push", configuration)))
+        label = _("Page on which browsers subscribe")
+        found.append((label, _public("people_public:push", configuration), ""))
     if configuration.provider == "inapp":
-        found.append((_("Inbox, for your app or site"), _public("hooks:inbox", configuration)))
-        found.append((_("Script that shows it on your site"), f"{settings.PUBLIC_URL}/static/js/inbox.js"))
+        found.append((_("Inbox, for your app or site"), _public("hooks:inbox", configuration), ""))
+        script = f"{settings.PUBLIC_URL}/static/js/inbox.js"
+        found.append((_("Script that shows it on your site"), script, ""))
     return found
 
 

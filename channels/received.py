@@ -6,6 +6,7 @@ statement. Campaigns look for what is new; this app knows none of theirs.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from channels.http import Client, Failure, Request
 from channels.messages import Arrival, Receipt, Reply
 from channels.models import ChannelConfiguration, ReceivedReceipt, ReceivedReply
 from channels.providers import registry
@@ -51,10 +53,15 @@ def configuration_of(pk: int) -> ChannelConfiguration:
     return row
 
 
+class NotConfirmed(CarillonError):
+    status = 503
+    code = "not_confirmed"
+
+
 def receive(configuration: ChannelConfiguration, arrival: Arrival) -> int:
     """Stores what stands in a request; returns how much of it is news.
 
-    Raises NotGenuine, Stale, Invalid, NotFound when the provider tells us nothing, and SealBroken.
+    Raises NotGenuine, Stale, Invalid, NotFound when the provider tells us nothing, NotConfirmed, SealBroken.
     """
     provider = registry.get(configuration.provider)
     if not isinstance(provider, ReceiptReader):
@@ -62,10 +69,25 @@ def receive(configuration: ChannelConfiguration, arrival: Arrival) -> int:
     reading = provider.read_receipts(configuration, arrival)
     if reading.proof.is_stale:
         raise Stale(_("The request was signed too long ago."))
+    if reading.confirm:
+        asyncio.run(_confirm(reading.confirm))
     if len(reading.receipts) + len(reading.replies) > MOST:
         detail = _("One request holds at most %(most)s receipts.") % {"most": MOST}
         raise Invalid(Problem("too_many", detail))
     return store(configuration, reading.receipts, reading.replies, now=arrival.at)
+
+
+async def _confirm(url: str) -> None:
+    """Raises NotConfirmed; the provider asks again."""
+    client = Client()
+    try:
+        answer = await client.exchange(Request("GET", url, {}, b""))
+    except Failure as error:
+        raise NotConfirmed(_("The subscription could not be confirmed.")) from error
+    finally:
+        await client.close()
+    if answer.status != 200:
+        raise NotConfirmed(_("The subscription could not be confirmed."))
 
 
 def verify(configuration: ChannelConfiguration, query: dict[str, str]) -> str:

@@ -7,8 +7,10 @@ too long ago, and a key by which the same request is known again. What to do abo
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import hmac
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +18,9 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
 import jwt
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.utils.translation import gettext as _
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
@@ -24,6 +29,8 @@ from common.errors import CarillonError
 
 MAX_AGE = timedelta(minutes=5)
 AHEAD = timedelta(minutes=5)  # clocks differ
+# Some try for most of a day, and do not say that they sign anew; what is repeated changes nothing.
+RETRIED = timedelta(hours=25)
 STANDARD_PORTS = {"https": 443, "http": 80}
 
 
@@ -91,18 +98,18 @@ def vonage(arrival: Arrival, secret: str, *, api_key: str = "") -> Proof:
     return _dated(signed_at, str(claims["jti"])[:200], arrival.at)
 
 
-def standard_webhooks(arrival: Arrival, secret: str) -> Proof:
-    """The headers webhook-id, webhook-timestamp and webhook-signature (https://www.standardwebhooks.com)."""
+def standard_webhooks(arrival: Arrival, secret: str, *, prefix: str = "webhook") -> Proof:
+    """The headers webhook-id, webhook-timestamp and webhook-signature (https://www.standardwebhooks.com), or
+    the same under another prefix, as with Svix.
+    """
     _known(secret)
-    key, stamp = _header(arrival, "webhook-id"), _header(arrival, "webhook-timestamp")
-    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 10):
-        raise _wrong()
-    signed_at = datetime.fromtimestamp(int(stamp), UTC)
+    key, stamp = _header(arrival, f"{prefix}-id"), _header(arrival, f"{prefix}-timestamp")
+    signed_at = _at_seconds(stamp)
     try:
         expected = Webhook(secret).sign(key, signed_at, _text(arrival.body))
     except (ValueError, EmptyWebhookSecretError) as error:
         raise _wrong() from error
-    for signature in _header(arrival, "webhook-signature").split(" ")[:20]:
+    for signature in _header(arrival, f"{prefix}-signature").split(" ")[:20]:
         if hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
             return _dated(signed_at, key[:200], arrival.at)
     raise _wrong()
@@ -117,6 +124,74 @@ def body_hmac(arrival: Arrival, secret: str, *, header: str) -> Proof:
     text = given.lower() if len(given) == len(known[0]) else given
     if not any(hmac.compare_digest(one.encode(), text.encode("utf-8", "replace")) for one in known):
         raise _wrong()
+    return Proof(replay_key=_replay_key("", arrival.body))
+
+
+def sendgrid(arrival: Arrival, public_key: str) -> Proof:
+    """ECDSA over the time and the body, by a key of which we know the public half (DER in base64).
+
+    https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features
+    """
+    _known(public_key)
+    given = _header(arrival, "x-twilio-email-event-webhook-signature")
+    stamp = _header(arrival, "x-twilio-email-event-webhook-timestamp")
+    signed_at = _at_seconds(stamp)
+    try:
+        key = serialization.load_der_public_key(base64.b64decode(public_key))
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise _wrong()
+        signed = stamp.encode() + arrival.body
+        key.verify(base64.b64decode(given.encode("utf-8", "replace")), signed, ec.ECDSA(hashes.SHA256()))
+    except (InvalidSignature, binascii.Error, ValueError) as error:
+        raise _wrong() from error
+    return _dated(signed_at, _replay_key(given, arrival.body), arrival.at, RETRIED)
+
+
+def mailgun(arrival: Arrival, secret: str) -> Proof:
+    """HMAC-SHA256 over a time and a token that stand in the body; nothing else of it is signed. So a token is
+    good for one event: `replay_key` has to be the event's id.
+
+    https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks
+    """
+    _known(secret)
+    try:
+        signed = json.loads(arrival.body)["signature"]
+        stamp, token, given = (str(signed[name]) for name in ("timestamp", "token", "signature"))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise NotGenuine(_("The request is not signed.")) from error
+    digest = hmac.new(secret.encode(), (stamp + token).encode("utf-8", "replace"), hashlib.sha256)
+    _compare(digest.hexdigest(), given)
+    return _dated(_at_seconds(stamp), f"token:{token}"[:128], arrival.at, RETRIED)
+
+
+def mandrill(arrival: Arrival, secret: str) -> Proof:
+    """HMAC-SHA1 over the address and the sorted form fields. The scheme carries no time.
+
+    https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/#authenticating-webhook-requests
+    """
+    _known(secret)
+    given = _header(arrival, "x-mandrill-signature")
+    pairs = parse_qsl(_text(arrival.body), keep_blank_values=True)
+    fields = "".join(name + value for name, value in sorted(dict(pairs).items()))
+    digest = hmac.new(secret.encode(), (arrival.url + fields).encode("utf-8", "replace"), hashlib.sha1)
+    _compare(base64.b64encode(digest.digest()).decode(), given)
+    return Proof(replay_key=_replay_key(given, arrival.body))
+
+
+def unisender_go(arrival: Arrival, secret: str) -> Proof:
+    """MD5 over the body, in which the key stands in the place of the sum. The scheme carries no time.
+
+    https://godocs.unisender.ru/web-api-ref#callback-format
+    """
+    _known(secret)
+    try:
+        given = json.loads(arrival.body)["auth"]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise NotGenuine(_("The request is not signed.")) from error
+    if not (isinstance(given, str) and len(given) == 32 and given.isascii()):
+        raise _wrong()
+    signed = arrival.body.replace(given.encode(), secret.encode())
+    _compare(hashlib.md5(signed).hexdigest(), given)  # noqa: S324  theirs
     return Proof(replay_key=_replay_key("", arrival.body))
 
 
@@ -178,8 +253,14 @@ def _text(body: bytes) -> str:
         raise _wrong() from error
 
 
-def _dated(signed_at: datetime, key: str, now: datetime) -> Proof:
-    is_stale = not now - MAX_AGE <= signed_at <= now + AHEAD
+def _at_seconds(stamp: str) -> datetime:
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 10):
+        raise _wrong()
+    return datetime.fromtimestamp(int(stamp), UTC)
+
+
+def _dated(signed_at: datetime, key: str, now: datetime, most: timedelta = MAX_AGE) -> Proof:
+    is_stale = not now - most <= signed_at <= now + AHEAD
     return Proof(replay_key=key, signed_at=signed_at, is_stale=is_stale)
 
 

@@ -24,11 +24,12 @@ from django.utils.translation import gettext_lazy
 
 from channels import mime
 from channels.http import Answer, Request
-from channels.messages import Fact, Fault, Outcome, Rendered
+from channels.messages import Arrival, Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers.anymail_service import Batch, Service
 from channels.providers.anymail_table import SERVICES
-from channels.providers.base import ProviderForm, Step, secrets_of
+from channels.providers.base import ProviderForm, Reading, Step, secrets_of
+from channels.providers.mail_hooks import HOOKS
 from channels.providers.over_http import (
     ClosedLane,
     HttpLane,
@@ -44,6 +45,7 @@ from channels.providers.over_http import (
     text_at,
     wait_told,
 )
+from channels.signatures import NotGenuine
 
 UNREADABLE = (AnymailError, AttributeError, KeyError, TypeError, ValueError, IndexError)
 NO_SUCH = {"invalid", "rejected"}
@@ -58,6 +60,7 @@ class MailService:
         self.key, self.label = service.key, service.label
         self.about = format_lazy(gettext_lazy("Mail through a {name} account."), name=service.label)
         self.Form: type[ProviderForm] = service.form
+        self.hook = HOOKS[service.key]
 
     def open(self, configuration: ChannelConfiguration) -> MailLane | ClosedLane:
         return opened(self._lane, configuration)
@@ -71,6 +74,22 @@ class MailService:
             return [await asked(name, lane, lane.question(), lane.read_account)]
         finally:
             await lane.close()
+
+    def read_receipts(self, configuration: ChannelConfiguration, arrival: Arrival) -> Reading:
+        return self.hook.reading(configuration, arrival)
+
+    def verify(self, configuration: ChannelConfiguration, query: dict[str, str]) -> str:
+        """Some look whether there is anything at the address; they get an empty answer."""
+        if not self.hook.greets:
+            raise NotGenuine(_("Receipts are sent here with POST."))
+        return ""
+
+    @property
+    def receipts_note(self) -> str:
+        """Where the address is entered at the service, and what is ticked there."""
+        words = _("At %(service)s: %(where)s. Tick: %(ticks)s. Opens and clicks are counted here already.")
+        told = words % {"service": self.label, "where": self.hook.where, "ticks": self.hook.ticks}
+        return f"{told} {self.hook.note}"
 
     def _lane(self, configuration: ChannelConfiguration) -> MailLane:
         lane = MailBatchLane if self.service.batch else MailLane

@@ -7,10 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from channels.providers.base import Part
 from channels.providers.email_form import EmailForm
 from channels.providers.over_http import AddressField, Meaning, SecretField
+
+LEAST = 16  # characters of a password for receipts
 
 
 class RegionalField(AddressField):
@@ -27,11 +32,46 @@ class PlainAddressField(AddressField):
         super().__init__(label=gettext_lazy("API address"), initial=initial)
 
 
+class ProofField(SecretField):
+    """By which receipts are known to be the service's."""
+
+    def __init__(self, label: object) -> None:
+        words = gettext_lazy(
+            "Without it receipts are refused. Stored sealed and never shown. Leave it empty to keep the "
+            "stored one."
+        )
+        super().__init__(label=label, help_text=words)
+
+
+class PasswordField(ProofField):
+    """A word of our own choice, for a service that signs nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(gettext_lazy("Password for receipts"))
+
+    def clean(self, value: Any) -> str:
+        text = str(super().clean(value))
+        if text and (len(text) < LEAST or not re.fullmatch(r"[A-Za-z0-9._~-]+", text)):
+            detail = _("At least %(least)s characters: letters, digits and . _ ~ - only.") % {"least": LEAST}
+            raise ValidationError(detail, code="weak")
+        return text
+
+
+RECEIPTS: tuple[Part, ...] = (
+    Part(
+        gettext_lazy("Receipts"),
+        ("webhook_secret",),
+        gettext_lazy("How the service proves that it is the one who tells of bounces and complaints."),
+    ),
+)
+
+
 class KeyForm(EmailForm):
     """One key. Derived forms add `api_url`."""
 
-    secret_fields = ("api_key",)
+    secret_fields: tuple[str, ...] = ("api_key", "webhook_secret")
     secret_goes_to = ("api_url",)
+    parts = RECEIPTS
 
     api_key = SecretField(label=gettext_lazy("API key"))
 

@@ -152,11 +152,14 @@ class StreamLane(Lane, Protocol):
 
 @dataclass(frozen=True)
 class Reading:
-    """What stood in one request of a provider, and how it is known to be theirs."""
+    """What stood in one request of a provider, and how it is known to be theirs. `confirm` is an address of
+    theirs that has to be called once, before they send anything.
+    """
 
     proof: Proof
     receipts: tuple[Receipt, ...] = ()
     replies: tuple[Reply, ...] = ()
+    confirm: str = ""
 
 
 @runtime_checkable

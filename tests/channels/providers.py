@@ -25,6 +25,7 @@ from tests.fakes.apps import (
     FakeWhatsApp,
 )
 from tests.fakes.esps import (
+    SENDGRID_PUBLIC,
     FakeBrevo,
     FakeEsp,
     FakeMailerSend,
@@ -50,6 +51,7 @@ from tests.fakes.vendors import (
     FakeVonage,
 )
 
+RESEND_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 GATEWAY_PAYLOAD = {"from": "{{ fromNumber }}", "to": "{{ toNumber }}", "text": "{{ message }}", "n": 1}
 
 
@@ -149,11 +151,14 @@ MAILBOXES = {name: f"{name}@example.com" for name in ("good", "next", "wrong", "
 
 
 def mail_bench(key: str, server: type[FakeEsp], path: str, secret: str = "api_key", **more: str) -> Bench:
+    secrets = {secret: FakeEsp.secret}
+    if key not in ("sendgrid", "unisender_go"):
+        secrets["webhook_secret"] = RESEND_SECRET if key == "resend" else "receipts-password-0001"
     return Bench(
         key,
         server,
         lambda fake: {"api_url": f"{fake.url}/{path}", **more},
-        {secret: FakeEsp.secret},
+        secrets,
         MAILBOXES,
         empty={"text": "", "html": ""},
     )
@@ -296,7 +301,7 @@ BENCHES = {
             },
             where="port",
         ),
-        mail_bench("sendgrid", FakeSendGrid, "v3/"),
+        mail_bench("sendgrid", FakeSendGrid, "v3/", verification_key=SENDGRID_PUBLIC),
         mail_bench("mailgun", FakeMailgun, "v3/", sender_domain="mg.fernhill.example"),
         mail_bench("postmark", FakePostmark, "", "server_token", message_stream="broadcast"),
         mail_bench("brevo", FakeBrevo, "v3/"),

@@ -111,7 +111,7 @@ def test_its_parts_have_the_same_names(bench: Bench) -> None:
     lane = provider.open(bench.configuration(FakeHttpStub()))
     assert isinstance(lane, BatchLane) == (bench.key in BATCHES)
     assert isinstance(provider, ReceiptReader) == (
-        bench.key in ("twilio", "vonage", "infobip", "sms_http", "line", "whatsapp")
+        bench.key in ("twilio", "vonage", "infobip", "sms_http", "line", "whatsapp", *MAIL)
     )
 
 

@@ -6,10 +6,19 @@ call for many mails answer each of them; `batches` counts such calls.
 
 from __future__ import annotations
 
+import base64
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.fakes.http import FakeHttp, Received, Response
 from tests.fakes.vendors import basic
+
+SENDGRID_PRIVATE = ec.generate_private_key(ec.SECP256R1())  # signs events
+SENDGRID_PUBLIC = base64.b64encode(
+    SENDGRID_PRIVATE.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+).decode()
 
 
 class FakeEsp(FakeHttp):
