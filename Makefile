@@ -19,7 +19,7 @@ PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillo
 	SEALING_KEY=check-only-q4Wn8Ke2Zr6Ty0Ui3Op5As7Df9Gh1Jk
 
 .DEFAULT_GOAL := help
-.PHONY: bench drill model help venv demo reset test bench-rules bench-imports bench-smtp bench-rendering lint messages shell lock vendor
+.PHONY: bench drill fuzz model help venv demo reset test bench-rules bench-imports bench-smtp bench-rendering lint messages shell lock vendor
 
 help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
@@ -33,6 +33,7 @@ help:
 	@echo "make bench     how fast a run is from snapshot to outcome, against smtp-source"
 	@echo "make drill     kill workers, broker and database in the middle of runs, and count what arrived"
 	@echo "make model     check the delivery protocol with Spin"
+	@echo "make fuzz      the API against its own description, many times as every role"
 	@echo "make rights    write down again what each role may at each address; read the difference"
 	@echo "make lint      run the linters, type checks and Django's checks"
 	@echo "make messages  collect the texts to translate, and compile the translations"
@@ -54,6 +55,9 @@ $(STAMP):
 
 demo: $(STAMP)
 	@$(BIN)/python -m config.demo
+
+fuzz: $(STAMP)
+	$(EMBEDDED) run --volatile --data var/test -- env FUZZ_EXAMPLES=40 $(BIN)/python -m pytest -q tests/fuzz $(ARGS)
 
 rights: $(STAMP)
 	$(EMBEDDED) run --volatile --data var/test -- env CARILLON_WRITE_MATRIX=1 $(BIN)/python -m pytest -q tests/rights/test_matrix.py

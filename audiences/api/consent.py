@@ -42,7 +42,7 @@ class TopicShape(StrictSerializer):
     description = serializers.CharField(max_length=500, required=False, allow_blank=True)
     isPublic = serializers.BooleanField(source="is_public", required=False)
     doubleOptIn = serializers.BooleanField(source="double_opt_in", required=False)
-    archivedAt = serializers.DateTimeField(source="archived_at", read_only=True)
+    archivedAt = serializers.DateTimeField(source="archived_at", read_only=True, allow_null=True)
     subscribed = serializers.IntegerField(read_only=True)
     pending = serializers.IntegerField(read_only=True)
     withdrawn = serializers.IntegerField(read_only=True)

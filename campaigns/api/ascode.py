@@ -86,7 +86,7 @@ class ImportCode(APIView):
 class OneCode(APIView):
     parser_classes = [YamlParser]
 
-    @extend_schema(operation_id="campaigns_export", responses={(200, MEDIA_TYPE): OpenApiTypes.STR})
+    @extend_schema(operation_id="campaigns_export", responses={(200, MEDIA_TYPE): OpenApiTypes.OBJECT})
     def get(self, request: Request, pk: int) -> HttpResponse:
         """The campaign and what it refers to, as YAML."""
         credential = credential_of(request)

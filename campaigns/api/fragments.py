@@ -155,7 +155,7 @@ class ArchiveFragment(APIView):
     def post(self, request: Request, pk: int) -> Response:
         return _archived(request, pk, back=False)
 
-    @extend_schema(operation_id="fragments_unarchive", responses=FragmentShape)
+    @extend_schema(operation_id="fragments_unarchive", responses={200: FragmentShape})
     def delete(self, request: Request, pk: int) -> Response:
         """Takes it out of the archive."""
         return _archived(request, pk, back=True)
