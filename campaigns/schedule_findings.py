@@ -109,6 +109,10 @@ def _waves(table: Timetable, waved: dict[str, Any], now: datetime) -> Iterator[F
 
 def _winner(campaign: Campaign, table: Timetable, now: datetime) -> Iterator[Found]:
     """2.65: an experiment must have its winner while there is still somebody to send it to."""
+    sends_once = campaign.type == Campaign.Type.SCHEDULED and not table.is_recurring
+    if campaign.experiment.get("mode") == "bandit" and sends_once:
+        message = _("It sends once, so it cannot learn. Let a part try the treatments, or compare them all.")
+        yield "bandit_once", True, "experiment", message
     if campaign.experiment.get("mode") == "winner" and campaign.type != Campaign.Type.SCHEDULED:
         message = _("Calls come one by one, so nobody can wait for a winner. Give everybody a treatment.")
         yield "winner_of_calls", True, "experiment", message

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import heartbeat
 from campaigns import archive, preflight, watch
-from campaigns.delivery import clock, fanout, recovery, retention, seeds, send
+from campaigns.delivery import bandits, clock, fanout, recovery, retention, seeds, send
 from campaigns.feedback import gather, post
 from campaigns.models import Batch
 from campaigns.reports import counting
@@ -90,6 +90,7 @@ def sweep() -> None:
 @shared_task
 def look_after() -> None:
     watch.look_after(now=timezone.now())
+    bandits.refresh(now=timezone.now())
 
 
 @shared_task

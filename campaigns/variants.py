@@ -86,6 +86,16 @@ def treatments(experiment: dict[str, Any]) -> list[str]:
     return ["", *(str(one["key"]) for one in experiment.get("treatments", [])[1:])]
 
 
+def weighted(definition: dict[str, Any], weights: dict[str, Any] | None) -> dict[str, Any]:
+    """The definition with a run's own parts in the place of the planned ones."""
+    if not weights:
+        return definition
+    experiment, percents = definition["experiment"], weights["percents"]
+    rows = zip(treatments(experiment), experiment["treatments"], strict=False)
+    moved = [{**one, "percent": percents.get(name, one["percent"])} for name, one in rows]
+    return {**definition, "experiment": {**experiment, "treatments": moved}}
+
+
 def bucket_of(salt: str, profile_id: int) -> int:
     """From 0 to 9999, the same for the same salt and person for ever."""
     digest = hashlib.sha256(f"{salt}:{profile_id}".encode()).digest()

@@ -107,6 +107,7 @@ class ExperimentShape(StrictSerializer):
     treatments = ReportArmShape(many=True)
     best = serializers.CharField(allow_null=True, allow_blank=True, help_text="null: none is, for sure.")
     sentence = serializers.CharField(allow_blank=True)
+    parts = serializers.CharField(allow_blank=True, help_text="Who got what, where that follows the results.")
     decided = serializers.CharField(allow_blank=True, help_text="What those got who waited, and why.")
     holdout = ReportArmShape(many=True, help_text="The held out, then those written to; or nobody.")
     holdoutSentence = serializers.CharField(allow_blank=True)
@@ -194,6 +195,7 @@ def _experiment(trial: Trial) -> dict[str, Any]:
         "treatments": [_arm(one) for one in trial.compared],
         "best": trial.best.key if trial.best else None,
         "sentence": trial.sentence if trial.compared else "",
+        "parts": trial.parts,
         "decided": trial.decided,
         "holdout": [_arm(one) for one in trial.groups],
         "holdoutSentence": trial.holdout_sentence,

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts.access import SYSTEM
 from campaigns import lifecycle, planning
-from campaigns.delivery import holding, ring
+from campaigns.delivery import bandits, holding, ring
 from campaigns.models import Campaign, Run, Status
 from campaigns.schedule import LATEST
 
@@ -43,6 +43,7 @@ def start(run_id: int, *, now: datetime) -> bool:
     if campaign.status == Status.SCHEDULED:
         lifecycle.apply(campaign, "start", actor=SYSTEM, now=now)
     run.state, run.started_at = Run.State.EXPANDING, now
+    run.weights = bandits.weigh(run, now=now)
     run.save()
     planning.plan_next(campaign, run, now)
     ring.expand(run.pk)

@@ -138,12 +138,13 @@ def _reason(at: int) -> str:
 def _people(run: Run) -> Query:
     """One row per person, with time zone, and address, reason and variant for each action."""
     definition, workspace_id = run.version.definition, run.campaign.workspace_id
+    drawn = variants.weighted(definition, run.weights)
     columns = Query("p.id AS profile_id, p.time_zone AS zone, ") + _left_out(definition, workspace_id)
     for action in definition["actions"]:
         mark = f"_{int(action['position'])}"
         columns += Query(", ") + evaluate.way(str(action["channel"]), definition["category"], mark)
-        columns += Query(", ") + variants.variant_of(definition, action) + Query(f" AS variant{mark}, ")
-        columns += variants.exclusion_of(definition, action) + Query(f" AS exclusion{mark}")
+        columns += Query(", ") + variants.variant_of(drawn, action) + Query(f" AS variant{mark}, ")
+        columns += variants.exclusion_of(drawn, action) + Query(f" AS exclusion{mark}")
     return evaluate.select(run.audience or definition["audience"], workspace_id, columns)
 
 

@@ -177,7 +177,8 @@ def _write(campaign: Campaign, recipients: Sequence[Recipient], call: Call) -> E
         for place, one in enumerate(recipients)
         for problem in calls.missing(wanted, _given(held, one), f"/recipients/{place}")
     ]
-    rows = _rows(campaign, held, run.version.definition, recipients, call.at, problems)
+    drawn = variants.weighted(run.version.definition, run.weights)
+    rows = _rows(campaign, held, drawn, recipients, call.at, problems)
     if problems:
         raise Invalid(problems)
     execution = execution_of(campaign, run, call, size=len(recipients))

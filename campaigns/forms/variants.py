@@ -66,6 +66,7 @@ class VariantsForm(forms.Form):
         choices=[
             ("ab", gettext_lazy("Everybody gets a treatment; you compare them")),
             ("winner", gettext_lazy("A part tries them; the rest gets the better one")),
+            ("bandit", gettext_lazy("Each run, and each hour of calls, gives more people the better one")),
         ],
     )
     test_percent = forms.DecimalField(

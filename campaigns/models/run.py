@@ -46,6 +46,7 @@ class Run(models.Model):
     samples = models.JSONField(default=list, db_default=[])  # [seconds, settled] of the last minute
     totals = models.JSONField(null=True)  # the ledger as it was when the run ended
     decision = models.JSONField(null=True)  # the treatment that the rest gets, and why (reports/trials.py)
+    weights = models.JSONField(null=True)  # parts of the treatments, where they change (delivery/bandits.py)
     dropped_at = models.DateTimeField(null=True)  # when its messages were dropped; the totals stay
     reason = models.CharField(max_length=200, blank=True)
     started_at = models.DateTimeField(null=True)

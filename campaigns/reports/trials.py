@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -21,7 +22,7 @@ from campaigns.models import Event, Run, Version
 from campaigns.reports import experiments, figures
 from campaigns.reports.experiments import Arm, Compared
 from campaigns.reports.treatments import content_of, titles_of
-from campaigns.variants import HELD_OUT, treatments
+from campaigns.variants import HELD_OUT, treatments, weighted
 
 METRICS: dict[str, Any] = {
     "click": gettext_lazy("Clicked"),
@@ -87,6 +88,18 @@ class Trial:
     is_lift_unknown: bool
 
     @property
+    def parts(self) -> str:
+        """Who gets which treatment now, where that follows the results; else empty."""
+        if not self.run.weights:
+            return ""
+        titles = titles_of([self.run.version])
+        percents = self.run.weights["percents"]
+        told = [
+            f"{titles.get(key, key)} {formats.number_format(part, 1)} %" for key, part in percents.items()
+        ]
+        return ", ".join(told)
+
+    @property
     def decided(self) -> str:
         """What the rest got, and why; empty before, and where nobody waits for it."""
         return words(self.run.decision, self.run.version) if self.run.decision else ""
@@ -137,10 +150,12 @@ def of_run(run: Run, version: Version, *, action: int | None = None) -> Trial:
     window = timedelta(hours=hours)
     read = figures.read([run.pk], action=position, window=window)
     did = _did(run, version, position, metric, window) if metric.startswith("event:") else {}
-    arms = _arms(version, position, _counted(read, version, position, metric, did))
+    arms = _arms(run, version, position, _counted(read, version, position, metric, did))
     if run.decision:  # afterwards the winner's messages are no test any more
         arms = _as_decided(arms, run.decision)
-    compared = experiments.compare(arms) if len(arms) > 1 else []
+    # Parts that changed from hour to hour say nothing of chance any more; those of one run stand still.
+    moves = run.kind == Run.Kind.STANDING and bool(run.weights)
+    compared = experiments.compare(arms) if len(arms) > 1 and not moves else []
     has_holdout = bool(experiment.get("holdout"))
     held = _held_out(run, experiment, position, did) if has_holdout and metric.startswith("event:") else []
     return Trial(
@@ -191,8 +206,30 @@ def _counted(read: figures.Figures, version: Version, action: int, metric: str, 
     return of
 
 
-def _arms(version: Version, action: int, counted: Counted) -> list[Arm]:
+def planned(version: Version) -> list[Arm]:
+    """The treatments with nobody counted yet."""
     experiment = version.definition["experiment"]
+    titles = titles_of([version])
+    return [
+        Arm(name, titles.get(name, name), float(one["percent"]) / 100, 0, 0)
+        for name, one in zip(treatments(experiment), experiment.get("treatments", []), strict=False)
+        if one.get("percent")
+    ]
+
+
+def arms_of(run: Run, version: Version) -> list[Arm]:
+    """How many got each treatment of a run, and did what is counted; by its first message."""
+    experiment = version.definition["experiment"]
+    position = min(one["position"] for one in version.definition["actions"])
+    metric = experiment.get("metric") or "click"
+    window = timedelta(hours=experiment.get("window_hours") or DEFAULT_HOURS)
+    read = figures.read([run.pk], action=position, window=window)
+    did = _did(run, version, position, metric, window) if metric.startswith("event:") else {}
+    return _arms(run, version, position, _counted(read, version, position, metric, did))
+
+
+def _arms(run: Run, version: Version, action: int, counted: Counted) -> list[Arm]:
+    experiment = weighted(version.definition, run.weights)["experiment"]
     titles = titles_of([version])
     return [
         Arm(name, titles.get(name, name), float(one["percent"]) / 100, *counted(name))
