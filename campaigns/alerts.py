@@ -38,6 +38,16 @@ KINDS = (
     Kind("campaign_stalled", _("A campaign I follow does not move"), _("“%(campaign)s” sends nothing now.")),
     Kind("campaign_missed", _("A campaign I follow missed its time"), _("“%(campaign)s” missed its time.")),
     Kind(
+        "campaign_low_delivery",
+        _("Many messages of a campaign I follow do not arrive"),
+        _("Many messages of “%(campaign)s” do not arrive."),
+    ),
+    Kind(
+        "campaign_complaints",
+        _("A campaign I follow is often marked as junk"),
+        _("“%(campaign)s” is often marked as junk."),
+    ),
+    Kind(
         "campaign_finished",
         _("A campaign I follow is completed"),
         _("“%(campaign)s” is completed."),

@@ -201,7 +201,7 @@ def make(
         runs=runs,
         outcomes=told,
         figures=read,
-        numbers=_last_day(read) if is_last_day else all_time(read, told),
+        numbers=last_day(read) if is_last_day else all_time(read, told),
         links=_links(read, list(versions)),
         curve=_curve(read, run, step, now, since),
         step=step,
@@ -241,7 +241,7 @@ def all_time(read: Figures, told: Outcomes) -> dict[str, Number]:
     return numbered({**values, **_events(read, book.accepted)})
 
 
-def _last_day(read: Figures) -> dict[str, Number]:
+def last_day(read: Figures) -> dict[str, Number]:
     """What was sent and done in the last day; who was targeted or left out has no hour."""
     values = {name: read.tally(name).all_events for name in ("accepted", "failed", "uncertain")}
     values["sent"] = sum(values.values())

@@ -47,7 +47,10 @@ class Need:
     due_at: datetime | None = None
 
 
-ALARMS = ("campaign_failed", "campaign_held", "campaign_stalled", "campaign_missed")
+ALARMS = (
+    *("campaign_failed", "campaign_held", "campaign_stalled", "campaign_missed"),
+    *("campaign_low_delivery", "campaign_complaints"),
+)
 
 
 @login_required

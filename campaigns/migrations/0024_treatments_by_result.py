@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0019_winner_of_experiment"),
+        ("campaigns", "0023_preflight"),
     ]
 
     operations = [
