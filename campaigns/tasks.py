@@ -14,7 +14,7 @@ from campaigns.delivery import bandits, clock, fanout, recovery, retention, seed
 from campaigns.feedback import gather, post
 from campaigns.models import Batch
 from campaigns.reports import counting
-from campaigns.tracking import machines, receipts, replies
+from campaigns.tracking import machines, mailboxes, receipts, replies
 
 
 @shared_task
@@ -47,6 +47,11 @@ def drop_old_messages() -> None:
 def apply_receipts() -> None:
     receipts.apply(now=timezone.now())
     replies.apply(now=timezone.now())
+
+
+@shared_task
+def read_mailboxes() -> None:
+    mailboxes.read_due(timezone.now)
 
 
 @shared_task

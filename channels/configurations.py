@@ -19,11 +19,11 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.access import Actor, labels_held, require
 from accounts.models import AccessLabel, User, Workspace
-from channels import lifecycle, sealing, sending, versions
+from channels import lifecycle, mailboxes, sealing, sending, versions
 from channels.access import MANAGE
 from channels.kinds import clean_email
 from channels.lifecycle import Status
-from channels.models import ChannelConfiguration, ConfigurationVersion, Credential
+from channels.models import BounceMailbox, ChannelConfiguration, ConfigurationVersion, Credential
 from channels.providers import registry
 from common.errors import IllegalTransition, Invalid, Problem
 
@@ -32,7 +32,7 @@ NAME, ACTION, ACTIONS = 100, 60, 20  # characters, characters, number
 
 @dataclass(frozen=True)
 class Values:
-    """What a person enters. `secret` is stored sealed; when it is empty the stored one stays. `labels` None:
+    """What a person enters. Secrets are stored sealed; when one is empty the stored one stays. `labels` None:
     those it has stay.
     """
 
@@ -44,6 +44,7 @@ class Values:
     sender_email: str = ""
     reply_to: str = ""
     secret: str = ""
+    mailbox_secret: str = ""  # of the mailbox that bounces come to
     description: str = ""
     marketing_actions: tuple[str, ...] = ()
     labels: tuple[AccessLabel, ...] | None = None
@@ -109,6 +110,8 @@ def update(
             setup["credential"] = sealing.keep(
                 values.secret, workspace=row.workspace, name=row.name, credential=None, now=now
             )
+        if row.channel == "email":
+            mailboxes.keep(row, values.settings, values.mailbox_secret, now)
         version = None
         if setup != versions.setup_of(row):
             version = versions.begin(row, setup, actor=actor, now=now)
@@ -137,6 +140,7 @@ def duplicate(configuration: ChannelConfiguration, *, actor: Actor, now: datetim
     copy.credential = _copied(row.credential, copy, now)
     copy.save()
     copy.labels.set(row.labels.all())
+    mailboxes.copy(row, copy, now)
     _record("create", copy, actor, now, copied_from=row.pk)
     return copy
 
@@ -146,6 +150,7 @@ def delete(configuration: ChannelConfiguration, *, actor: Actor, now: datetime) 
     """Only one that never carried a message, and that nothing refers to."""
     row = lifecycle.locked_for(configuration, "delete", actor=actor, now=now)
     secrets = {row.credential_id, *row.versions.values_list("credential", flat=True)}
+    secrets |= set(BounceMailbox.objects.filter(configuration=row).values_list("credential", flat=True))
     _record("delete", row, actor, now)
     try:
         with transaction.atomic():
@@ -197,6 +202,8 @@ def _write(
             values.secret, workspace=row.workspace, name=row.name, credential=row.credential, now=now
         )
     _save(row)
+    if row.channel == "email":
+        mailboxes.keep(row, values.settings, values.mailbox_secret, now)
     _describe(row, values, actor)
     row.save(update_fields=["description", "marketing_actions"])
     _record(verb, row, actor, now, provider=row.provider, secret_changed=bool(values.secret))
@@ -262,13 +269,14 @@ def _problems(values: Values, row: ChannelConfiguration, base: Any) -> Iterable[
         detail = _("Give at most %(n)s marketing actions of at most %(letters)s letters each.")
         shown = {"n": ACTIONS, "letters": ACTION}
         yield Problem("bad_marketing_action", detail % shown, "marketing_actions")
-    if not _is_json(values.settings) or not _is_json(values.secret):
+    if not _is_json(values.settings) or not _is_json([values.secret, values.mailbox_secret]):
         detail = _("A setting holds a character that cannot be stored.")
         yield Problem("bad_text", detail, "settings")
     yield from _sender_problems(values, is_needed=channel == "email")
     yield from _secret_problems(values, base)
     if channel == "email":
         yield from sending.problems(values.kind, values.settings, values.sender_email)
+        yield from mailboxes.problems(row, values.settings, values.mailbox_secret)
 
 
 def _is_action(name: str) -> bool:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.access import Actor
 from accounts.models import User
-from channels import domains
+from channels import domains, mailboxes
 from channels.lifecycle import Status
 from channels.models import ChannelConfiguration, ConfigurationVersion, Credential, Setup
 from channels.providers import registry
@@ -86,6 +86,7 @@ def rehearse(configuration: ChannelConfiguration) -> list[dict[str, str]]:
         held = [Step(_("Wait"), False, slow)]
     steps = [_step(step.name, "good" if step.is_ok else "failed", step.said) for step in held]
     if configuration.channel == "email":
+        steps += [_step(*one) for one in mailboxes.rehearse(configuration)]
         steps += [_step(_("Look at the sender’s domain"), *domains.verdict_on_sender(configuration))]
     return steps
 

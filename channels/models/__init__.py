@@ -13,6 +13,7 @@ from channels.models.configuration import (
 )
 from channels.models.domain import DkimKey, SendingDomain
 from channels.models.inbox import InboxItem
+from channels.models.mailbox import BounceMailbox
 from channels.models.mailfile import MailFile, MailRow
 from channels.models.pace import Breaker, Pace, PaceLimit
 from channels.models.received import ReceivedReceipt, ReceivedReply
@@ -23,6 +24,7 @@ from channels.models.warmup import WarmupCount, WarmupHold, WarmupPlan
 __all__ = [
     "AllowedEntry",
     "AllowedList",
+    "BounceMailbox",
     "Breaker",
     "ChannelConfiguration",
     "ChannelConfigurationGroupPermission",

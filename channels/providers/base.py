@@ -88,6 +88,10 @@ class ProviderForm(forms.Form):
         given = {name: self.cleaned_data.get(name, "") for name in self.secret_fields}
         return json.dumps(given) if any(given.values()) else ""
 
+    def mailbox_secret(self) -> str:
+        """The password of a mailbox beside the provider; nothing means that the stored one stays."""
+        return ""
+
     def clean(self) -> None:
         given = self.cleaned_data
         missing = [name for name in self.secret_fields[:1] if not given.get(name)]

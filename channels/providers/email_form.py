@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import forms
@@ -10,15 +11,25 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels import verp
-from channels.providers.base import ProviderForm
+from channels.providers.base import Part, ProviderForm
 from channels.sending import MOST_DAYS, MOST_HOURS, NAMES, compiled, headers_of, parameters_of
 from common.errors import Invalid
+from common.text import has_control
+
+HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.:-]*[A-Za-z0-9_])?\Z")
 
 
 class EmailForm(ProviderForm):
     """The base of every email provider's form."""
 
     beside = (*NAMES, "retry_hours", "soft_bounces", "soft_bounce_days")
+    parts = (
+        Part(
+            gettext_lazy("Mailbox of the bounces"),
+            ("bounce_host", "bounce_port", "bounce_username", "bounce_password", "bounce_folder"),
+            gettext_lazy("Read by IMAP once a minute, where no mail server hands bounces over."),
+        ),
+    )
 
     error_address = forms.EmailField(
         label=gettext_lazy("Bounce address"),
@@ -88,6 +99,61 @@ class EmailForm(ProviderForm):
         max_value=MOST_DAYS,
         help_text=gettext_lazy("Older ones are forgotten. Empty: 30."),
     )
+    bounce_host = forms.CharField(
+        label=gettext_lazy("Server (IMAP)"),
+        max_length=253,
+        required=False,
+        help_text=gettext_lazy("Spoken to over TLS only. Empty: no mailbox is read."),
+    )
+    bounce_port = forms.IntegerField(
+        label=gettext_lazy("Port"),
+        required=False,
+        min_value=1,
+        max_value=65535,
+        help_text=gettext_lazy("Empty: 993."),
+    )
+    bounce_username = forms.CharField(label=gettext_lazy("User name"), max_length=200, required=False)
+    bounce_password = forms.CharField(
+        label=gettext_lazy("Password"),
+        max_length=500,
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=gettext_lazy("Stored sealed and never shown. Leave it empty to keep the stored one."),
+    )
+    bounce_folder = forms.CharField(
+        label=gettext_lazy("Folder"), max_length=200, required=False, help_text=gettext_lazy("Empty: INBOX.")
+    )
+
+    def plain_settings(self) -> dict[str, Any]:
+        return {name: value for name, value in super().plain_settings().items() if name != "bounce_password"}
+
+    def mailbox_secret(self) -> str:
+        return str(self.cleaned_data.get("bounce_password", ""))
+
+    def clean_bounce_host(self) -> str:
+        host = str(self.cleaned_data["bounce_host"]).strip("[] ")
+        if host and not HOST.match(host):
+            raise ValidationError(_("Give a server name such as imap.example.com."), code="bad_host")
+        return host.lower()
+
+    def clean_bounce_username(self) -> str:
+        return self._line("bounce_username")
+
+    def clean_bounce_password(self) -> str:
+        return self._line("bounce_password")
+
+    def clean_bounce_folder(self) -> str:
+        folder = self._line("bounce_folder")
+        if not folder.isascii():
+            raise ValidationError(_("Give the folder’s name in ASCII letters."), code="bad_folder")
+        return folder
+
+    def _line(self, name: str) -> str:
+        text = str(self.cleaned_data[name])
+        if has_control(text):
+            raise ValidationError(_("This cannot hold control characters."), code="bad_text")
+        return text
 
     def clean_error_address(self) -> str:
         text = str(self.cleaned_data["error_address"])

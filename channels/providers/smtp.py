@@ -21,7 +21,7 @@ from channels import dkim, domains, mime
 from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers.base import Step, Take, Tell
-from channels.providers.email_form import EmailForm
+from channels.providers.email_form import HOST, EmailForm
 from channels.providers.smtp_line import (
     FINAL_DOT_SECONDS,
     Broken,
@@ -35,7 +35,6 @@ from channels.providers.smtp_replies import SIGN_IN_REFUSED, Reply, code_of, out
 from channels.sealing import SealBroken, unseal
 
 MESSAGES_PER_CONNECTION = 500
-HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.:-]*[A-Za-z0-9_])?\Z")
 QUEUED_AS = re.compile(r"queued as ([\w.:-]+)", re.IGNORECASE)
 UNREADABLE = (SealBroken, KeyError, TypeError, ValueError)
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}

@@ -25,7 +25,7 @@ from channels import (
     warming,
 )
 from channels.forms import ConfigurationForm, settings_form, values_of
-from channels.models import ChannelConfiguration, ConfigurationVersion, Setup
+from channels.models import BounceMailbox, ChannelConfiguration, ConfigurationVersion, Setup
 from channels.providers import registry
 from channels.providers.base import Provider, ProviderForm
 from channels.views.common import actor_of, show_faults, workspace_of
@@ -180,7 +180,7 @@ def _show(error: Invalid, form: ConfigurationForm, settings: ProviderForm) -> No
     for problem in error.problems:
         secret = (settings.secret_field, *settings.secret_fields)
         names = {"secret": next(filter(None, secret), ""), "marketing_actions": "actions"}
-        pointer = names.get(problem.pointer, problem.pointer)
+        pointer = names.get(problem.pointer, problem.pointer.removeprefix("settings/"))
         show_faults(Invalid(type(problem)(problem.code, problem.detail, pointer)), form, settings)
 
 
@@ -221,6 +221,7 @@ def _page(
         "uses": uses.uses_of(configuration, actor),
         "limits": limits.of(configuration),
         "breaker": breaker.of(configuration),
+        "mailbox": BounceMailbox.objects.filter(pk=configuration.pk).first(),
         "warm_up": warming.of(configuration.pk, now),
         "domain": domains.of_sender(configuration) if configuration.channel == "email" else None,
     }
