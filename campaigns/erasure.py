@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 
 from campaigns.models import Campaign, Run
+from channels import forgetting
 
 # A page of the fan-out or an API call that is under way has read the person already: wait for its commit, so
 # that what it writes is seen below; the next one finds nobody.
@@ -83,3 +84,4 @@ def forget(*, profile_id: int, workspace_id: int, addresses: Sequence[str], **_s
             columns = [list(column) for column in zip(*names, strict=True)]
             for statement in BESIDE:
                 cursor.execute(statement, columns)
+            forgetting.forget([".".join(map(str, name)) for name in names])
