@@ -32,6 +32,7 @@ RESERVED = ("x-carillon",)
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
 MOST_HEADERS, MOST_PARAMETERS, LONGEST_HEADER, LONGEST_PARAMETER = 10, 10, 1_000, 5_000
 MARKETING_HOURS, MOST_HOURS = 6.0, 84.0
+MOST_WAITS, LONGEST_WAIT_MINUTES = 20, 1440
 SOFT_BOUNCES, SOFT_BOUNCE_DAYS, MOST_DAYS = 5, 30, 90  # what an address may have before it is suppressed
 NAMES = (
     "error_address", "reply_to_template", "bcc", "mail_headers", "without_mailto", "without_one_click",
@@ -88,6 +89,17 @@ def parameters_of(text: str) -> dict[str, Template]:
         detail = _("At most 10 parameters can be added.")
         raise Invalid(Problem("too_many_parameters", detail, "url_parameters"))
     return found
+
+
+def waits_of(text: str) -> tuple[int, ...]:
+    """Minutes between tries. Raises Invalid `bad_waits`."""
+    parts = [one for one in re.split(r"[\s,、，]+", text) if one]
+    is_well = len(parts) <= MOST_WAITS and all(re.fullmatch(r"[0-9]{1,4}", one) for one in parts)
+    waits = tuple(map(int, parts)) if is_well else ()
+    if not is_well or not all(1 <= one <= LONGEST_WAIT_MINUTES for one in waits):
+        detail = _("Give at most 20 numbers of minutes from 1 to 1440, such as 1, 5, 15, 60.")
+        raise Invalid(Problem("bad_waits", detail, "retry_waits"))
+    return waits
 
 
 # ---- what they mean -----------------------------------------------------------------------------

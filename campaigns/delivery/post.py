@@ -11,7 +11,7 @@ from django.utils import timezone
 from audiences.context import Reader
 from campaigns.delivery import due as people
 from campaigns.delivery import limits
-from campaigns.delivery.answers import retry_period
+from campaigns.delivery.answers import Retries, retries
 from campaigns.delivery.claims import Claim, Tried
 from campaigns.delivery.content import Letter, action_of, letter
 from campaigns.delivery.due import Due
@@ -43,7 +43,7 @@ class Post:
     gate: Gate
     due: list[Due]
     excluded: list[Tried]
-    retry_period: timedelta
+    retries: Retries
     contexts: dict[int, MessageContext] = field(default_factory=dict)
     context: dict[str, Any] = field(default_factory=dict)  # the same for everybody
     files: dict[int, tuple[Attachment, ...] | Invalid] = field(default_factory=dict)  # of each content
@@ -102,7 +102,7 @@ def open_post(claimed: Claim) -> Post:
         ),
         due=looked.due,
         excluded=[*excluded, *looked.tried],
-        retry_period=retry_period(configuration),
+        retries=retries(configuration),
         contexts=_contexts(run, claimed, looked.due),
         context=run.context,
         files={place: _fetched(run.campaign.workspace_id, one) for place, one in enumerate(letters)},

@@ -87,7 +87,7 @@ class _Delivery:
             self.in_flight.pop(due.ref)
             if isinstance(said, Said):
                 self.said.append(said)
-                tried = outcome(due, said, self.post.retry_period, timezone.now())
+                tried = outcome(due, said, self.post.retries, timezone.now())
                 if said.fault in receipts.ABOUT_A_PERSON and tried.outcome != Outcome.DEFERRED:
                     self.refused.append((said.fault, due.address, due.profile_id))
                 self.unsaid.append(tried)

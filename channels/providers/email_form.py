@@ -12,24 +12,19 @@ from django.utils.translation import gettext_lazy
 
 from channels import verp
 from channels.providers.base import Part, ProviderForm
-from channels.sending import MOST_DAYS, MOST_HOURS, NAMES, compiled, headers_of, parameters_of
+from channels.sending import MOST_DAYS, MOST_HOURS, NAMES, compiled, headers_of, parameters_of, waits_of
 from common.errors import Invalid
 from common.text import has_control
 
 HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.:-]*[A-Za-z0-9_])?\Z")
 
+MAILBOX = ("bounce_host", "bounce_port", "bounce_username", "bounce_password", "bounce_folder")
+
 
 class EmailForm(ProviderForm):
     """The base of every email provider's form."""
 
-    beside = (*NAMES, "retry_hours", "soft_bounces", "soft_bounce_days")
-    parts = (
-        Part(
-            gettext_lazy("Mailbox of the bounces"),
-            ("bounce_host", "bounce_port", "bounce_username", "bounce_password", "bounce_folder"),
-            gettext_lazy("Read by IMAP once a minute, where no mail server hands bounces over."),
-        ),
-    )
+    beside = (*NAMES, "retry_hours", "retry_waits", "soft_bounces", "soft_bounce_days")
 
     error_address = forms.EmailField(
         label=gettext_lazy("Bounce address"),
@@ -82,6 +77,15 @@ class EmailForm(ProviderForm):
             "After a refusal for now: 10 minutes (0.17), for marketing 6 hours, up to 84 hours. Empty: 84."
         ),
     )
+    retry_waits = forms.CharField(
+        label=gettext_lazy("Minutes between tries"),
+        max_length=120,
+        required=False,
+        help_text=gettext_lazy(
+            "Such as 1, 5, 15, 60: the last one is repeated. Empty: 1, then twice as long each time, up to "
+            "4 hours. A server that asks for a longer wait gets it."
+        ),
+    )
     soft_bounces = forms.IntegerField(
         label=gettext_lazy("Soft bounces until suppressed"),
         required=False,
@@ -100,21 +104,21 @@ class EmailForm(ProviderForm):
         help_text=gettext_lazy("Older ones are forgotten. Empty: 30."),
     )
     bounce_host = forms.CharField(
-        label=gettext_lazy("Server (IMAP)"),
+        label=gettext_lazy("Mailbox server (IMAP)"),
         max_length=253,
         required=False,
         help_text=gettext_lazy("Spoken to over TLS only. Empty: no mailbox is read."),
     )
     bounce_port = forms.IntegerField(
-        label=gettext_lazy("Port"),
+        label=gettext_lazy("Mailbox port"),
         required=False,
         min_value=1,
         max_value=65535,
         help_text=gettext_lazy("Empty: 993."),
     )
-    bounce_username = forms.CharField(label=gettext_lazy("User name"), max_length=200, required=False)
+    bounce_username = forms.CharField(label=gettext_lazy("Mailbox user name"), max_length=200, required=False)
     bounce_password = forms.CharField(
-        label=gettext_lazy("Password"),
+        label=gettext_lazy("Mailbox password"),
         max_length=500,
         required=False,
         strip=False,
@@ -122,8 +126,19 @@ class EmailForm(ProviderForm):
         help_text=gettext_lazy("Stored sealed and never shown. Leave it empty to keep the stored one."),
     )
     bounce_folder = forms.CharField(
-        label=gettext_lazy("Folder"), max_length=200, required=False, help_text=gettext_lazy("Empty: INBOX.")
+        label=gettext_lazy("Mailbox folder"),
+        max_length=200,
+        required=False,
+        help_text=gettext_lazy("Empty: INBOX."),
     )
+
+    def _parts(self) -> list[Part]:
+        mailbox = Part(
+            _("Mailbox of the bounces"),
+            MAILBOX,
+            _("Read by IMAP once a minute, where no mail server hands bounces over."),
+        )
+        return [*super()._parts(), mailbox]
 
     def plain_settings(self) -> dict[str, Any]:
         return {name: value for name, value in super().plain_settings().items() if name != "bounce_password"}
@@ -168,6 +183,9 @@ class EmailForm(ProviderForm):
 
     def clean_mail_headers(self) -> str:
         return self._checked("mail_headers", headers_of)
+
+    def clean_retry_waits(self) -> str:
+        return self._checked("retry_waits", waits_of)
 
     def clean_url_parameters(self) -> str:
         return self._checked("url_parameters", parameters_of)

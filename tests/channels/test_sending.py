@@ -39,6 +39,11 @@ BASE = {"host": "mail.example.com", "port": 587, "tls": "starttls"}
         ("reply_to_template", "{{ ''.__class__ }}", "template_forbidden"),
         ("retry_hours", "0.1", "min_value"),
         ("retry_hours", "85", "max_value"),
+        ("retry_waits", "1, soon", "bad_waits"),
+        ("retry_waits", "0", "bad_waits"),
+        ("retry_waits", "5, 1441", "bad_waits"),
+        ("soft_bounces", "21", "max_value"),
+        ("soft_bounce_days", "0", "min_value"),
     ],
 )
 def test_the_form_takes_what_is_right_and_says_what_is_wrong(field: str, value: str, code: str) -> None:

@@ -23,7 +23,7 @@ from django.core.management import call_command
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from audiences.models import Profile, Suppression
+from audiences.models import Profile, SoftBounce, Suppression
 from campaigns.models import Attempt, Batch, Message, Run
 from campaigns.reports.metrics import Ledger, ledger
 from channels.models import Breaker, ChannelConfiguration
@@ -122,6 +122,18 @@ def test_p61_who_is_greylisted_gets_one_copy_at_the_second_try(monkeypatch: pyte
     assert (book(run).accepted, run.state, Suppression.objects.count()) == (2, "completed", 0)
 
 
+def test_p61_the_waits_are_those_of_the_configuration_and_the_last_is_repeated() -> None:
+    with FakeSmtp() as server:
+        run_over(server.port, "later", retry_waits="5, 30")
+        found = []
+        for _ in range(4):
+            latest = Attempt.objects.latest("n")
+            assert latest.retry_at is not None
+            found.append(round((latest.retry_at - latest.at).total_seconds() / 60))
+            go_on()
+    assert found == [5, 30, 30, 30]
+
+
 def test_p61_what_is_refused_for_now_for_too_long_expires_with_the_servers_words() -> None:
     with FakeSmtp() as server:
         run = run_over(server.port, "later", retry_hours=6)
@@ -140,6 +152,13 @@ def test_p62_an_address_that_is_none_fails_and_is_suppressed_and_policy_suppress
     assert (tries("refuse"), tries("policy"), tries("fine")) == (["failed"], ["failed"], ["accepted"])
     assert list(Suppression.objects.values_list("address", flat=True)) == ["refuse@example.com"]
     assert (book(run).failed, run.state) == (2, "completed")
+
+
+def test_p62_a_full_mailbox_fails_and_is_counted_and_policy_is_not() -> None:
+    with FakeRelay() as relay:
+        run = run_over(relay.port, "full", "policy")
+    assert (book(run).failed, Suppression.objects.count()) == (2, 0)
+    assert list(SoftBounce.objects.values_list("address", flat=True)) == ["full@example.com"]
 
 
 def test_p62_policy_again_and_again_opens_the_breaker_before_everybody_has_failed() -> None:
