@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
@@ -23,6 +23,9 @@ from channels.messages import Fault, Happened
 from channels.models import ChannelConfiguration
 
 PAGE = 1000
+# So long after a run has ended its messages are found by the provider's name of them; by our key always. An
+# index of such names would cost every message that is recorded 10 µs, and nearly all receipts bring our key.
+NAMED_FOR = timedelta(days=10)
 KINDS = {
     Happened.DELIVERED: Event.Kind.DELIVERED,
     Happened.FAILED: Event.Kind.BOUNCE,
@@ -44,7 +47,8 @@ WITH due AS MATERIALIZED (
     ORDER BY id LIMIT %(page)s FOR UPDATE SKIP LOCKED
 ), recent AS MATERIALIZED (  -- only their attempts are looked through for a provider's name
     SELECT r.id FROM campaigns_run r JOIN campaigns_version v ON v.id = r.version_id
-    WHERE EXISTS (SELECT 1 FROM due d, jsonb_array_elements(v.definition->'actions') x
+    WHERE r.dropped_at IS NULL AND (r.finished_at IS NULL OR r.finished_at > %(ended)s)
+      AND EXISTS (SELECT 1 FROM due d, jsonb_array_elements(v.definition->'actions') x
                   WHERE d.provider_id <> '' AND d.key = ''
                   AND (x->>'configuration')::bigint = d.configuration_id)
 ), named AS (
@@ -129,6 +133,7 @@ def apply(now: datetime) -> int:
 def _claim(after: int, now: datetime) -> list[Matched]:
     oldest = now - received.KEPT_UNKNOWN
     values: dict[str, Any] = {"oldest": oldest, "after": after, "page": PAGE, "left": LEFT}
+    values["ended"] = now - NAMED_FOR
     with connection.cursor() as cursor:
         cursor.execute(MATCH, values)
         return [Matched(*row) for row in cursor.fetchall()]

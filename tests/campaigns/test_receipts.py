@@ -129,6 +129,23 @@ def test_a_receipt_without_our_key_is_matched_by_the_providers_own_id(
     assert kinds(message) == ["delivered"]
 
 
+def test_the_attempts_of_runs_that_ended_long_ago_are_not_looked_through_for_a_providers_id(
+    client: Client, whatsapp: ChannelConfiguration
+) -> None:
+    (message,) = sent(whatsapp, ["+886912345610"])
+    wamid = Attempt.objects.get().provider_id or ""
+    ended = timezone.now() - receipts.NAMED_FOR
+    Run.objects.update(finished_at=ended - timedelta(minutes=1))
+    post(client, whatsapp, {"statuses": [status("delivered", wamid=wamid)]})
+    assert receipts.apply(timezone.now()) == 0
+    post(client, whatsapp, {"statuses": [status("read", message, wamid=wamid)]})  # with our key it is found
+    assert receipts.apply(timezone.now()) == 1
+    assert kinds(message) == ["open"]
+    Run.objects.update(finished_at=ended + timedelta(minutes=1))
+    assert receipts.apply(timezone.now()) == 1
+    assert sorted(kinds(message)) == ["delivered", "open"]
+
+
 def test_what_is_unknown_waits_a_day_for_our_own_record(
     client: Client, whatsapp: ChannelConfiguration
 ) -> None:
