@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts import labels, people, roles
+from accounts import labels, people, roles, switch
 from accounts.access import may, workspaces_where
 from accounts.models import AccessLabel, ApiCredential, AuditEntry, Role, User, Workspace
 from common.admin import ReadOnly
@@ -238,8 +238,8 @@ class UserAdmin(ReadOnly, UserAdminBase):
 
 @admin.register(Workspace)
 class WorkspaceAdmin(ReadOnly, WorkspaceAdminBase):
-    list_display = ["name", "slug", "time_zone", "approval_required"]
-    fields = ["name", "slug", "time_zone", "approval_required"]
+    list_display = ["name", "slug", "time_zone", "approval_required", "sends"]
+    fields = ["name", "slug", "time_zone", "approval_required", "sends", "sending"]
     ordering = ["name"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
@@ -247,7 +247,15 @@ class WorkspaceAdmin(ReadOnly, WorkspaceAdminBase):
         return super().get_queryset(request).filter(pk__in=mine)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Workspace | None = None) -> list[str]:
-        return ["slug"] if obj else []
+        return ["slug", "sends", "sending"] if obj else ["sends", "sending"]
+
+    @admin.display(description=_("sends"), boolean=True)
+    def sends(self, obj: Workspace) -> bool:
+        return switch.standing(obj).is_on if obj.pk else True
+
+    @admin.display(description=_("sending"))
+    def sending(self, obj: Workspace) -> str:
+        return (switch.standing(obj).in_words() if obj.pk else "") or "–"
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

@@ -87,6 +87,11 @@ class Workspace(models.Model):
         help_text=_("A campaign can be activated only after somebody else has approved it."),
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now)
+    # The main switch (switch.py): the database it sends from, empty while somebody has stopped it.
+    sends_from = models.CharField(_("sends from"), max_length=200, blank=True, editable=False)
+    stopped_at = models.DateTimeField(_("sending stopped"), null=True, editable=False)
+    stopped_by = models.CharField(_("stopped by"), max_length=200, blank=True, editable=False)
+    stopped_why = models.CharField(_("why it was stopped"), max_length=500, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("workspace")

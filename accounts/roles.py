@@ -20,6 +20,7 @@ from accounts import audit, invitations
 from accounts.access import Actor, System, require, workspaces_where
 from accounts.models import Role, User, Workspace
 from common.errors import Invalid, PermissionMissing, Problem
+from common.place import place
 
 MANAGE = "accounts.manage_workspace"
 
@@ -59,14 +60,16 @@ BUILTIN: dict[str, tuple[str, tuple[str, ...]]] = {
 def create_workspace(
     *, name: str, slug: str, time_zone: str = "UTC", actor: Actor, now: datetime
 ) -> Workspace:
-    """A workspace with its four built-in roles.
+    """A workspace with its four built-in roles, which sends from this database.
 
     Only the product itself or a superuser makes one. The superuser becomes its administrator: without that
     nobody could ever give its first role.
     """
     if not (isinstance(actor, System) or (isinstance(actor, User) and actor.is_superuser)):
         raise PermissionMissing("accounts.manage_workspace")
-    workspace = Workspace.objects.create(name=name, slug=slug, time_zone=time_zone, created_at=now)
+    workspace = Workspace.objects.create(
+        name=name, slug=slug, time_zone=time_zone, created_at=now, sends_from=place()
+    )
     for key in BUILTIN:
         _create_builtin(workspace, key)
     audit.record(actor=actor, verb="create", obj=workspace, workspace=workspace, now=now)

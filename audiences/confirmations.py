@@ -19,6 +19,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts.models import Workspace
+from accounts.switch import IS_ON
 from audiences import lastlook, subscription
 from audiences.models import Confirmation, ConsentState
 from audiences.preferences import url_of as preferences_url
@@ -27,6 +28,7 @@ from channels.messages import Fact, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers import registry
 from channels.providers.base import Lane
+from common.place import place
 
 log = structlog.get_logger(__name__)
 
@@ -34,12 +36,13 @@ PAGE, TRIES, LONGEST = 50, 8, timedelta(hours=6)
 WAIT = timedelta(minutes=5)  # for a configuration
 NEVER_AGAIN = (Fact.ACCEPTED, Fact.UNCERTAIN)
 
-# The back-off: 2, 4, 8 … minutes after each try.
-CLAIM = """
+# The back-off: 2, 4, 8 … minutes after each try. Nothing leaves while the main switch is off.
+CLAIM = f"""
 UPDATE audiences_confirmation c SET tries = c.tries + 1,
     due_at = %(now)s + LEAST(%(longest)s, interval '1 minute' * 2 ^ (c.tries + 1))
-WHERE c.id IN (SELECT id FROM audiences_confirmation WHERE due_at <= %(now)s
-               ORDER BY due_at LIMIT %(page)s FOR UPDATE SKIP LOCKED)
+WHERE c.id IN (SELECT d.id FROM audiences_confirmation d JOIN audiences_topic t ON t.id = d.topic_id
+               JOIN accounts_workspace w ON w.id = t.workspace_id WHERE d.due_at <= %(now)s AND {IS_ON}
+               ORDER BY d.due_at LIMIT %(page)s FOR UPDATE OF d SKIP LOCKED)
 RETURNING c.id
 """
 
@@ -62,7 +65,7 @@ def configuration_for(workspace: Workspace) -> ChannelConfiguration | None:
 
 
 def _claim(now: datetime) -> list[Confirmation]:
-    values: dict[str, Any] = {"now": now, "longest": LONGEST, "page": PAGE}
+    values: dict[str, Any] = {"now": now, "longest": LONGEST, "page": PAGE, "place": place()}
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, values)
         numbers = [row[0] for row in cursor.fetchall()]

@@ -25,6 +25,7 @@ from campaigns.views import (
     runs,
     schedule,
     seeds,
+    switch,
     templates,
     triggers,
     versions,
@@ -34,6 +35,7 @@ from campaigns.views import (
 pages = [
     path("", lists.show_list, name="list"),
     path("new/", lists.create, name="create"),
+    path("sending/", switch.sending, name="sending"),
     path("seed-lists/", seeds.show_list, name="seed_lists"),
     path("seed-lists/new/", seeds.create, name="seed_list_create"),
     path("seed-lists/<int:pk>/", seeds.edit, name="seed_list"),

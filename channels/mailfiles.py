@@ -27,6 +27,7 @@ from channels.access import MANAGE
 from channels.models import ChannelConfiguration, MailFile, MailRow
 from common.csvfiles import lines
 from common.errors import CarillonError, NotFound
+from common.place import place
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +89,7 @@ def prune(now: datetime) -> None:
 def _claimed(now: datetime) -> MailFile | None:
     rows = MailFile.objects.select_for_update(skip_locked=True, of=("self",))
     rows = rows.filter(state__in=[State.WAITING, State.WRITING], due_at__lte=now)
+    rows = rows.filter(configuration__workspace__sends_from=place())  # while the main switch is on
     file = rows.select_related("configuration__credential").order_by("due_at").first()
     if file is None:
         return None

@@ -23,7 +23,7 @@ from django.utils.translation import pgettext
 from jinja2 import Environment
 from markupsafe import Markup
 
-from accounts import heartbeat, notices
+from accounts import heartbeat, notices, switch
 from accounts.access import rights_in, workspaces_of
 from accounts.models import User
 from audiences.typed import written
@@ -136,6 +136,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         "theme": getattr(request, "theme", "light"),
         "may": _permission_test(request, workspace),
         "demo": settings.DEMO,
+        "sending": SimpleLazyObject(lambda: switch.standing(workspace) if workspace else None),
         "silent_parts": SimpleLazyObject(silent_parts),
         "unread": SimpleLazyObject(lambda: notices.unread_count(cast(User, user)) if signed_in else 0),
     }

@@ -15,6 +15,7 @@ from campaigns.api import (
     reports,
     runs,
     seeds,
+    switch,
     templates,
     versions,
     why,
@@ -74,6 +75,7 @@ urlpatterns = [
     path("feedback-webhooks/<int:pk>/", feedback.OneEndpoint.as_view(), name="feedback_webhook"),
     path("feedback-webhooks/<int:pk>/deliveries/", feedback.Deliveries.as_view(), name="feedback_deliveries"),
     path("feedback-webhooks/<int:pk>/actions/<slug:verb>/", feedback.Act.as_view(), name="feedback_act"),
+    path("sending/", switch.Sending.as_view(), name="sending"),
     path("seed-lists/", seeds.SeedLists.as_view(), name="seed_lists"),
     path("seed-lists/<int:pk>/", seeds.OneSeedList.as_view(), name="seed_list"),
 ]

@@ -5,6 +5,7 @@ A worker hands over up to LANES messages at a time and records their outcomes FL
 
 from __future__ import annotations
 
+from accounts.models import Workspace
 from campaigns.models import Attempt, Batch, Outcome, Run
 
 FLUSH, URGENT_FLUSH, LANES = 50, 10, 8
@@ -14,6 +15,12 @@ LEFT = (Outcome.ACCEPTED, Outcome.UNCERTAIN)
 
 def may_leave(run: Run) -> int:
     return Batch.objects.filter(run=run, state=Batch.State.CLAIMED).count() * WINDOW
+
+
+def may_leave_from(workspace: Workspace) -> int:
+    """The same of everything that a workspace sends."""
+    claimed = Batch.objects.filter(run__campaign__workspace=workspace, state=Batch.State.CLAIMED)
+    return claimed.count() * WINDOW
 
 
 def did_leave(run: Run) -> int:

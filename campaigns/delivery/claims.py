@@ -21,19 +21,23 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
+from accounts.switch import IS_ON
 from campaigns.delivery import caps
 from campaigns.models import Batch, Outcome
 from channels import warming
 from common import prepared
+from common.place import place
 
 LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 MOST_CLAIMS = 8  # by workers that died over it, one after the other
 TRIES = 5  # of a message that is uncertain again and again
 
-# A batch may be worked on while its run and its campaign say so. A stopped campaign whose present run may
-# finish is the one that is stopped with its run still sending. A proof leaves whatever its campaign's state.
-MAY_SEND = "r.state = 'sending' AND (c.status IN ('live', 'stopped') OR r.kind = 'proof')"
-OF_RUN = """JOIN campaigns_run r ON r.id = b.run_id JOIN campaigns_campaign c ON c.id = r.campaign_id"""
+# A batch may be worked on while its run, its campaign and its workspace's main switch say so. A stopped
+# campaign whose present run may finish is the one that is stopped with its run still sending. A proof leaves
+# whatever its campaign's state.
+MAY_SEND = f"r.state = 'sending' AND (c.status IN ('live', 'stopped') OR r.kind = 'proof') AND {IS_ON}"
+OF_RUN = """JOIN campaigns_run r ON r.id = b.run_id JOIN campaigns_campaign c ON c.id = r.campaign_id
+    JOIN accounts_workspace w ON w.id = c.workspace_id"""
 IS_DUE = """((b.state = 'ready' AND b.send_after <= %(now)s)
     OR (b.state = 'claimed' AND b.lease_until < clock_timestamp()))"""
 THIS = "b.id = %(batch)s"
@@ -104,6 +108,7 @@ RENEW = f"""
 UPDATE campaigns_batch b SET lease_until = clock_timestamp() + %(lease)s, in_flight = %(in_flight)s,
     tally = %(tally)s, claims = CASE WHEN %(progress)s THEN 0 ELSE claims END
 FROM campaigns_run r JOIN campaigns_campaign c ON c.id = r.campaign_id
+    JOIN accounts_workspace w ON w.id = c.workspace_id
 WHERE b.id = %(batch)s AND b.epoch = %(epoch)s AND b.state = 'claimed' AND r.id = b.run_id
 RETURNING {MAY_SEND}
 """
@@ -185,7 +190,8 @@ def counts_as(outcome: str, code: str) -> str:
 
 
 def _mixed(**values: Any) -> dict[str, Any]:
-    return values
+    """With what MAY_SEND asks."""
+    return {**values, "place": place()}
 
 
 def claim(batch_id: int, *, owner: str, now: datetime) -> Claim | None:
@@ -248,7 +254,7 @@ def recount(batch_ids: Sequence[int]) -> dict[int, dict[str, int]]:
 def record(claimed: Claim, tried: Sequence[Tried], *, in_flight: Collection[int] = (), now: datetime) -> bool:
     """Writes the attempts, renews the lease and says what is in flight from now on, all or nothing.
 
-    Returns whether sending may go on: False when the campaign was paused or stopped. Raises LeaseLost.
+    Returns whether sending may go on: False when the campaign, or all sending, was paused or stopped. Raises LeaseLost.
     """
     began = time.monotonic()
     tally = dict(claimed.tally)

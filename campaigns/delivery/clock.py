@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from accounts import switch
 from accounts.access import SYSTEM
 from campaigns import lifecycle, planning
 from campaigns.delivery import bandits, holding, ring
@@ -34,6 +35,8 @@ def start(run_id: int, *, now: datetime) -> bool:
         return False
     if campaign.status not in (Status.SCHEDULED, Status.LIVE):
         return False  # paused: the run starts when the campaign is resumed
+    if not switch.standing(campaign.workspace).is_on:
+        return False  # and so here: a copy of the database must not even mark runs as missed
     if now - run.due_at > LATEST:  # rather not at all than at an odd hour
         planning.miss(campaign, run, now, _("It was more than an hour late when the clock came by."))
         _end_when_over(campaign, now)

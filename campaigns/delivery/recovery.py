@@ -11,6 +11,7 @@ from campaigns.delivery import completion, ring, winners
 from campaigns.delivery.claims import IS_DUE, MAY_SEND, OF_RUN
 from campaigns.models import Batch, Run, Status
 from campaigns.reports import progress
+from common.place import place
 
 RING_AGAIN = timedelta(seconds=15)
 
@@ -28,7 +29,7 @@ RETURNING id
 def ring_due_batches(lane: str, *, now: datetime) -> list[int]:
     """Every due or abandoned-by-its-worker batch of the lane, rung at most every RING_AGAIN."""
     with connection.cursor() as cursor:
-        cursor.execute(DUE_BATCHES, {"lane": lane, "now": now, "before": now - RING_AGAIN})
+        cursor.execute(DUE_BATCHES, {"lane": lane, "now": now, "before": now - RING_AGAIN, "place": place()})
         ids = [row[0] for row in cursor.fetchall()]
     ring.batches(ids, lane)
     return ids

@@ -11,7 +11,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from audiences import lastlook
 from audiences.context import contexts, names
@@ -24,6 +24,7 @@ from channels.models import ChannelConfiguration, SeedList, SeedUse
 from channels.providers import registry
 from channels.sandbox import RenderError
 from common.errors import Invalid
+from common.place import place
 
 State = SeedCopy.State
 LOOKS_BACK, AGAIN, TRIES, AT_ONCE = timedelta(hours=1), timedelta(seconds=60), 5, 20
@@ -71,11 +72,17 @@ def _write(run: Run, now: datetime) -> None:
 
 def _waiting(now: datetime) -> set[int]:
     """The configurations over which copies are due."""
-    due = SeedCopy.objects.filter(state=State.DUE, due_at__lte=now).select_related("run__version")
+    due = _due(now)
     return {
         int(action_of(one.run.version.definition, one.action)["configuration"])
         for one in due.distinct("run", "action").order_by("run", "action")
     }
+
+
+def _due(now: datetime) -> QuerySet[SeedCopy]:
+    """While the main switch of their workspace is on."""
+    due = SeedCopy.objects.filter(state=State.DUE, due_at__lte=now)
+    return due.filter(run__campaign__workspace__sends_from=place()).select_related("run__version")
 
 
 def _send(configuration_id: int, now: datetime) -> int:
@@ -117,7 +124,7 @@ def _send(configuration_id: int, now: datetime) -> int:
 
 @transaction.atomic
 def _claim(configuration_id: int, now: datetime) -> list[SeedCopy]:
-    rows = SeedCopy.objects.filter(state=State.DUE, due_at__lte=now).select_related("run__version")
+    rows = _due(now)
     rows = rows.select_for_update(of=("self",), skip_locked=True).order_by("pk")
     mine = [
         one

@@ -18,13 +18,15 @@ from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 from psycopg.types.json import Jsonb
 
+from accounts import switch
 from accounts.access import require
-from accounts.models import ApiCredential
+from accounts.models import ApiCredential, Workspace
 from audiences import recipients as people
 from campaigns import schedule, variants
 from campaigns.delivery import calls, ring
 from campaigns.models import Batch, Campaign, Execution, Run, Status
 from common.errors import Conflict, Invalid, Problem
+from common.place import place
 
 MOST_RECIPIENTS = 20
 PUBLISH = "campaigns.publish_campaign"
@@ -145,7 +147,8 @@ def _earlier(campaign: Campaign, call: Call) -> Accepted | None:
 
 
 def open_campaign(campaign: Campaign, now: datetime) -> Campaign:
-    """The campaign, held open. Raises Invalid when it does not take calls now.
+    """The campaign, held open. Raises Invalid when it does not take calls now, and Conflict
+    `sending_stopped` while the main switch of its workspace is off.
 
     Until the transaction ends no verb can move the campaign: a call that is accepted while somebody presses
     stop is in the run's books before they are closed.
@@ -154,8 +157,10 @@ def open_campaign(campaign: Campaign, now: datetime) -> Campaign:
     def refuse(code: str, detail: str) -> Invalid:
         return Invalid(Problem(code, detail, "/campaignId"))
 
-    by_id = "SELECT * FROM campaigns_campaign WHERE id = %s FOR KEY SHARE"
-    held = Campaign.objects.raw(by_id, [campaign.pk])[0]
+    by_id = """
+        SELECT c.*, w.sends_from = %s AS sends FROM campaigns_campaign c
+        JOIN accounts_workspace w ON w.id = c.workspace_id WHERE c.id = %s FOR KEY SHARE OF c"""
+    held = Campaign.objects.raw(by_id, [place(), campaign.pk])[0]
     if held.type != Campaign.Type.API_TRIGGERED:
         raise refuse("not_api_triggered", _("This campaign is not API-triggered."))
     if held.status != Status.LIVE:
@@ -163,6 +168,8 @@ def open_campaign(campaign: Campaign, now: datetime) -> Campaign:
         raise refuse("campaign_not_live", detail % {"state": held.get_status_display()})
     if not schedule.is_open(held, now):
         raise refuse("outside_window", _("The campaign takes calls only between its start and its end."))
+    if not held.sends:
+        switch.require_on(Workspace.objects.get(pk=held.workspace_id))
     return held
 
 

@@ -8,7 +8,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from accounts import heartbeat
+from accounts import heartbeat, switch
 from campaigns.delivery import limits, winners
 from campaigns.models import Attempt, Batch, Outcome, Run, Status
 from channels import breaker, warming
@@ -25,6 +25,9 @@ def waiting_for(run: Run, *, now: datetime) -> str:
         return _("somebody to resume it: the campaign is paused")
     if run.state == Run.State.STOPPING:
         return _("the messages on their way; the rest is cancelled then")
+    sending = switch.standing(run.campaign.workspace)
+    if not sending.is_on and (run.state != Run.State.DUE or run.due_at <= now):
+        return _("somebody to allow sending again. %(why)s") % {"why": sending.in_words()}
     if run.state == Run.State.DUE:
         return _("its time: %(at)s") % {"at": _clock(run.due_at)}
     if run.kind == Run.Kind.STANDING:
