@@ -87,7 +87,9 @@ def stop_sending(workspace: Workspace, *, why: str, actor: Actor, now: datetime)
     require(actor, PUBLISH, workspace)
     why = why.strip()
     if not why:
-        raise Invalid(Problem("why_missing", _("Say why sending is stopped; everybody here reads it."), "/why"))
+        raise Invalid(
+            Problem("why_missing", _("Say why sending is stopped; everybody here reads it."), "/why")
+        )
     if len(why) > LONGEST_WHY:
         detail = _("Give the reason in at most %(most)s characters.") % {"most": LONGEST_WHY}
         raise Invalid(Problem("why_too_long", detail, "/why"))

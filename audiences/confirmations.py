@@ -28,7 +28,7 @@ from channels.messages import Fact, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers import registry
 from channels.providers.base import Lane
-from common.place import place
+from common import place as places
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +65,7 @@ def configuration_for(workspace: Workspace) -> ChannelConfiguration | None:
 
 
 def _claim(now: datetime) -> list[Confirmation]:
-    values: dict[str, Any] = {"now": now, "longest": LONGEST, "page": PAGE, "place": place()}
+    values: dict[str, Any] = {"now": now, "longest": LONGEST, "page": PAGE, "place": places.place()}
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, values)
         numbers = [row[0] for row in cursor.fetchall()]

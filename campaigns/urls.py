@@ -28,6 +28,7 @@ from campaigns.views import (
     switch,
     templates,
     triggers,
+    uncertain,
     versions,
     why,
 )
@@ -112,6 +113,7 @@ pages = [
     path("runs/<int:pk>/report.csv", reports.run_csv, name="run_csv"),
     path("runs/<int:pk>/heat/", reports.heat_map, name="heat"),
     path("runs/<int:pk>/messages/", reports.messages, name="messages"),
+    path("runs/<int:pk>/uncertain/", uncertain.decide, name="uncertain"),
     path("messages/<int:run_id>.<int:action>.<int:ref>/", messages.message, name="message"),
     path("messages/<int:run_id>.<int:action>.<int:ref>/body/", messages.message_body, name="message_body"),
     path("runs/<int:pk>/export.csv", reports.messages_csv, name="export"),

@@ -24,7 +24,7 @@ _known: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 def place(alias: str = DEFAULT_DB_ALIAS) -> str:
-    """At most LONGEST characters. Asked once for each connection: behind a new one may be another database."""
+    """At most LONGEST characters. Asked once for each connection: behind a new one may be another one."""
     wrapper = connections[alias]
     wrapper.ensure_connection()
     link = wrapper.connection

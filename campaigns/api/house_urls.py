@@ -17,6 +17,7 @@ from campaigns.api import (
     seeds,
     switch,
     templates,
+    uncertain,
     versions,
     why,
 )
@@ -52,6 +53,7 @@ urlpatterns = [
     path("reports/compare/", reports.Comparison.as_view(), name="report_comparison"),
     path("runs/<int:pk>/winner/", runs.Winner.as_view(), name="run_winner"),
     path("runs/<int:pk>/messages/", runs.RunMessages.as_view(), name="run_messages"),
+    path("runs/<int:pk>/uncertain/", uncertain.Decide.as_view(), name="run_uncertain"),
     path("folders/", folders.Folders.as_view(), name="folders"),
     path("folders/<int:pk>/", folders.OneFolder.as_view(), name="folder"),
     path("assets/", assets.Assets.as_view(), name="assets"),

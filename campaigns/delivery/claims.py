@@ -33,9 +33,10 @@ MOST_CLAIMS = 8  # by workers that died over it, one after the other
 TRIES = 5  # of a message that is uncertain again and again
 
 # A batch may be worked on while its run, its campaign and its workspace's main switch say so. A stopped
-# campaign whose present run may finish is the one that is stopped with its run still sending. A proof leaves
-# whatever its campaign's state.
-MAY_SEND = f"r.state = 'sending' AND (c.status IN ('live', 'stopped') OR r.kind = 'proof') AND {IS_ON}"
+# campaign whose present run may finish is the one that is stopped with its run still sending; so is a
+# completed one of which uncertain messages are sent again. A proof leaves whatever its campaign's state.
+ENDS_OR_LIVES = "c.status IN ('live', 'stopped', 'completed') OR r.kind = 'proof'"
+MAY_SEND = f"r.state = 'sending' AND ({ENDS_OR_LIVES}) AND {IS_ON}"
 OF_RUN = """JOIN campaigns_run r ON r.id = b.run_id JOIN campaigns_campaign c ON c.id = r.campaign_id
     JOIN accounts_workspace w ON w.id = c.workspace_id"""
 IS_DUE = """((b.state = 'ready' AND b.send_after <= %(now)s)
@@ -254,7 +255,8 @@ def recount(batch_ids: Sequence[int]) -> dict[int, dict[str, int]]:
 def record(claimed: Claim, tried: Sequence[Tried], *, in_flight: Collection[int] = (), now: datetime) -> bool:
     """Writes the attempts, renews the lease and says what is in flight from now on, all or nothing.
 
-    Returns whether sending may go on: False when the campaign, or all sending, was paused or stopped. Raises LeaseLost.
+    Returns whether sending may go on: False when the campaign, or all sending, was paused or stopped.
+    Raises LeaseLost.
     """
     began = time.monotonic()
     tally = dict(claimed.tally)

@@ -25,8 +25,8 @@ from audiences import recipients as people
 from campaigns import schedule, variants
 from campaigns.delivery import calls, ring
 from campaigns.models import Batch, Campaign, Execution, Run, Status
+from common import place as places
 from common.errors import Conflict, Invalid, Problem
-from common.place import place
 
 MOST_RECIPIENTS = 20
 PUBLISH = "campaigns.publish_campaign"
@@ -160,7 +160,7 @@ def open_campaign(campaign: Campaign, now: datetime) -> Campaign:
     by_id = """
         SELECT c.*, w.sends_from = %s AS sends FROM campaigns_campaign c
         JOIN accounts_workspace w ON w.id = c.workspace_id WHERE c.id = %s FOR KEY SHARE OF c"""
-    held = Campaign.objects.raw(by_id, [place(), campaign.pk])[0]
+    held = Campaign.objects.raw(by_id, [places.place(), campaign.pk])[0]
     if held.type != Campaign.Type.API_TRIGGERED:
         raise refuse("not_api_triggered", _("This campaign is not API-triggered."))
     if held.status != Status.LIVE:
@@ -168,7 +168,7 @@ def open_campaign(campaign: Campaign, now: datetime) -> Campaign:
         raise refuse("campaign_not_live", detail % {"state": held.get_status_display()})
     if not schedule.is_open(held, now):
         raise refuse("outside_window", _("The campaign takes calls only between its start and its end."))
-    if not held.sends:
+    if not held.sends:  # type: ignore[attr-defined]
         switch.require_on(Workspace.objects.get(pk=held.workspace_id))
     return held
 

@@ -11,6 +11,7 @@ Two counters at once are harmless: the second finds the watermark's row locked a
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -138,6 +139,25 @@ WITH of_batches AS MATERIALIZED (
     + ADD.format(rows="sent")
     + ") SELECT count(*) FROM of_batches"
 )
+TAKE_BACK = (
+    """
+WITH of_batches AS MATERIALIZED (
+    SELECT id, run_id, action, slot, lo, hi FROM campaigns_batch WHERE counted AND id = ANY(%(batches)s)
+), marked AS (
+    UPDATE campaigns_batch b SET counted = FALSE FROM of_batches o WHERE b.id = o.id
+), """
+    + SENT
+    + """
+UPDATE campaigns_count c SET events = c.events - s.events, people = c.people - s.people,
+    anybody = c.anybody - s.anybody
+FROM sent s WHERE (c.run_id, c.facet, c.kind, c.action, c.variant, c.key, c.hour, c.by_machine)
+                = (s.run_id, s.facet, s.kind, s.action, s.variant, s.key, s.hour, s.by_machine)
+"""
+)
+EMPTY = """
+DELETE FROM campaigns_count WHERE events = 0 AND run_id IN (
+    SELECT run_id FROM campaigns_batch WHERE id = ANY(%(batches)s))
+"""
 NEXT = """
 SELECT max(id) FROM (
     SELECT id FROM campaigns_event WHERE id > %(after)s AND id <= LEAST(%(until)s, COALESCE((
@@ -185,6 +205,20 @@ def rebuild() -> None:
             pass
         while _count_page(until, which=KEPT):
             pass
+
+
+def hold() -> None:
+    """Nobody counts until the transaction ends. To be asked for before any batch is locked."""
+    _mark(wait=True)
+
+
+def take_back(batch_ids: Sequence[int]) -> None:
+    """The batches are in the counts no more, and are counted again once they are over: before what is known
+    of their messages changes. Within a transaction that holds the counting (`hold`).
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_BACK, {"batches": list(batch_ids)})
+        cursor.execute(EMPTY, {"batches": list(batch_ids)})
 
 
 KEPT = "EXISTS (SELECT 1 FROM campaigns_run r WHERE r.id = run_id AND r.dropped_at IS NULL)"

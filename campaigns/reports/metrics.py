@@ -32,6 +32,9 @@ SELECT code, count(*) FROM (
 
 REASON_LABELS: dict[str, Any] = {
     **EXCLUSION_LABELS,
+    "said_arrived": _("Somebody knows that it arrived"),
+    "said_lost": _("Somebody knows that it was lost"),
+    "said_again": _("Somebody had it sent again"),
     "050018": _("Held out of the experiment"),
     "050019": _("In an audience that is left out"),
     "050026": _("Nothing is written in this person's language"),

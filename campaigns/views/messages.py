@@ -9,10 +9,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
+from accounts.access import explain
+from campaigns.delivery.uncertain import Decision
 from campaigns.models import Event, Message, Outcome
 from campaigns.reports import story
 from campaigns.tracking import machines
-from campaigns.views.common import run_of
+from campaigns.transitions import PUBLISH
+from campaigns.views.common import actor_of, run_of
 from campaigns.views.previews import PREVIEW_POLICY
 from channels.sandbox import RenderError
 from common.errors import Invalid, NotFound
@@ -35,6 +38,8 @@ def message_of(request: HttpRequest, run_id: int, action: int, ref: int) -> Mess
 def message(request: HttpRequest, run_id: int, action: int, ref: int) -> HttpResponse:
     told = story.tell(message_of(request, run_id, action, ref))
     page = {
+        "decisions": Decision.choices,
+        "allowed": explain(actor_of(request), PUBLISH, told.message.run.campaign),
         "story": told,
         "run": told.message.run,
         "campaign": told.message.run.campaign,

@@ -18,13 +18,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
-from accounts.access import require
+from accounts.access import explain, require
 from campaigns import access
+from campaigns.delivery.uncertain import Decision
 from campaigns.models import Campaign, Event, Outcome, Run
 from campaigns.reports import drill, heat, metrics, overview, sheet
 from campaigns.reports import report as reporting
 from campaigns.reports.definitions import MEANINGS
 from campaigns.reports.report import Report
+from campaigns.transitions import PUBLISH
 from campaigns.views.common import actor_of, campaign_of, run_of, workspace_of
 from campaigns.views.previews import PREVIEW_POLICY
 from channels.sandbox import RenderError
@@ -151,6 +153,8 @@ def _listed(request: HttpRequest, campaign: Campaign, runs: list[Run], run: Run 
         "labels": _labels(),
         "kinds": Event.Kind.choices,
         "reasons": metrics.REASON_LABELS,
+        "decisions": Decision.choices,
+        "allowed": explain(actor_of(request), PUBLISH, campaign),
     }
     return render(request, "campaigns/messages.html", page)
 

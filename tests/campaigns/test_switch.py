@@ -1,4 +1,4 @@
-"""The main switch: nothing of a stopped workspace leaves, nor of a copy of the database; later all leaves once."""
+"""The main switch: nothing of a stopped workspace leaves, nor of a copy; later all leaves once."""
 
 from __future__ import annotations
 
@@ -195,7 +195,12 @@ def test_rest_tells_stops_and_allows(where: Workspace) -> None:
     assert approver.post(address, {"on": False}).status_code == 400
     assert approver.post(address, {"on": "maybe", "x": 1}).status_code == 400
     told = approver.post(address, {"on": False, "why": WHY}).json()
-    assert (told["isOn"], told["why"], told["stoppedBy"], told["mayStillLeave"]) == (False, WHY, "approver", 0)
+    assert (told["isOn"], told["why"], told["stoppedBy"], told["mayStillLeave"]) == (
+        False,
+        WHY,
+        "approver",
+        0,
+    )
     assert approver.post(address, {"on": False, "why": WHY}).status_code == 409
     assert viewer.get(address).json()["stoppedAt"]
     assert approver.post(address, {"on": True}).json()["isOn"] is True

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.django_db
 
 
 def opened(name: str) -> psycopg.Connection:
-    given = {key: value for key, value in connection.get_connection_params().items() if key in ("host", "port")}
+    given = {
+        key: value for key, value in connection.get_connection_params().items() if key in ("host", "port")
+    }
     user = {key: connection.settings_dict[key.upper()] for key in ("user", "password")}
     return psycopg.connect(dbname=name, **given, **{key: value for key, value in user.items() if value})
 

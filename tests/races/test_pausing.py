@@ -1,4 +1,4 @@
-"""Stopped and allowed, paused and resumed fifty times while workers send: nobody is skipped, nobody doubled."""
+"""Stopped and allowed, paused and resumed fifty times while workers send: nobody is skipped or doubled."""
 
 from __future__ import annotations
 
