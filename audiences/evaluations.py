@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from accounts.access import Actor, require
 from audiences import evaluate
-from audiences.access import VIEW
+from audiences.access import MANAGE
 from audiences.models import Audience, AudienceSize
 from audiences.timelimit import limited
 from common.errors import CarillonError
@@ -60,8 +60,11 @@ def claim(now: datetime) -> int | None:
 
 
 def ask(audience: Audience, *, actor: Actor, now: datetime) -> bool:
-    """Somebody wants a fresh size. True: it is there; False: it takes longer, and a worker brings it."""
-    require(actor, VIEW, audience)
+    """Somebody wants a fresh size. True: it is there; False: it takes longer, and a worker brings it.
+
+    It leaves a row and takes the database's time, so it is for those who manage audiences.
+    """
+    require(actor, MANAGE, audience)
     Audience.objects.filter(pk=audience.pk).update(next_evaluation_at=now)
     return at_once(audience, now=now)
 

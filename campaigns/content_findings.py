@@ -182,6 +182,10 @@ def _names(
     """Names nobody knows. A text version made from the HTML repeats its names, and not their faults."""
     parts = ("subject", "preheader", "html", "text", "url", "image", "extra")
     templates = {part: getattr(compiled, part) for part in parts}
+    if campaign.high_throughput and (asked := sorted(_of_profile(compiled))):
+        # 2.64 of the catalogue, where it blocks: here a call may bring what would be read of a profile.
+        message = _("No profile is looked up in high throughput: each call has to bring %(names)s.")
+        yield "profile_in_high_throughput", False, "html", message % {"names": ", ".join(asked)}
     seen: set[str] = set()
     for field, template in templates.items():
         for name in sorted(template.names) if template else []:
@@ -197,6 +201,10 @@ def _names(
             if close := difflib.get_close_matches(name, known, n=1):
                 message += " " + _("Did you mean “%(close)s”?") % {"close": close[0]}
             yield "unknown_name", True, field, message
+
+
+def _of_profile(compiled: rendering.Compiled) -> set[str]:
+    return {name for name in compiled.names if name.partition(".")[0] == "profile"}
 
 
 def _email(campaign: Campaign, content: Any, compiled: rendering.Compiled) -> Iterator[Found]:

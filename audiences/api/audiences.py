@@ -149,7 +149,7 @@ class Evaluate(APIView):
     def post(self, request: Request, pk: int) -> Response:
         """200 with the size now; 202 when it takes longer: read `sizes/` or the audience again later."""
         credential = credential_of(request)
-        audience = access.audience_for(credential, pk)
+        audience = access.audience_for(credential, pk, access.MANAGE)
         is_done = evaluations.ask(audience, actor=credential, now=timezone.now())
         size = audience.sizes.first()
         return Response(_evaluation(size) if size else None, status=200 if is_done else 202)

@@ -142,7 +142,7 @@ def _label(code: str) -> str:
 @login_required
 @require_POST
 def evaluate_now(request: HttpRequest, pk: int) -> HttpResponse:
-    audience = audience_of(request, pk)
+    audience = audience_of(request, pk, access.MANAGE)
     if evaluations.ask(audience, actor=actor_of(request), now=timezone.now()):
         messages.success(request, _("Evaluated."))
     else:

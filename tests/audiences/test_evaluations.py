@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 
+from accounts import access
 from accounts.models import Workspace
 from audiences import audiences, consent, evaluations, lifecycle
 from audiences.models import Audience, AudienceSize, Profile
@@ -131,3 +134,19 @@ def test_the_history_forgets_what_is_older_than_it_keeps(where: Workspace) -> No
     AudienceSize.objects.create(audience=audience, at=old, people=1, milliseconds=1)
     evaluations.evaluate_due(NOW)
     assert [size.people for size in audience.sizes.all()] == [6]
+
+
+def test_who_only_sees_an_audience_reads_its_size_and_does_not_ask_for_a_new_one(
+    where: Workspace, client: Client
+) -> None:
+    audience, viewer = builders.audience(where), builders.person(where, "viewer")
+    access.share(audience, viewer, ["view_audience"])
+    client.force_login(viewer)
+    page, verb = (reverse(f"audiences:{name}", args=[audience.pk]) for name in ("detail", "evaluate"))
+    seen = client.get(page)
+    assert seen.status_code == 200 and verb not in seen.text
+    sizes = AudienceSize.objects.count()
+    assert client.post(verb).status_code == 403 and AudienceSize.objects.count() == sizes
+    client.force_login(builders.person(where, "manager"))
+    assert verb in client.get(page).text and client.post(verb).status_code == 302
+    assert AudienceSize.objects.count() == sizes + 1
