@@ -97,7 +97,7 @@ class EmailForm(ProviderForm):
         ),
     )
     soft_bounce_days = forms.IntegerField(
-        label=gettext_lazy("within (days)"),
+        label=gettext_lazy("Soft bounces counted over (days)"),
         required=False,
         min_value=1,
         max_value=MOST_DAYS,
