@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry, User, Workspace
 from audiences.models import Profile
 from campaigns import drafts, preflight
+from campaigns.delivery.content import letter_of
 from campaigns.models import Campaign, Message, Preflight, Run
 from common.errors import Invalid, PermissionMissing
 from tests import builders
@@ -90,7 +91,7 @@ def test_of_a_large_audience_a_sample_has_the_one_who_is_different(
     assert (row.reached, row.checked) == (400, 60)
     assert by_code(row)["field_missing"]["examples"] == [people[250].pk]
     assert len(asked) < 60
-    letters = {(0, 0): preflight.letter_of(row.definition, 0, 0, campaign)}
+    letters = {(0, 0): letter_of(row.definition, 0, 0, campaign)}
     chosen, _reached = preflight.choose(row, letters, timezone.now())
     assert people[251].pk in {one.profile_id for one in chosen}
 
@@ -120,7 +121,7 @@ def test_a_change_makes_it_stale_and_a_second_worker_finds_nothing(where: Worksp
     assert preflight.last(campaign) == (row, False)
     assert not preflight.check(row.pk, now=timezone.now())
     campaign.refresh_from_db()
-    changed = {"revision": campaign.revision, "actor": author, "now": timezone.now()}
+    changed: dict[str, Any] = {"revision": campaign.revision, "actor": author, "now": timezone.now()}
     campaign = drafts.save(campaign, subject="Other", **changed)
     assert preflight.last(campaign) == (row, True)
     with pytest.raises(PermissionMissing):
@@ -162,6 +163,6 @@ def test_it_is_begun_and_read_on_the_review_page_and_by_rest(
     read = call.get(address).json()
     assert read["state"] == "done" and not read["isStale"] and read["findings"][0]["code"] == "field_missing"
     review = client.get(reverse("campaigns:review", args=[campaign.pk])).text
-    assert "A field is empty" in review and person.email in review
+    assert "A field is empty" in review and str(person.email) in review
     assert Caller(where, "viewer").post(address, {}).status_code == 403
     assert Caller(builders.workspace("other"), "administrator").get(address).status_code == 404

@@ -64,7 +64,9 @@ def test_a_proof_of_a_draft_leaves_as_the_test_profile_and_nothing_counts_it(
     assert (campaign.status, campaign.version, campaign.live_version) == ("draft", None, None)
     run.refresh_from_db()
     assert run.state == "completed" and not MessageContext.objects.filter(run=run).exists()
-    html = got["a@house.example"].parsed.get_body(("html",)).get_content()
+    part = got["a@house.example"].parsed.get_body(("html",))
+    assert part is not None
+    html = part.get_content()
     [link] = re.findall(r'href="(?:https?://[^/"]+)(/[^"]+/0)"', html)
     [leave] = re.findall(r'href="(?:https?://[^/"]+)(/u/[^"]+)"', html)
     assert client.get(link).headers["Location"] == "https://shop.example/a?x=1&y=2"
