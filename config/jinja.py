@@ -136,7 +136,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         "theme": getattr(request, "theme", "light"),
         "may": _permission_test(request, workspace),
         "demo": settings.DEMO,
-        "sending": SimpleLazyObject(lambda: switch.standing(workspace) if workspace else None),
+        "main_switch": SimpleLazyObject(lambda: switch.standing(workspace) if workspace else None),
         "silent_parts": SimpleLazyObject(silent_parts),
         "unread": SimpleLazyObject(lambda: notices.unread_count(cast(User, user)) if signed_in else 0),
     }

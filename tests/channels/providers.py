@@ -15,6 +15,7 @@ from channels.models import ChannelConfiguration, Credential
 from channels.providers import registry
 from channels.providers.base import Provider, Step
 from channels.sealing import seal
+from common.place import place
 from tests.fakes.apps import (
     BROWSER,
     VAPID_PRIVATE,
@@ -85,7 +86,8 @@ class Bench:
         """Without a database. `secrets` and single settings can be changed."""
         secrets = changes.pop("secrets", self.secrets)
         if self.is_stored:  # its lane writes to our own database
-            Workspace.objects.get_or_create(pk=1, defaults={"name": "Bench", "slug": "bench"})
+            values = {"name": "Bench", "slug": "bench", "sends_from": place()}
+            Workspace.objects.get_or_create(pk=1, defaults=values)
         sealed = seal(secrets if isinstance(secrets, str) else json.dumps(secrets), row=7)
         made = ChannelConfiguration(
             pk=5,
