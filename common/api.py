@@ -74,7 +74,9 @@ def problems_of(detail: Any, pointer: str = "") -> list[Problem]:
 
 PAGING = [
     OpenApiParameter("cursor", str, description="From `next` or `previous` of another page."),
-    OpenApiParameter("limit", int, description="1 to 1,000 rows; 100 unless told."),
+    OpenApiParameter(
+        "limit", {"type": "integer", "minimum": 1, "maximum": 1000}, description="100 rows unless told."
+    ),
 ]
 
 
@@ -106,6 +108,16 @@ class CursorPages(pagination.CursorPagination):
         except (ValueError, OverflowError) as error:
             raise exceptions.NotFound(self.invalid_cursor_message) from error
         return cursor
+
+    def get_page_size(self, request: Any) -> int:
+        """Raises Invalid: what cannot be given is not rounded to what can."""
+        asked = request.query_params.get(self.page_size_query_param)
+        if asked is None:
+            return self.page_size
+        if not (asked.isascii() and asked.isdecimal() and 1 <= int(asked[:9]) <= self.max_page_size):
+            detail = _("Give a whole number from 1 to %(most)s.") % {"most": self.max_page_size}
+            raise Invalid(Problem("bad_limit", detail, "/limit"))
+        return int(asked)
 
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
         try:

@@ -242,3 +242,9 @@ def test_a_copy_and_the_end_of_a_draft(where: Workspace, campaign: Campaign) -> 
     assert call.get(address).status_code == 404
     lifecycle_verbs = {one["verb"] for one in copy.json()["actions"]}
     assert lifecycle_verbs <= set(lifecycle.PRESSABLE)
+
+
+@pytest.mark.parametrize("limit", ["", "0", "-1", "1001", "9" * 30, "false", "null", "1.5", "１"])
+def test_a_page_of_a_size_that_cannot_be_given_is_refused(where: Workspace, limit: str) -> None:
+    answer = Caller(where).get(f"/api/campaigns/?limit={limit}")
+    assert (answer.status_code, pointers(answer)) == (400, [("bad_limit", "/limit")])
