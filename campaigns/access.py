@@ -14,6 +14,11 @@ from campaigns.models import Campaign, Run
 from common.errors import NotFound
 
 VIEW = "campaigns.view_campaign"
+MANAGE, PUBLISH, APPROVE = (
+    "campaigns.manage_campaign",
+    "campaigns.publish_campaign",
+    "campaigns.approve_campaign",
+)
 
 
 def list_for(actor: Actor, workspace: Workspace) -> QuerySet[Campaign]:

@@ -13,11 +13,12 @@ class CampaignsConfig(AppConfig):
         from accounts import notices
         from audiences.erasure import profile_erased
         from audiences.rules import engagement
-        from campaigns import alerts, assets, fields
+        from campaigns import alerts, fields
+        from campaigns.delivery import files
         from campaigns.erasure import forget
         from channels import attachments
 
-        attachments.register(assets.fetch)
+        attachments.register(files.fetch)
         notices.register(*alerts.KINDS)
         profile_erased.connect(forget, dispatch_uid="campaigns.forget")
         engagement.lend(fields.ENGAGEMENTS, fields.campaign_name, fields.campaigns_for)

@@ -25,12 +25,11 @@ from accounts import audit
 from accounts.access import Actor, require, visible_to
 from accounts.models import User, Workspace
 from campaigns import access, pictures
+from campaigns.access import MANAGE
 from campaigns.fragments import Uses, used
 from campaigns.models import Action, Asset, Campaign, ContentTemplate, Fragment
-from campaigns.transitions import MANAGE
 from channels.attachments import MOST as MOST_ATTACHED
 from channels.attachments import file_name
-from channels.messages import Attachment
 from common.errors import IllegalTransition, Invalid, NotFound, Problem
 from common.text import has_control
 
@@ -209,18 +208,6 @@ def uses(asset: Asset, actor: Actor) -> Uses:
 
 
 # ---- files on mails -----------------------------------------------------------------------------
-
-
-def fetch(workspace_id: int, tokens: Sequence[str]) -> dict[str, Attachment]:
-    """What the library has of them, for `channels.attachments`. One that the storage has lost is missing."""
-    found = {}
-    for row in Asset.objects.filter(workspace_id=workspace_id, token__in=tokens):
-        try:
-            with default_storage.open(row.path()) as file:
-                found[row.token] = Attachment(row.name, row.kind, file.read())
-        except FileNotFoundError:
-            continue
-    return found
 
 
 def named_by(workspace: Workspace, named: Sequence[dict[str, Any]]) -> list[Asset]:

@@ -17,8 +17,8 @@ from accounts import audit
 from accounts.access import Actor, require
 from accounts.models import User, Workspace
 from campaigns import access
+from campaigns.access import MANAGE
 from campaigns.models import CalendarEntry, Campaign, ExternalCalendar, Run, Status
-from campaigns.transitions import MANAGE
 from common.errors import Invalid, NotFound, Problem
 from common.text import has_control
 

@@ -11,9 +11,8 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.access import Actor, require
 from accounts.models import Workspace
-from campaigns.access import VIEW
+from campaigns.access import MANAGE, VIEW
 from campaigns.models import Campaign, Folder
-from campaigns.transitions import MANAGE
 from common.errors import IllegalTransition, Invalid, NotFound, Problem
 from common.text import has_control
 

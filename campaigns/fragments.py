@@ -23,8 +23,8 @@ from accounts.access import Actor, System, labels_held, require, visible_to
 from accounts.models import AccessLabel, User, Workspace
 from audiences.models import Profile
 from campaigns import access, contents, designs, samples, taken
+from campaigns.access import MANAGE
 from campaigns.models import Action, Campaign, ContentTemplate, Fragment, FragmentVersion
-from campaigns.transitions import MANAGE
 from channels.messages import Rendered
 from channels.models import ChannelConfiguration
 from channels.sandbox import compile_template

@@ -25,8 +25,8 @@ from accounts import audit
 from accounts.access import SYSTEM, Actor, explain, require, rights_on
 from accounts.models import ApiCredential, AuditEntry, User
 from campaigns import alerts, transitions
+from campaigns.access import APPROVE, MANAGE, PUBLISH
 from campaigns.models import WRITTEN, Action, Attempt, Campaign, Message, MessageContext, Status
-from campaigns.transitions import APPROVE, MANAGE, PUBLISH
 from common.errors import CarillonError, IllegalTransition, Invalid, PermissionMissing
 
 NO_MOVES = ("create", "save", "duplicate", "miss")

@@ -27,12 +27,12 @@ from accounts.access import Actor, require
 from accounts.models import User
 from audiences.context import COLUMNS, contexts
 from campaigns import versions
+from campaigns.access import MANAGE
 from campaigns.delivery import fanout, ring
 from campaigns.delivery.content import Letter, letter_of
 from campaigns.models import Campaign, Preflight, Run, Version
 from campaigns.tracking.links import addresses
 from campaigns.tracking.tokens import SEEDS, MessageKey
-from campaigns.transitions import MANAGE
 from channels import http, mime
 from channels.messages import Rendered
 from channels.models import ChannelConfiguration

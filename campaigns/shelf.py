@@ -16,8 +16,8 @@ from accounts import audit
 from accounts.access import Actor, is_member, labels_held, require
 from accounts.models import AccessLabel, User
 from accounts.sharing import Sharing
+from campaigns.access import MANAGE
 from campaigns.models import Campaign, Folder
-from campaigns.transitions import MANAGE
 from common.errors import Invalid, Problem
 from common.text import has_control
 

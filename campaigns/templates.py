@@ -19,8 +19,8 @@ from accounts.access import Actor, require, visible_to
 from accounts.models import AccessLabel, User, Workspace
 from audiences.models import Profile
 from campaigns import access, actions, contents, drafts, fragments, samples
+from campaigns.access import MANAGE
 from campaigns.models import Action, Campaign, ContentTemplate, TemplateVersion
-from campaigns.transitions import MANAGE
 from channels.contents import SHAPES
 from channels.messages import Rendered
 from channels.models import ChannelConfiguration

@@ -16,15 +16,10 @@ from django.utils.translation import gettext as _
 from accounts.access import Actor, require
 from accounts.models import User
 from campaigns import approvals, clearance, planning, revision, validation, versions
+from campaigns.access import APPROVE
 from campaigns.delivery import bound, ring
 from campaigns.models import WRITTEN, Campaign, Run, Status, Version
 from common.errors import IllegalTransition, Invalid, Problem
-
-MANAGE, PUBLISH, APPROVE = (
-    "campaigns.manage_campaign",
-    "campaigns.publish_campaign",
-    "campaigns.approve_campaign",
-)
 
 
 @dataclass(frozen=True)

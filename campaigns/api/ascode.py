@@ -16,12 +16,12 @@ from rest_framework.views import APIView
 
 from accounts.access import require
 from campaigns import access
+from campaigns.access import MANAGE
 from campaigns.api.callers import credential_of
 from campaigns.api.campaigns import matched
 from campaigns.api.code_import import Imported, take_in
 from campaigns.api.code_shapes import CampaignDocument, CampaignImported
 from campaigns.ascode import document, yamltext
-from campaigns.transitions import MANAGE
 from common.api import IF_MATCH
 from common.errors import Invalid, Problem
 

@@ -13,10 +13,10 @@ from rest_framework.views import APIView
 
 from accounts.access import require
 from campaigns import assets, pictures
+from campaigns.access import MANAGE
 from campaigns.api.callers import credential_of
 from campaigns.api.fragments import FragmentUsesShape
 from campaigns.models import Asset
-from campaigns.transitions import MANAGE
 from common.api import PAGING, CursorPages, StrictSerializer, page_of
 from common.errors import Invalid, Problem
 

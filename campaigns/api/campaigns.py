@@ -23,6 +23,7 @@ from accounts.access import require
 from accounts.models import ApiCredential, Workspace
 from campaigns import access, drafts, folders, forecast, lifecycle, planning, schedule, sentences, validation
 from campaigns import waves as waved
+from campaigns.access import MANAGE
 from campaigns.api import changes
 from campaigns.api.callers import credential_of
 from campaigns.api.campaign_shapes import (
@@ -35,7 +36,6 @@ from campaigns.api.campaign_shapes import (
     UpcomingShape,
 )
 from campaigns.models import Action, Campaign, Status
-from campaigns.transitions import MANAGE
 from channels.contents import SHAPES
 from common.api import (
     FIELDS,

@@ -21,12 +21,12 @@ from audiences import access as people_access
 from audiences import audiences
 from audiences.models import Audience, Topic
 from campaigns import access, actions, drafts, folders
+from campaigns.access import MANAGE
 from campaigns.api import changes
 from campaigns.api.code_shapes import CampaignDocument
 from campaigns.api.contents import parts_of
 from campaigns.ascode import document
 from campaigns.models import Campaign
-from campaigns.transitions import MANAGE
 from channels import access as carriers
 from channels.models import RuleSet
 from common.errors import Invalid, NotFound, Problem

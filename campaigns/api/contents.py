@@ -16,12 +16,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from campaigns import access, actions
+from campaigns.access import MANAGE
 from campaigns.api.callers import credential_of
 from campaigns.api.campaign_shapes import AnObject, number
 from campaigns.api.campaigns import matched
 from campaigns.contents import content_of
 from campaigns.models import Action, Campaign
-from campaigns.transitions import MANAGE
 from channels import access as carriers
 from channels.contents import SHAPES, extra_problems
 from channels.rendering import CONTROLS

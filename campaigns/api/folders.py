@@ -15,10 +15,10 @@ from rest_framework.views import APIView
 from accounts.access import require
 from accounts.models import ApiCredential
 from campaigns import access, folders, listing
+from campaigns.access import MANAGE
 from campaigns.api.callers import credential_of
 from campaigns.api.campaign_shapes import number
 from campaigns.models import Folder
-from campaigns.transitions import MANAGE
 from common.api import StrictSerializer
 from common.errors import Invalid, NotFound, Problem
 

@@ -13,9 +13,9 @@ from rest_framework.views import APIView
 
 from accounts.access import require
 from campaigns import fragments
+from campaigns.access import MANAGE
 from campaigns.api.callers import credential_of
 from campaigns.models import Fragment
-from campaigns.transitions import MANAGE
 from common.api import IF_MATCH, PAGING, CursorPages, StrictSerializer, etag_of, page_of, require_match
 from common.errors import Invalid, Problem
 

@@ -14,10 +14,10 @@ from rest_framework.views import APIView
 
 from audiences.models import Profile
 from campaigns import access
+from campaigns.access import MANAGE
 from campaigns.api.callers import credential_of
 from campaigns.delivery import proofs
 from campaigns.models import Outcome
-from campaigns.transitions import MANAGE
 from common.api import StrictSerializer
 from common.errors import Invalid, NotFound, Problem
 from common.text import is_storable

@@ -13,11 +13,11 @@ from rest_framework.views import APIView
 
 from accounts.access import require
 from campaigns import templates
+from campaigns.access import MANAGE
 from campaigns.api.callers import credential_of
 from campaigns.api.campaign_shapes import AnObject
 from campaigns.api.contents import parts_of
 from campaigns.models import ContentTemplate
-from campaigns.transitions import MANAGE
 from channels.contents import SHAPES
 from common.api import IF_MATCH, PAGING, CursorPages, StrictSerializer, etag_of, page_of, require_match
 from common.errors import Invalid, Problem

@@ -23,13 +23,13 @@ from accounts.models import ApiCredential, AuditEntry, User
 from audiences import reachability
 from audiences.models import Profile
 from campaigns import samples, versions
+from campaigns.access import MANAGE
 from campaigns.delivery import ring
 from campaigns.delivery.content import letter
 from campaigns.models import Action, Attempt, Batch, Campaign, Link, Message, MessageContext, Run, Version
 from campaigns.reports.metrics import REASON_LABELS
 from campaigns.tracking.links import links_of
 from campaigns.tracking.tokens import SEEDS
-from campaigns.transitions import MANAGE
 from channels.kinds import KINDS
 from channels.messages import Content
 from channels.models import ChannelConfiguration

@@ -20,12 +20,12 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from accounts import audit
 from accounts.access import Actor, require
+from campaigns.access import PUBLISH
 from campaigns.delivery import caps, ring
 from campaigns.delivery.claims import LAST_ATTEMPT, recount
 from campaigns.models import Attempt, Batch, Campaign, Outcome, Run, Status
 from campaigns.reports import counting
 from campaigns.reports.metrics import ledger
-from campaigns.transitions import PUBLISH
 from channels import warming
 from common.errors import Conflict, IllegalTransition, Invalid, NotFound, Problem
 

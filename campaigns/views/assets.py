@@ -17,9 +17,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.access import may, require
 from campaigns import assets, pictures
-from campaigns.access import VIEW
+from campaigns.access import MANAGE, VIEW
 from campaigns.models import Asset
-from campaigns.transitions import MANAGE
 from campaigns.views.common import actor_of, workspace_of
 from common.errors import IllegalTransition, Invalid
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_safe
 
-from campaigns import actions, designs, htmlimport, library, templates, transitions
+from campaigns import access, actions, designs, htmlimport, library, templates
 from campaigns.models import ContentTemplate
 from campaigns.views.common import actor_of, campaign_of
 from campaigns.views.contents import Place, place_of
@@ -31,7 +31,7 @@ BIGGEST = 2_000_000  # bytes of an uploaded file, whatever its encoding
 @require_http_methods(["GET", "HEAD", "POST"])
 def begin(request: HttpRequest, pk: int) -> HttpResponse:
     """What stands in the content now is replaced; its subject stays."""
-    campaign = campaign_of(request, pk, transitions.MANAGE)
+    campaign = campaign_of(request, pk, access.MANAGE)
     if not campaign.is_editable and request.method != "POST":
         return redirect("campaigns:review", pk)
     place = place_of(request, campaign)

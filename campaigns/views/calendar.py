@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.access import require
 from audiences.reachability import CHANNELS
 from campaigns import access, calendar
-from campaigns.transitions import MANAGE
+from campaigns.access import MANAGE
 from campaigns.views.common import actor_of, workspace_of
 from common.errors import Invalid
 

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from campaigns import actions, assets, contents, drafts, fragments, transitions
+from campaigns import access, actions, assets, contents, drafts, fragments
 from campaigns.content_findings import findings
 from campaigns.contents import content_of
 from campaigns.forms.channels import ChannelsForm, channel_choices
@@ -67,7 +67,7 @@ def place_of(request: HttpRequest, campaign: Campaign) -> Place:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
-    campaign = campaign_of(request, pk, transitions.MANAGE)
+    campaign = campaign_of(request, pk, access.MANAGE)
     if not campaign.is_editable and request.method != "POST":
         return redirect("campaigns:review", pk)
     place = place_of(request, campaign)
@@ -189,7 +189,7 @@ def _treatments(campaign: Campaign, place: Place) -> list[dict[str, Any]]:
 @require_POST
 def copy(request: HttpRequest, pk: int) -> HttpResponse:
     """The content into every language and treatment that is empty."""
-    campaign = campaign_of(request, pk, transitions.MANAGE)
+    campaign = campaign_of(request, pk, access.MANAGE)
     place = place_of(request, campaign)
     try:
         copied = actions.copy_to_all(
@@ -212,7 +212,7 @@ def copy(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def links(request: HttpRequest, pk: int) -> HttpResponse:
     """Which links of a content are counted, and what they are called."""
-    campaign = campaign_of(request, pk, transitions.MANAGE)
+    campaign = campaign_of(request, pk, access.MANAGE)
     place = place_of(request, campaign)
     kept = actions.kept_of(place.action, place.treatment, place.language)
     whole = contents.whole(kept, campaign.workspace)
@@ -257,7 +257,7 @@ def _files(campaign: Campaign, kept: dict[str, Any]) -> dict[str, Any]:
 @require_POST
 def files(request: HttpRequest, pk: int) -> HttpResponse:
     """`add` is an asset's reference; `remove` the place of one that is attached."""
-    campaign = campaign_of(request, pk, transitions.MANAGE)
+    campaign = campaign_of(request, pk, access.MANAGE)
     place = place_of(request, campaign)
     kept = actions.kept_of(place.action, place.treatment, place.language)
     named = list(attachments.references(content_of(kept)))
@@ -293,7 +293,7 @@ def _revision(request: HttpRequest) -> int:
 @require_http_methods(["GET", "HEAD", "POST"])
 def channels(request: HttpRequest, pk: int) -> HttpResponse:
     """The messages of the campaign: which channel, which configuration, in which order."""
-    campaign = campaign_of(request, pk, transitions.MANAGE)
+    campaign = campaign_of(request, pk, access.MANAGE)
     if not campaign.is_editable and request.method != "POST":
         return redirect("campaigns:review", pk)
     every = list(campaign.actions.select_related("configuration"))
@@ -343,7 +343,7 @@ def _position(given: str) -> int:
 @require_http_methods(["GET", "HEAD", "POST"])
 def variants(request: HttpRequest, pk: int) -> HttpResponse:
     """Languages and treatments."""
-    campaign = campaign_of(request, pk, transitions.MANAGE)
+    campaign = campaign_of(request, pk, access.MANAGE)
     if not campaign.is_editable and request.method != "POST":
         return redirect("campaigns:review", pk)
     form = VariantsForm(request.POST or None, campaign=campaign)

@@ -17,7 +17,7 @@ from accounts.access import may
 from accounts.models import User
 from audiences import evaluate
 from audiences.models import Profile
-from campaigns import access, drafts, transitions, validation
+from campaigns import access, drafts, validation
 from campaigns.forms.draft import FORMS, tabs_of
 from campaigns.forms.schedule import ScheduleForm
 from campaigns.forms.tab import TabForm
@@ -34,7 +34,7 @@ from common.errors import CarillonError, Invalid, NotFound
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Leads to where the campaign's story is: editor, review, or its latest run."""
     campaign = campaign_of(request, pk)
-    if campaign.is_editable and may(actor_of(request), transitions.MANAGE, campaign):
+    if campaign.is_editable and may(actor_of(request), access.MANAGE, campaign):
         return redirect("campaigns:edit", pk, "properties")
     run = campaign.runs.exclude(kind=Run.Kind.PROOF).order_by("-due_at").first()
     if run and campaign.status not in (Status.DRAFT, Status.IN_REVIEW, Status.APPROVED, Status.SCHEDULED):
@@ -45,7 +45,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, pk: int, tab: str) -> HttpResponse:
-    campaign = campaign_of(request, pk, transitions.MANAGE)
+    campaign = campaign_of(request, pk, access.MANAGE)
     tabs = tabs_of(campaign)
     if tab not in tabs or tab not in FORMS:
         raise NotFound(_("This campaign has no such tab."))

@@ -19,11 +19,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.access import labels_held, may, require
 from audiences.models import Profile
 from campaigns import fragments
-from campaigns.access import VIEW
+from campaigns.access import MANAGE, VIEW
 from campaigns.forms.draft import sample_fields
 from campaigns.forms.fragments import FragmentForm
 from campaigns.models import Fragment
-from campaigns.transitions import MANAGE
 from campaigns.views.common import actor_of, workspace_of
 from campaigns.views.previews import PREVIEW_POLICY, look
 from channels.sandbox import RenderError

@@ -22,7 +22,7 @@ from accounts.access import require
 from accounts.models import User
 from audiences.access import audience_for
 from audiences.reachability import CHANNELS
-from campaigns import access, bulk, drafts, folders, lifecycle, listing, transitions
+from campaigns import access, bulk, drafts, folders, lifecycle, listing
 from campaigns.forms.draft import NewCampaignForm
 from campaigns.models import Campaign, Folder, Status
 from campaigns.views.common import actor_of, workspace_of
@@ -160,7 +160,7 @@ def uses(request: HttpRequest, pk: int) -> HttpResponse:
 def create(request: HttpRequest) -> HttpResponse:
     """Type and category first: they decide what the rest of the editor asks."""
     actor, workspace = actor_of(request), workspace_of(request)
-    require(actor, transitions.MANAGE, workspace)
+    require(actor, access.MANAGE, workspace)
     first = {"type": Campaign.Type.SCHEDULED, "category": Campaign.Category.MARKETING}
     form = NewCampaignForm(request.POST or None, initial=first)
     if request.method == "POST" and form.is_valid():

@@ -17,9 +17,8 @@ from accounts import sharing
 from accounts.access import labels_held, may, require
 from accounts.models import User
 from campaigns import explainer, folders, shelf
-from campaigns.access import VIEW
+from campaigns.access import MANAGE, VIEW
 from campaigns.models import Campaign
-from campaigns.transitions import MANAGE
 from campaigns.views.common import actor_of, campaign_of
 from common.errors import CarillonError, Invalid, Problem
 

@@ -15,7 +15,7 @@ from accounts.access import may
 from accounts.models import User
 from audiences.access import VIEW as VIEW_PEOPLE
 from audiences.models import Profile
-from campaigns import access, preflight, transitions
+from campaigns import access, preflight
 from campaigns.models import Campaign
 from campaigns.views.common import actor_of, campaign_of
 from common.errors import Invalid
@@ -26,7 +26,7 @@ from common.errors import Invalid
 def look(request: HttpRequest, pk: int) -> HttpResponse:
     """A part of the review page; a page of its own without JavaScript."""
     is_asked = request.method == "POST"
-    campaign = campaign_of(request, pk, transitions.MANAGE if is_asked else access.VIEW)
+    campaign = campaign_of(request, pk, access.MANAGE if is_asked else access.VIEW)
     if is_asked:
         try:
             preflight.begin(

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from campaigns import transitions
+from campaigns import access
 from campaigns.delivery import proofs
 from campaigns.forms.proofs import ProofForm, title
 from campaigns.models import Action, Campaign, Outcome
@@ -27,7 +27,7 @@ FIELDS = {"prefix": "subject_prefix", "person": "profile"}
 @require_http_methods(["GET", "HEAD", "POST"])
 def send(request: HttpRequest, pk: int) -> HttpResponse:
     """`?action=` is a message's position; htmx asks for the moving part alone."""
-    campaign = campaign_of(request, pk, transitions.MANAGE)
+    campaign = campaign_of(request, pk, access.MANAGE)
     action = _action(request, campaign)
     page: dict[str, Any] = {"campaign": campaign, "action": action, "outcomes": dict(Outcome.choices)}
     if action is None:

@@ -20,13 +20,13 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import explain, require
 from campaigns import access
+from campaigns.access import PUBLISH
 from campaigns.delivery.uncertain import Decision
 from campaigns.models import Campaign, Event, Outcome, Run
 from campaigns.reports import drill, heat, metrics, overview, sheet
 from campaigns.reports import report as reporting
 from campaigns.reports.definitions import MEANINGS
 from campaigns.reports.report import Report
-from campaigns.transitions import PUBLISH
 from campaigns.views.common import actor_of, campaign_of, run_of, workspace_of
 from campaigns.views.previews import PREVIEW_POLICY
 from channels.sandbox import RenderError

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from campaigns import planning, schedule, sentences, transitions, waves
+from campaigns import access, planning, schedule, sentences, waves
 from campaigns.forms.schedule import ScheduleForm
 from campaigns.models import Campaign
 from campaigns.schedule import Timetable
@@ -22,7 +22,7 @@ from common.errors import Invalid
 @require_safe
 def upcoming(request: HttpRequest, pk: int) -> HttpResponse:
     """A piece of the Schedule tab: what the form's fields, given in the address, come to."""
-    campaign = campaign_of(request, pk, transitions.MANAGE)
+    campaign = campaign_of(request, pk, access.MANAGE)
     if "zone" not in request.GET:
         return render(request, "campaigns/_upcoming.html", coming(campaign))
     form = ScheduleForm(

@@ -19,11 +19,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.access import labels_held, may
 from audiences.models import Profile
 from campaigns import actions, templates
-from campaigns.access import VIEW
+from campaigns.access import MANAGE, VIEW
 from campaigns.forms.content import ContentForm
 from campaigns.forms.draft import NewCampaignForm
 from campaigns.models import Action, Campaign, ContentTemplate
-from campaigns.transitions import MANAGE
 from campaigns.views.common import actor_of, campaign_of, workspace_of
 from campaigns.views.contents import place_of
 from campaigns.views.previews import PREVIEW_POLICY, look

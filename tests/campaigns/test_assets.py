@@ -19,7 +19,7 @@ from PIL import Image
 
 from accounts.models import AuditEntry, User, Workspace
 from campaigns import actions, assets, lifecycle, pictures, validation
-from campaigns.delivery import clock
+from campaigns.delivery import clock, files
 from campaigns.models import Asset, Campaign
 from common.errors import Invalid
 from tests import builders
@@ -184,7 +184,7 @@ def test_what_moves_keeps_moving_and_a_polyglot_loses_its_other_half(where: Work
     frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "green", "blue")]
     frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], comment=b"*/=alert(1)//", loop=0)
     row = made(where, "spin.gif", out.getvalue() + b"alert(1)")
-    octets = assets.fetch(where.pk, [row.token])[row.token].octets
+    octets = files.fetch(where.pk, [row.token])[row.token].octets
     with Image.open(io.BytesIO(octets)) as image:
         assert getattr(image, "n_frames", 1) == 3
     assert b"alert" not in octets
@@ -282,7 +282,7 @@ def test_a_viewer_changes_nothing_and_another_workspace_sees_nothing(where: Work
     assert zoe.get(f"/campaigns/assets/{row.pk}/").status_code == 404
     assert zoe.post(f"/campaigns/assets/{row.pk}/delete/").status_code == 404
     assert "terms.pdf" not in zoe.get("/campaigns/assets/").text
-    assert assets.fetch(elsewhere.pk, [row.token]) == {}
+    assert files.fetch(elsewhere.pk, [row.token]) == {}
     assert Asset.objects.get().folder == ""
 
 

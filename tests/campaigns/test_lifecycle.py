@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.access import SYSTEM
 from accounts.models import AuditEntry, User, Workspace
-from campaigns import drafts, lifecycle, revision, transitions, versions
+from campaigns import access, drafts, lifecycle, revision, versions
 from campaigns.lifecycle import CLOCK, TRANSITIONS
 from campaigns.models import WRITTEN, Campaign, Run, Status, Version
 from common.errors import CarillonError, IllegalTransition, Invalid, PermissionMissing
@@ -41,9 +41,9 @@ OF_A_CAMPAIGN = {
 }
 ROLES = ("administrator", "approver", "manager", "viewer")
 MAY = {
-    transitions.MANAGE: ("administrator", "approver", "manager"),
-    transitions.PUBLISH: ("administrator", "approver"),
-    transitions.APPROVE: ("administrator", "approver"),
+    access.MANAGE: ("administrator", "approver", "manager"),
+    access.PUBLISH: ("administrator", "approver"),
+    access.APPROVE: ("administrator", "approver"),
 }
 
 

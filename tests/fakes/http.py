@@ -121,6 +121,7 @@ class FakeHttp:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # who connects ten times at once is no fault to be tested
     fake: FakeHttp
 
     def __init__(self, *arguments: Any) -> None:

@@ -15,9 +15,9 @@ from rest_framework.exceptions import ValidationError
 
 from accounts.models import User, Workspace
 from campaigns import access
+from campaigns.access import MANAGE
 from campaigns.api.code_import import take_in
 from campaigns.ascode import yamltext
-from campaigns.transitions import MANAGE
 from common.api import problems_of
 from common.errors import CarillonError, Invalid
 
