@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Permission
 from django.db.models import Exists, F, ManyToManyField, Model, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
@@ -49,26 +49,65 @@ def workspaces_of(user: User) -> QuerySet[Workspace]:
     return Workspace.objects.filter(roles__user=user).distinct().order_by("name")
 
 
+@dataclass(frozen=True)
+class _Standing:
+    """What the actor's roles give, by workspace: `roles` their keys, `rights` the permissions of all of them.
+
+    Read anew for every question, so that a right taken away is gone at the next one. The keys then stand in
+    the queries as numbers: to nest the roles' own query in each of them took longer than all the rest.
+    """
+
+    roles: dict[int, set[int]]
+    rights: dict[int, set[str]]
+
+    @property
+    def role_keys(self) -> set[int]:
+        return set().union(*self.roles.values())
+
+    def where(self, permission: str) -> set[int]:
+        """The workspaces in which a role gives the permission."""
+        return {workspace for workspace, held in self.rights.items() if permission in held}
+
+    def gives(self, permission: str, workspace: Workspace) -> bool:
+        return permission in self.rights.get(workspace.pk, ())
+
+    def labels(self) -> set[int]:
+        """The labels that the roles hold, each in its own workspace."""
+        held = AccessLabel.roles.through._default_manager.filter(
+            role__in=self.role_keys, role__workspace=F("accesslabel__workspace")
+        )
+        return set(held.values_list("accesslabel", flat=True))
+
+
+def _standing(actor: User | ApiCredential, workspace: Workspace | None = None) -> _Standing:
+    """Of the roles held in one workspace, or in all; in one query."""
+    if isinstance(actor, ApiCredential):
+        held = Role.objects.filter(pk=actor.role_id)
+    else:
+        held = Role.objects.filter(user=actor) if actor.is_active else Role.objects.none()
+    if workspace is not None:
+        held = held.filter(workspace=workspace)
+    rows = held.values_list(
+        "pk", "workspace", "permissions__content_type__app_label", "permissions__codename"
+    )
+    standing = _Standing({}, {})
+    for role, where, app_label, codename in rows:
+        standing.roles.setdefault(where, set()).add(role)
+        rights = standing.rights.setdefault(where, set())
+        if codename:
+            rights.add(f"{app_label}.{codename}")
+    return standing
+
+
 def workspaces_where(actor: Actor, permission: str) -> QuerySet[Workspace]:
     """The workspaces in which a role gives the actor the permission."""
     if isinstance(actor, System):
         return Workspace.objects.all()
-    allowing = Role.objects.filter(pk__in=_groups(actor).filter(_holds(permission)).values("pk"))
-    return Workspace.objects.filter(pk__in=allowing.values("workspace"))
+    return Workspace.objects.filter(pk__in=_standing(actor).where(permission))
 
 
 def is_member(actor: Actor, workspace: Workspace) -> bool:
-    return isinstance(actor, System) or _groups(actor, workspace).exists()
-
-
-def _groups(actor: User | ApiCredential, workspace: Workspace | None = None) -> QuerySet[Group]:
-    """The groups of the roles the actor holds, in one workspace or in all."""
-    roles = Role.objects.filter(workspace=workspace) if workspace else Role.objects.all()
-    if isinstance(actor, ApiCredential):
-        return Group.objects.filter(pk__in=roles.filter(pk=actor.role_id).values("pk"))
-    if not actor.is_active:
-        return Group.objects.none()
-    return Group.objects.filter(pk__in=roles.filter(user=actor).values("pk"))
+    return isinstance(actor, System) or workspace.pk in _standing(actor, workspace).roles
 
 
 def _holds(permission: str) -> Q:
@@ -80,12 +119,12 @@ def _shares(model: type[Model]) -> QuerySet[Any]:
     return model._default_manager.all()
 
 
-def _is_shared(actor: User | ApiCredential, permission: str, obj: Model, workspace: Workspace) -> bool:
-    codename = permission.split(".")[1]
-    shares = {"content_object": obj, "permission__codename": codename}
-    if _shares(get_group_obj_perms_model(obj)).filter(group__in=_groups(actor, workspace), **shares).exists():
+def _is_shared(actor: User | ApiCredential, permission: str, obj: Model, roles: set[int]) -> bool:
+    """With a member of the object's workspace, who holds these roles there."""
+    shares = {"content_object": obj, "permission__codename": permission.split(".")[1]}
+    if _shares(get_group_obj_perms_model(obj)).filter(group__in=roles, **shares).exists():
         return True
-    if isinstance(actor, ApiCredential) or not is_member(actor, workspace):
+    if isinstance(actor, ApiCredential):
         return False
     return _shares(get_user_obj_perms_model(obj)).filter(user=actor, **shares).exists()
 
@@ -100,16 +139,11 @@ def _label_field(model: type[Model]) -> ManyToManyField[Any, Any] | None:
     return next((field for field in model._meta.many_to_many if field.related_model is AccessLabel), None)
 
 
-def _lacking(actor: User | ApiCredential, field: ManyToManyField[Any, Any], workspace: Any) -> QuerySet[Any]:
-    """The rows of a model's label table whose label no role of the actor in `workspace` holds."""
-    holders = AccessLabel.roles.through._default_manager.filter(
-        accesslabel=OuterRef(field.m2m_reverse_field_name()),
-        role__in=_groups(actor).values("pk"),
-        role__workspace=workspace,
-    )
+def _lacking(field: ManyToManyField[Any, Any], held: set[int]) -> QuerySet[Any]:
+    """The rows of a model's label table whose label is none of those held."""
     through = field.remote_field.through
     assert through
-    rows: QuerySet[Any] = through._default_manager.filter(~Exists(holders))
+    rows: QuerySet[Any] = through._default_manager.exclude(**{f"{field.m2m_reverse_field_name()}__in": held})
     return rows
 
 
@@ -118,9 +152,11 @@ def lacking_labels(actor: Actor, obj: Model) -> list[str]:
     field = _label_field(type(obj))
     if field is None or isinstance(actor, System):
         return []
-    rows = _lacking(actor, field, obj.workspace).filter(**{field.m2m_field_name(): obj})  # type: ignore[attr-defined]
-    name = f"{field.m2m_reverse_field_name()}__name"
-    return list(rows.order_by(name).values_list(name, flat=True))
+    labels = dict(getattr(obj, field.name).order_by("name").values_list("pk", "name"))
+    if not labels:
+        return []
+    held = _standing(actor).labels()
+    return [name for pk, name in labels.items() if pk not in held]
 
 
 def labels_held(actor: Actor, workspace: Workspace) -> QuerySet[AccessLabel]:
@@ -128,7 +164,7 @@ def labels_held(actor: Actor, workspace: Workspace) -> QuerySet[AccessLabel]:
     labels = AccessLabel.objects.filter(workspace=workspace)
     if isinstance(actor, System):
         return labels
-    return labels.filter(roles__in=_groups(actor, workspace).values("pk")).distinct()
+    return labels.filter(pk__in=_standing(actor, workspace).labels())
 
 
 def explain(actor: Actor, permission: str, obj: Model) -> Explanation:
@@ -141,27 +177,28 @@ def explain(actor: Actor, permission: str, obj: Model) -> Explanation:
     workspace = obj if isinstance(obj, Workspace) else getattr(obj, "workspace", None)
     if not isinstance(workspace, Workspace):
         raise TypeError(f"{obj!r} belongs to no workspace")
-    groups = _groups(actor, workspace)
-    found = _by_role_or_share(actor, permission, obj, workspace, groups)
+    standing = _standing(actor, workspace)
+    found = _by_role_or_share(actor, permission, obj, workspace, standing)
     if found.allowed and (labels := lacking_labels(actor, obj)):
         reason = _("An access label keeps it from you.")
-        if groups.filter(_holds(MANAGE_WORKSPACE)).exists():
+        if standing.gives(MANAGE_WORKSPACE, workspace):
             reason = _("None of your roles holds its label “%(label)s”.") % {"label": labels[0]}
         return Explanation(False, permission, reason)
     return found
 
 
 def _by_role_or_share(
-    actor: User | ApiCredential, permission: str, obj: Model, workspace: Workspace, groups: QuerySet[Group]
+    actor: User | ApiCredential, permission: str, obj: Model, workspace: Workspace, standing: _Standing
 ) -> Explanation:
     named = {"workspace": workspace}
-    if groups.filter(_holds(permission)).exists():
+    if standing.gives(permission, workspace):
         return Explanation(True, permission, _("A role in %(workspace)s allows it.") % named)
-    is_own_right = obj is not workspace and _is_of(permission, type(obj))
-    if is_own_right and _is_shared(actor, permission, obj, workspace):
-        return Explanation(True, permission, _("It was shared with you or with a role you hold."))
-    if not groups.exists():
+    roles = standing.roles.get(workspace.pk, set())
+    if not roles:
         return Explanation(False, permission, _("You hold no role in %(workspace)s.") % named)
+    is_own_right = obj is not workspace and _is_of(permission, type(obj))
+    if is_own_right and _is_shared(actor, permission, obj, roles):
+        return Explanation(True, permission, _("It was shared with you or with a role you hold."))
     return Explanation(False, permission, _("None of your roles in %(workspace)s allows it.") % named)
 
 
@@ -177,86 +214,73 @@ def require(actor: Actor, permission: str, obj: Model) -> None:
 
 def rights_in(actor: User | ApiCredential, workspace: Workspace) -> set[str]:
     """Every permission that the actor's roles give in the workspace, in one query."""
-    return _by_roles(_groups(actor, workspace)).get(workspace.pk, set())
-
-
-def _by_roles(groups: QuerySet[Group]) -> dict[int, set[str]]:
-    """The permissions of the roles, by workspace; a role without any still makes its workspace appear."""
-    rows = Role.objects.filter(pk__in=groups.values("pk")).values_list(
-        "workspace_id", "permissions__content_type__app_label", "permissions__codename"
-    )
-    in_workspace: dict[int, set[str]] = {}
-    for workspace_id, app_label, codename in rows:
-        held = in_workspace.setdefault(workspace_id, set())
-        if codename:
-            held.add(f"{app_label}.{codename}")
-    return in_workspace
+    return _standing(actor, workspace).rights.get(workspace.pk, set())
 
 
 def rights_on(actor: User | ApiCredential, rows: Sequence[Model]) -> dict[Any, set[str]]:
-    """Every permission the actor has on each row of one model, by primary key, in at most four queries."""
+    """Every permission the actor has on each row of one model, by primary key, in at most five queries."""
     if not rows:
         return {}
-    groups, model = _groups(actor), type(rows[0])
-    in_workspace = _by_roles(groups)
-    rights = {row.pk: set(in_workspace.get(row.workspace_id, ())) for row in rows}  # type: ignore[attr-defined]
-    member_of = {row.pk for row in rows if row.workspace_id in in_workspace}  # type: ignore[attr-defined]
-    for pk, codename in _shared_rights(actor, model, groups, member_of):
+    standing, model = _standing(actor), type(rows[0])
+    rights = {row.pk: set(standing.rights.get(row.workspace_id, ())) for row in rows}  # type: ignore[attr-defined]
+    member_of = {row.pk for row in rows if row.workspace_id in standing.roles}  # type: ignore[attr-defined]
+    for pk, codename in _shared_rights(actor, model, standing, member_of):
         rights[pk].add(f"{model._meta.app_label}.{codename}")
-    for pk in behind_labels(actor, model, member_of):
+    for pk in _behind_labels(standing, model, member_of):
         rights[pk] = set()
     return rights
 
 
 def _shared_rights(
-    actor: User | ApiCredential, model: type[Model], groups: QuerySet[Group], pks: set[Any]
+    actor: User | ApiCredential, model: type[Model], standing: _Standing, pks: set[Any]
 ) -> Iterable[tuple[Any, str]]:
-    to_groups = _shares(get_group_obj_perms_model(model())).filter(
-        group__in=groups, group__role__workspace=F("content_object__workspace")
-    )
-    shares = [to_groups]
-    if isinstance(actor, User):
-        shares.append(_shares(get_user_obj_perms_model(model())).filter(user=actor))
-    for found in shares:
+    for found in _shares_with(actor, model, standing):
         yield from found.filter(content_object__in=pks).values_list("content_object", "permission__codename")
 
 
+def _shares_with(
+    actor: User | ApiCredential, model: type[Model], standing: _Standing
+) -> Iterable[QuerySet[Any]]:
+    """What was shared with a role of the actor in the object's own workspace, and with the person."""
+    yield _shares(get_group_obj_perms_model(model())).filter(
+        group__in=standing.role_keys, group__role__workspace=F("content_object__workspace")
+    )
+    if isinstance(actor, User):
+        yield _shares(get_user_obj_perms_model(model())).filter(user=actor)
+
+
 def behind_labels(actor: Actor, model: type[Model], pks: Iterable[Any]) -> set[Any]:
-    """Those of the rows whose labels keep the actor out, whatever roles and shares say; in one query."""
+    """Those of the rows whose labels keep the actor out, whatever roles and shares say."""
+    return set() if isinstance(actor, System) else _behind_labels(_standing(actor), model, pks)
+
+
+def _behind_labels(standing: _Standing, model: type[Model], pks: Iterable[Any]) -> set[Any]:
     field = _label_field(model)
-    if field is None or isinstance(actor, System):
+    if field is None:
         return set()
     name = field.m2m_field_name()
-    rows = _lacking(actor, field, OuterRef(f"{name}__workspace"))
-    return set(rows.filter(**{f"{name}__in": list(pks)}).values_list(name, flat=True))
+    rows = _lacking(field, standing.labels()).filter(**{f"{name}__in": list(pks)})
+    return set(rows.values_list(name, flat=True))
 
 
 def visible_to(actor: Actor, queryset: QuerySet[Row], permission: str) -> QuerySet[Row]:
-    """The rows the actor has the permission on, by role or share and with every label; in one query."""
+    """The rows the actor has the permission on, by role or share and with every label.
+
+    Reads what the actor holds at once, in at most two queries; the rows are one query, not asked yet.
+    """
     if isinstance(actor, System):
         return queryset
-    allowed = Q(workspace__in=workspaces_where(actor, permission))
+    standing = _standing(actor)
+    allowed = Q(workspace__in=standing.where(permission))
     if _is_of(permission, queryset.model):
-        allowed |= _shared_with(actor, queryset.model, permission.split(".")[1])
+        for found in _shares_with(actor, queryset.model, standing):
+            shared = found.filter(permission__codename=permission.split(".")[1]).values("content_object")
+            allowed |= Q(pk__in=shared, workspace__in=list(standing.roles))
     rows = queryset.filter(allowed)
     if field := _label_field(queryset.model):
-        lacking = _lacking(actor, field, OuterRef(OuterRef("workspace")))
-        rows = rows.exclude(Exists(lacking.filter(**{field.m2m_field_name(): OuterRef("pk")})))
+        lacking = _lacking(field, standing.labels()).filter(**{field.m2m_field_name(): OuterRef("pk")})
+        rows = rows.exclude(Exists(lacking))
     return rows
-
-
-def _shared_with(actor: User | ApiCredential, model: type[Model], codename: str) -> Q:
-    groups = _groups(actor)
-    share = {"content_object": OuterRef("pk"), "permission__codename": codename}
-    to_groups = _shares(get_group_obj_perms_model(model())).filter(
-        group__in=groups.values("pk"), group__role__workspace=OuterRef("workspace"), **share
-    )
-    found = Q(Exists(to_groups))
-    if isinstance(actor, User):
-        member_of = Role.objects.filter(pk__in=groups.values("pk")).values("workspace")
-        to_user = _shares(get_user_obj_perms_model(model())).filter(user=actor, **share)
-        found |= Q(Exists(to_user), workspace__in=member_of)
-    return found
 
 
 def people_who_may(permission: str, obj: Model) -> QuerySet[User]:

@@ -23,6 +23,7 @@ from common.errors import Invalid, PermissionMissing, Problem
 from common.place import place
 
 MANAGE = "accounts.manage_workspace"
+RolePermission = Role.permissions.through
 
 PERMISSION_LABELS = {
     "campaigns.view_campaign": gettext_lazy("View campaigns"),
@@ -70,8 +71,7 @@ def create_workspace(
     workspace = Workspace.objects.create(
         name=name, slug=slug, time_zone=time_zone, created_at=now, sends_from=place()
     )
-    for key in BUILTIN:
-        _create_builtin(workspace, key)
+    _create_builtins(workspace)
     audit.record(actor=actor, verb="create", obj=workspace, workspace=workspace, now=now)
     if isinstance(actor, User):
         _give(Role.objects.get(workspace=workspace, builtin="administrator"), actor, actor=actor, now=now)
@@ -95,17 +95,22 @@ def change_workspace(workspace: Workspace, *, actor: Actor, now: datetime, **val
     return row
 
 
-def _create_builtin(workspace: Workspace, key: str) -> Role:
-    title, permissions = BUILTIN[key]
-    role = Role.objects.create(
-        workspace=workspace, title=title, builtin=key, name=f"{workspace.slug}: {title}"
-    )
-    wanted = Q()
-    for permission in permissions:
-        app_label, codename = permission.split(".")
-        wanted |= Q(content_type__app_label=app_label, codename=codename)
-    role.permissions.set(Permission.objects.filter(wanted))
-    return role
+def _create_builtins(workspace: Workspace) -> None:
+    known = {
+        f"{app_label}.{codename}": pk
+        for pk, app_label, codename in Permission.objects.filter(
+            content_type__app_label__in={name.split(".")[0] for name in PERMISSION_LABELS}
+        ).values_list("pk", "content_type__app_label", "codename")
+    }
+    given = []
+    for key, (title, permissions) in BUILTIN.items():
+        role = Role.objects.create(
+            workspace=workspace, title=title, builtin=key, name=f"{workspace.slug}: {title}"
+        )
+        given += [
+            RolePermission(group_id=role.pk, permission_id=known[permission]) for permission in permissions
+        ]
+    RolePermission.objects.bulk_create(given)
 
 
 def person_called(who: str) -> User | None:

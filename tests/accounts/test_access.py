@@ -119,5 +119,5 @@ def test_the_rights_on_many_are_read_in_a_constant_number_of_queries(
 ) -> None:
     manager = builders.person(where, "manager")
     rows = [builders.audience(where, name=str(number)) for number in range(20)]
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         rights_on(manager, rows)

@@ -94,7 +94,7 @@ def test_a_configuration_shared_with_a_role_is_seen_by_all_who_hold_it(
     )
     permission = "channels.view_channelconfiguration"
     assign_perm(permission, Role.objects.get(workspace=workspace, builtin="viewer").group_ptr, shared)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(3):
         assert list(visible_to(viewer, ChannelConfiguration.objects.all(), permission)) == [shared]
     assert may(viewer, permission, shared)
     assert not may(viewer, permission, hidden)
