@@ -9,6 +9,7 @@ from datetime import UTC
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
@@ -24,9 +25,18 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
             faults = {str(name): [self._fault(str(name))] for name in data if not self._takes(str(name))}
+            if not isinstance(data, QueryDict):  # a form knows nothing but texts
+                faults |= self._mistyped(data)
             if faults:
                 raise exceptions.ValidationError(faults)
         return super().to_internal_value(data)
+
+    def _mistyped(self, data: Mapping[Any, Any]) -> dict[str, list[exceptions.ErrorDetail]]:
+        return {
+            name: [exceptions.ErrorDetail(_("This is of another type."), code="invalid")]
+            for name, field in self.fields.items()
+            if name in data and _is_mistyped(field, data[name])
+        }
 
     def _takes(self, name: str) -> bool:
         return name in self.fields and not self.fields[name].read_only
@@ -37,6 +47,21 @@ class StrictSerializer(serializers.Serializer[Any]):
         known = ", ".join(key for key, field in self.fields.items() if not field.read_only)
         detail = _("There is no such field; the fields are: %(known)s.") % {"known": known}
         return exceptions.ErrorDetail(detail, code="unknown_field")
+
+
+def _is_mistyped(field: Any, value: Any) -> bool:
+    """Whether REST framework would read one JSON type as another: 0 as a text, "no" as false, "7" as 7."""
+    if value is None:
+        return False
+    if isinstance(field, serializers.ListField):
+        return isinstance(value, list) and any(_is_mistyped(field.child, one) for one in value)
+    if isinstance(field, serializers.CharField):
+        return not isinstance(value, str)
+    if isinstance(field, serializers.BooleanField):
+        return not isinstance(value, bool)
+    return isinstance(field, serializers.IntegerField | serializers.FloatField) and isinstance(
+        value, str | bool
+    )
 
 
 class SafeJSONRenderer(renderers.JSONRenderer):
@@ -144,9 +169,34 @@ def ordering_of(orders: Iterable[str]) -> OpenApiParameter:
     return OpenApiParameter("ordering", str, enum=values, description="- in front: the other way round.")
 
 
+# ---- filters -------------------------------------------------------------------------------------
+
+
+def choice_of(request: Request, name: str, choices: Iterable[str]) -> str:
+    """What a filter asks for, empty where it is left out. Raises Invalid for what is none of `choices`."""
+    asked, known = request.query_params.get(name), list(choices)
+    if asked is not None and asked not in known:
+        detail = _("Give one of: %(known)s.") % {"known": ", ".join(known)}
+        raise Invalid(Problem("unknown_choice", detail, f"/{name}"))
+    return asked or ""
+
+
+def flag_of(request: Request, name: str) -> bool:
+    """Whether the address says `?name=true`. Raises Invalid for anything but true and false."""
+    return choice_of(request, name, ("true", "false")) == "true"
+
+
 # ---- only some fields ---------------------------------------------------------------------------
 
-FIELDS = OpenApiParameter("fields", str, description="Only these fields, by commas: `id,name,status`.")
+
+def fields_of(shape: type[serializers.Serializer[Any]]) -> OpenApiParameter:
+    """The parameter that `chosen_fields` reads."""
+    return OpenApiParameter(
+        "fields",
+        {"type": "array", "items": {"type": "string", "enum": [*shape().fields]}, "minItems": 1},
+        explode=False,
+        description="Only these fields, by commas: `id,name`.",
+    )
 
 
 class SparseSerializer(StrictSerializer):
@@ -179,8 +229,9 @@ def only(row: Mapping[str, Any], wanted: set[str]) -> dict[str, Any]:
 
 IF_MATCH = OpenApiParameter(
     "If-Match",
-    str,
+    {"type": "string", "pattern": r"\S", "example": "*"},
     OpenApiParameter.HEADER,
+    required=True,
     description="The ETag of the last answer, or *. Without it: 428; when it was changed since: 412.",
 )
 

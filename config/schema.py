@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from rest_framework import serializers
+
+from common.api import StrictSerializer
 
 MEDIA = "application/problem+json"
 PROBLEM: dict[str, Any] = {
@@ -41,6 +45,19 @@ MEANINGS = {
     "429": "The credential calls more often than it may; Retry-After says when to come back.",
 }
 
+CODES = {
+    "400": "invalid",
+    "401": "not_authenticated",
+    "403": "permission_missing",
+    "404": "not_found",
+    "409": "illegal_transition",
+    "412": "changed_since",
+    "413": "too_large",
+    "415": "unsupported_media_type",
+    "428": "if_match_missing",
+    "429": "too_many",
+}
+
 
 class CredentialScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "accounts.authentication.CredentialAuthentication"
@@ -48,6 +65,23 @@ class CredentialScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyp
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer", "bearerFormat": "car_<prefix>.<secret>"}
+
+
+class Schema(AutoSchema):
+    """A strict body is described as strictly as it is read: no other fields, and no blank where none may be."""
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        shape = super()._map_basic_serializer(serializer, direction)
+        if direction == "request" and isinstance(serializer, StrictSerializer):
+            shape["additionalProperties"] = False
+        return shape
+
+    def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        shape = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]
+        is_text = isinstance(field, serializers.CharField) and not field.allow_blank
+        if direction == "request" and is_text and "$ref" not in shape:
+            shape.setdefault("pattern", r"\S")
+        return shape
 
 
 def add_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
@@ -63,9 +97,7 @@ def add_problems(result: dict[str, Any], generator: Any, request: Any, public: b
 def _statuses(path: str, method: str, operation: dict[str, Any]) -> list[str]:
     if not operation.get("security"):
         return ["400", "401", "413", "415"] if "requestBody" in operation else []
-    found = ["400", "401", "403", "429"]
-    if "{" in path or method == "get":
-        found.append("404")
+    found = ["400", "401", "403", "404", "429"]
     if method != "get":
         found.append("409")
     if any(one["name"] == "If-Match" for one in operation.get("parameters", [])):
@@ -74,5 +106,13 @@ def _statuses(path: str, method: str, operation: dict[str, Any]) -> list[str]:
 
 
 def _answer(status: str) -> dict[str, Any]:
-    content = {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": MEANINGS[status], "content": content}
+    code, detail = CODES[status], MEANINGS[status]
+    example = {
+        "type": "about:blank",
+        "title": code.replace("_", " ").capitalize(),
+        "status": int(status),
+        "code": code,
+        "detail": detail,
+    }
+    media = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
+    return {"description": detail, "content": {MEDIA: media}}

@@ -7,7 +7,10 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from config import schema  # noqa: F401  registers what OpenAPI shows of our credentials
+from config import (
+    reference,
+    schema,  # noqa: F401  registers what OpenAPI shows of our credentials
+)
 
 urlpatterns = [
     path("", include("campaigns.urls")),
@@ -23,6 +26,8 @@ urlpatterns = [
     path("api/", include("channels.api.urls")),
     path("api/", include("campaigns.api.house_urls")),
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="api_schema"),
+    path("developers/reference/", reference.show_reference, name="api_reference"),
+    path("developers/changes/", reference.show_changelog, name="api_changelog"),
     path("admin/", admin.site.urls),
 ]
 if settings.DEMO:

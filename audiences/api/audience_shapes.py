@@ -54,6 +54,7 @@ class MemberShape(StrictSerializer):
     externalId = serializers.CharField(source="external_id", allow_null=True)
 
 
+@extend_schema_field({"type": "object", "additionalProperties": True})
 class Tree(serializers.JSONField):
     """A rule or composition as it was parsed; whoever reads it names each fault by its place."""
 

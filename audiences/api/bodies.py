@@ -74,19 +74,26 @@ def person(given: Any, *, key: tuple[str, str] | None = None) -> Given:
     pairs = [pair(one, f"/identities/{place}") for place, one in enumerate(_list(body, "identities"))]
     if key is not None:
         pairs = [key, *(one for one in pairs if one != key)]
-    is_test, attributes = body.get("isTest"), body.get("attributes", {})
-    if is_test is not None and not isinstance(is_test, bool):
-        raise Invalid(Problem("bad_boolean", _("Give true or false."), "/isTest"))
+    is_test = flag(body, "isTest", False) if "isTest" in body else None
+    attributes = body.get("attributes", {})
     if not isinstance(attributes, dict):
         raise Invalid(Problem("not_an_object", _("Give a JSON object."), "/attributes"))
     return Given(
         identities=pairs,
-        locale=body.get("locale"),
-        time_zone=body.get("timeZone"),
+        locale=_text(body, "locale"),
+        time_zone=_text(body, "timeZone"),
         is_test=is_test,
         attributes=attributes,
         has_key=key is not None,
     )
+
+
+def _text(body: dict[str, Any], name: str) -> str | None:
+    """None where it is left out."""
+    value = body.get(name)
+    if name in body and not isinstance(value, str):
+        raise Invalid(Problem("not_a_text", _("Give a text."), f"/{name}"))
+    return value
 
 
 def _list(body: dict[str, Any], name: str) -> list[Any]:

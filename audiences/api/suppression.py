@@ -20,7 +20,7 @@ from audiences.models import Suppression
 from audiences.reachability import CHANNELS
 from audiences.suppression import Added, Entry
 from channels.access import MANAGE
-from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from common.api import PAGING, CursorPages, StrictSerializer, flag_of, page_of
 from common.errors import Invalid, Problem
 
 MOST_ITEMS = 5000
@@ -139,6 +139,6 @@ class OneSuppression(APIView):
     def delete(self, request: Request, pk: int) -> Response:
         credential = bodies.credential_of(request)
         entry = suppression.entry_for(credential, pk)
-        is_sure = request.query_params.get("sure", "") == "true"
+        is_sure = flag_of(request, "sure")
         suppression.remove(entry, is_sure=is_sure, actor=credential, now=timezone.now())
         return Response(status=204)

@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -38,11 +39,11 @@ from campaigns.api.campaign_shapes import (
 from campaigns.models import Action, Campaign, Status
 from channels.contents import SHAPES
 from common.api import (
-    FIELDS,
     IF_MATCH,
     PAGING,
     chosen_fields,
     etag_of,
+    fields_of,
     only,
     ordered,
     ordering_of,
@@ -64,7 +65,7 @@ FILTERS = [
     OpenApiParameter("folder", int, description="That folder and all that lie in it."),
     OpenApiParameter("owner", str, description="An email address."),
     OpenApiParameter("search", str, description="A part of the name."),
-    OpenApiParameter("changedSince", str, description="A moment with its offset from UTC."),
+    OpenApiParameter("changedSince", OpenApiTypes.DATETIME, description="A moment with its offset from UTC."),
 ]
 EXAMPLE = OpenApiExample(
     "A draft",
@@ -84,7 +85,7 @@ VERBS = sorted(set(lifecycle.PRESSABLE) - {"delete"})
 class Campaigns(APIView):
     @extend_schema(
         operation_id="campaigns_list",
-        parameters=[*FILTERS, ordering_of(ORDERS), FIELDS, *PAGING],
+        parameters=[*FILTERS, ordering_of(ORDERS), fields_of(CampaignShape), *PAGING],
         responses=page_of(CampaignShape),
     )
     def get(self, request: Request) -> Response:
@@ -121,7 +122,9 @@ class Campaigns(APIView):
 
 
 class OneCampaign(APIView):
-    @extend_schema(operation_id="campaigns_read", parameters=[FIELDS], responses=CampaignShape)
+    @extend_schema(
+        operation_id="campaigns_read", parameters=[fields_of(CampaignShape)], responses=CampaignShape
+    )
     def get(self, request: Request, pk: int) -> Response:
         credential = credential_of(request)
         wanted = chosen_fields(request, CampaignShape)

@@ -26,7 +26,14 @@ from accounts.models import ApiCredential
 from audiences.access import audience_for
 from campaigns import access
 from campaigns.api import bodies
-from campaigns.api.shapes import ExecutionShape, HealthShape, ScheduleShape, ToAudienceShape, UnitaryShape
+from campaigns.api.shapes import (
+    ExecutionShape,
+    HealthShape,
+    HighThroughputShape,
+    ScheduleShape,
+    ToAudienceShape,
+    UnitaryShape,
+)
 from campaigns.delivery import audiencecalls, triggered
 from campaigns.delivery.triggered import Call
 from campaigns.models import Execution, Run
@@ -34,7 +41,7 @@ from common.errors import CarillonError, Invalid, NotSignedIn, Problem
 
 KEY = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {"type": "string", "minLength": 1, "maxLength": 255},
     OpenApiParameter.HEADER,
     description="In place of the requestId: the same key and body is the same call. At most 255 characters.",
 )
@@ -110,7 +117,7 @@ class HighThroughput(Door):
     @extend_schema(
         operation_id="send_high_throughput",
         parameters=[KEY],
-        request=UnitaryShape,
+        request=HighThroughputShape,
         responses={202: ExecutionShape},
     )
     def post(self, request: HttpRequest, credential: ApiCredential) -> dict[str, object]:

@@ -198,7 +198,7 @@ class Act(APIView):
         if given.validated_data and verb != "replay":
             name = next(iter(given.validated_data))
             detail = _("Only a replay takes this.")
-            raise Invalid(Problem("unknown_field", detail, f"/{name}"))
+            raise Invalid(Problem("only_for_replay", detail, f"/{name}"))
         more: dict[str, Any] = {}
         if verb in ("switch_on", "switch_off"):
             endpoints.switch(row, on=verb == "switch_on", **by)

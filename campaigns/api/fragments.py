@@ -16,7 +16,17 @@ from campaigns import fragments
 from campaigns.access import MANAGE
 from campaigns.api.callers import credential_of
 from campaigns.models import Fragment
-from common.api import IF_MATCH, PAGING, CursorPages, StrictSerializer, etag_of, page_of, require_match
+from common.api import (
+    IF_MATCH,
+    PAGING,
+    CursorPages,
+    StrictSerializer,
+    choice_of,
+    etag_of,
+    flag_of,
+    page_of,
+    require_match,
+)
 from common.errors import Invalid, Problem
 
 
@@ -79,11 +89,11 @@ class Fragments(APIView):
         responses=page_of(FragmentShape),
     )
     def get(self, request: Request) -> Response:
-        credential, asked = credential_of(request), request.query_params
+        credential = credential_of(request)
         rows = fragments.list_for(credential, credential.workspace).prefetch_related("labels")
-        rows = rows.filter(archived_at__isnull=asked.get("archived") not in ("true", "1"))
-        if asked.get("kind") in Fragment.Kind.values:
-            rows = rows.filter(kind=asked["kind"])
+        rows = rows.filter(archived_at__isnull=not flag_of(request, "archived"))
+        if kind := choice_of(request, "kind", Fragment.Kind.values):
+            rows = rows.filter(kind=kind)
         pages = CursorPages()
         found: Any = pages.paginate_queryset(rows, request, view=self)
         return pages.get_paginated_response(FragmentShape(found, many=True).data)

@@ -20,7 +20,7 @@ from campaigns.api.report_shapes import CampaignComparisonShape, ReportShape, Wo
 from campaigns.models import Campaign, Run
 from campaigns.reports import overview
 from campaigns.reports import report as reporting
-from common.api import FIELDS, chosen_fields, only
+from common.api import chosen_fields, fields_of, only
 from common.errors import Invalid, NotFound, Problem
 
 REPORT = "campaigns.view_report"
@@ -28,7 +28,7 @@ WINDOWS = ("all", "24h")
 ASKED = [
     OpenApiParameter("window", str, enum=WINDOWS, description="all unless told."),
     OpenApiParameter("action", int, description="Only of the message at this position, from 0."),
-    FIELDS,
+    fields_of(ReportShape),
 ]
 
 

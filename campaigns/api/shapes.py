@@ -43,8 +43,18 @@ class RecipientShape(StrictSerializer):
 
 class UnitaryShape(StrictSerializer):
     requestId = serializers.CharField(max_length=255, help_text="The same id and body is the same call.")
-    campaignId = serializers.CharField()
+    campaignId = serializers.RegexField("^[0-9]{1,18}$")
     recipients = serializers.ListField(child=RecipientShape(), min_length=1, max_length=MOST_RECIPIENTS)
+
+
+class ExternalRecipientShape(RecipientShape):
+    type = serializers.ChoiceField(["external"])
+
+
+class HighThroughputShape(UnitaryShape):
+    recipients = serializers.ListField(
+        child=ExternalRecipientShape(), min_length=1, max_length=MOST_RECIPIENTS
+    )
 
 
 class ExecutionShape(StrictSerializer):
@@ -76,7 +86,7 @@ class MessageEventShape(StrictSerializer):
 
 class MessageShape(StrictSerializer):
     messageId = serializers.CharField()
-    campaignId = serializers.CharField()
+    campaignId = serializers.RegexField("^[0-9]{1,18}$")
     channel = serializers.CharField()
     address = serializers.CharField(allow_blank=True)
     treatment = serializers.CharField(allow_blank=True)
@@ -88,7 +98,7 @@ class MessageShape(StrictSerializer):
 
 
 class ExecutionStatusShape(ExecutionShape):
-    campaignId = serializers.CharField()
+    campaignId = serializers.RegexField("^[0-9]{1,18}$")
     kind = serializers.CharField()
     messages = MessageShape(many=True)
 
@@ -102,7 +112,7 @@ class WhenShape(StrictSerializer):
 
 
 class ToAudienceShape(StrictSerializer):
-    campaignId = serializers.CharField()
+    campaignId = serializers.RegexField("^[0-9]{1,18}$")
     requestId = serializers.CharField(max_length=255, required=False)
     audience = NamedAudienceShape(required=False, help_text="In place of the campaign's own.")
     context = serializers.DictField(child=serializers.JSONField(), required=False)  # type: ignore[assignment]
@@ -113,7 +123,7 @@ class RunStatusShape(StrictSerializer):
     executionId = serializers.CharField()
     status = serializers.ChoiceField(["Succeeded", "InProgress", "Failed"])
     createdAt = serializers.DateTimeField()
-    campaignId = serializers.CharField()
+    campaignId = serializers.RegexField("^[0-9]{1,18}$")
     audienceId = serializers.CharField(allow_blank=True)
     targetedProfileCount = serializers.IntegerField()
 
@@ -122,6 +132,6 @@ class ScheduleShape(StrictSerializer):
     scheduleId = serializers.CharField()
     scheduleStatus = serializers.ChoiceField(["Scheduled", "Triggered", "Cancelled"])
     audience = NamedAudienceShape()
-    campaignId = serializers.CharField()
+    campaignId = serializers.RegexField("^[0-9]{1,18}$")
     executeAt = serializers.DateTimeField()
     executionDetails = RunStatusShape(allow_null=True)

@@ -19,7 +19,16 @@ from campaigns.api.campaign_shapes import AnObject
 from campaigns.api.contents import parts_of
 from campaigns.models import ContentTemplate
 from channels.contents import SHAPES
-from common.api import IF_MATCH, PAGING, CursorPages, StrictSerializer, etag_of, page_of, require_match
+from common.api import (
+    IF_MATCH,
+    PAGING,
+    CursorPages,
+    StrictSerializer,
+    choice_of,
+    etag_of,
+    page_of,
+    require_match,
+)
 from common.errors import Invalid, Problem
 
 
@@ -65,7 +74,7 @@ class ContentTemplates(APIView):
     def get(self, request: Request) -> Response:
         credential = credential_of(request)
         rows = templates.list_for(credential, credential.workspace).prefetch_related("labels")
-        if (channel := request.query_params.get("channel", "")) in SHAPES:
+        if channel := choice_of(request, "channel", SHAPES):
             rows = rows.filter(channel=channel)
         pages = CursorPages()
         found: Any = pages.paginate_queryset(rows, request, view=self)

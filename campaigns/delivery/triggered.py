@@ -25,6 +25,7 @@ from audiences import recipients as people
 from campaigns import schedule, variants
 from campaigns.delivery import calls, ring
 from campaigns.models import Batch, Campaign, Execution, Run, Status
+from common import failpoints
 from common import place as places
 from common.errors import Conflict, Invalid, Problem
 
@@ -127,7 +128,9 @@ def once(campaign: Campaign, call: Call, write: Callable[[], Execution]) -> Acce
         return known
     try:
         with transaction.atomic():
-            return Accepted(write(), is_repeat=False)
+            execution = write()
+        failpoints.reached("call kept")
+        return Accepted(execution, is_repeat=False)
     except IntegrityError:
         # The same key was accepted in this moment by another process.
         if known := _earlier(campaign, call):

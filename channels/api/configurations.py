@@ -33,7 +33,7 @@ from channels.configurations import Values
 from channels.models import ChannelConfiguration
 from channels.providers import registry
 from channels.providers.base import ProviderForm
-from common.api import PAGING, CursorPages, page_of
+from common.api import PAGING, CursorPages, choice_of, page_of
 from common.errors import Invalid, Problem
 
 PRESSED = ("submit", "reactivate", "deactivate", "duplicate")
@@ -62,9 +62,10 @@ class Configurations(APIView):
     def get(self, request: Request) -> Response:
         credential = credential_of(request)
         rows = access.list_for(credential, credential.workspace).prefetch_related("labels")
-        for name in ("status", "channel"):
-            if wanted := request.query_params.get(name):
-                rows = rows.filter(**{name: wanted.replace("\0", "")})
+        if status := choice_of(request, "status", ChannelConfiguration.Status.values):
+            rows = rows.filter(status=status)
+        if channel := request.query_params.get("channel"):
+            rows = rows.filter(channel=channel.replace("\0", ""))
         pages = CursorPages()
         found = pages.paginate_queryset(rows, request, view=self)
         return pages.get_paginated_response(ConfigurationShape(found, many=True).data)

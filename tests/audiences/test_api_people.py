@@ -185,10 +185,10 @@ WRONG: list[tuple[Any, str, str]] = [
     ({"identities": [named("workspace", "1")]}, "unknown_namespace", "/identities/0/namespace"),
     ({"identities": [named([], "1")]}, "unknown_namespace", "/identities/0/namespace"),
     ({"identities": [email(n) for n in range(21)]}, "bad_identities", "/identities"),
-    ({"identities": [email(0)], "locale": 5}, "row_bad_locale", "/locale"),
+    ({"identities": [email(0)], "locale": 5}, "not_a_text", "/locale"),
     ({"identities": [email(0)], "locale": "zh TW"}, "row_bad_locale", "/locale"),
     ({"identities": [email(0)], "timeZone": "../etc"}, "row_bad_time_zone", "/timeZone"),
-    ({"identities": [email(0)], "timeZone": {}}, "row_bad_time_zone", "/timeZone"),
+    ({"identities": [email(0)], "timeZone": {}}, "not_a_text", "/timeZone"),
     ({"identities": [email(0)], "isTest": "yes"}, "bad_boolean", "/isTest"),
     ({"identities": [email(0)], "attributes": []}, "not_an_object", "/attributes"),
     (

@@ -69,6 +69,22 @@ def test_every_operation_says_its_errors(schema: dict[str, Any]) -> None:
                     assert list(content) == ["application/problem+json"], (path, method, status)
 
 
+def test_every_body_and_answer_has_an_example_that_fits(schema: dict[str, Any]) -> None:
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+            for media, told in (
+                (kind, one) for body in bodies for kind, one in body.get("content", {}).items()
+            ):
+                shown = [told["example"]] if "example" in told else []
+                shown += [one["value"] for one in told.get("examples", {}).values()]
+                assert shown, (path, method, media)
+                if media.endswith("json"):
+                    shape = Draft202012Validator({**told["schema"], "components": schema["components"]})
+                    for one in shown:
+                        assert not [fault.message for fault in shape.iter_errors(one)], (path, method, one)
+
+
 def test_every_operation_has_a_name_of_its_own(schema: dict[str, Any]) -> None:
     names = [one["operationId"] for methods in schema["paths"].values() for one in methods.values()]
     assert len(names) == len(set(names))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -74,8 +75,20 @@ class House:
     def clock(self) -> None:
         self._start("clock", "beat", "-l", "INFO", "--pidfile=")
 
+    def web(self, name: str = "web", **environment: str) -> str:
+        """A web process; its address, once it answers."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        bind = f"127.0.0.1:{port}"
+        self._run(name, "gunicorn", "config.wsgi", "--bind", bind, "--threads", "4", **environment)
+        self.wait(lambda: _listens(port), 30)
+        return f"http://{bind}"
+
     def _start(self, name: str, *arguments: str, **environment: str) -> None:
-        command = [sys.executable, "-m", "celery", "-A", "config.celery", *arguments]
+        self._run(name, "celery", "-A", "config.celery", *arguments, **environment)
+
+    def _run(self, name: str, *arguments: str, **environment: str) -> None:
+        command = [sys.executable, "-m", *arguments]
         with (self.logs / f"{name}.log").open("ab") as log:
             self.parts[name] = subprocess.Popen(
                 command, env=self.environment | environment, stdout=log, stderr=log, start_new_session=True
@@ -96,3 +109,11 @@ class House:
                 log.read_text()[-2000:] for log in self.logs.glob("*.log")
             )
             time.sleep(0.1)
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,97 @@
+"""The web process killed around the answer of a call: what was accepted goes out, and goes out once.
+
+The proof is what the mail server received, not what our own tables say.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.utils import timezone
+from kombu import Connection
+
+from accounts import credentials
+from accounts.access import SYSTEM
+from accounts.models import Role
+from campaigns.models import Campaign, Execution
+from campaigns.reports.metrics import ledger
+from tests import builders
+from tests.fakes.house import House, needs_broker
+from tests.fakes.smtp import FakeSmtp
+from tests.settings import REAL_BROKER_URL
+
+pytestmark = [pytest.mark.django_db(transaction=True), needs_broker, pytest.mark.slow]
+
+
+class Shop:
+    """Another system that posts one password reset, as often as it has to."""
+
+    def __init__(self, server: FakeSmtp) -> None:
+        where = builders.workspace()
+        builders.profiles(where, 1)
+        self.campaign: Campaign = builders.live(
+            where,
+            now=timezone.now(),
+            type="api_triggered",
+            category="transactional",
+            configuration=builders.smtp(where, server.port, kind="transactional"),
+            html="<p>Reset: {{ context.reset }}</p>",
+        )
+        role = Role.objects.get(workspace=where, builtin="approver")
+        by: dict[str, Any] = {"actor": SYSTEM, "now": timezone.now()}
+        _, self.token = credentials.issue(workspace=where, role=role, name="Shop", **by)
+
+    def post(self, address: str) -> tuple[int, dict[str, Any]]:
+        """The answer, read whole. Raises OSError or HTTPException where none comes."""
+        recipient = {"type": "aep", "userId": "p0@example.com", "namespace": "email"}
+        body = {
+            "requestId": "reset-1",
+            "campaignId": str(self.campaign.pk),
+            "recipients": [{**recipient, "context": {"reset": "https://shop.example/r/1"}}],
+        }
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        with closing(http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)) as line:
+            line.request("POST", "/ajo/im/executions/unitary", json.dumps(body), headers)
+            answer = line.getresponse()
+            return answer.status, json.loads(answer.read())
+
+
+def finish(house: House, shop: Shop, server: FakeSmtp) -> None:
+    """Everything is started anew; one letter arrives, and no other after it."""
+    house.clock()
+    house.worker("urgent", lane="urgent")
+    house.wait(lambda: ledger(shop.campaign.runs.get()).accepted == 1)
+    (letter,) = server.accepted
+    assert letter.recipients == ["p0@example.com"]
+    assert Execution.objects.count() == 1
+
+
+def test_all_is_killed_right_after_the_202_and_the_message_goes_out_once(tmp_path: Path) -> None:
+    with FakeSmtp() as server, House(tmp_path) as house:
+        shop = Shop(server)
+        address = house.web()
+        status, _answer = shop.post(address)
+        house.kill("web")
+        assert status == 202
+        with Connection(REAL_BROKER_URL) as broker:  # and the bell is forgotten
+            broker.default_channel.queue_delete(f"{house.prefix}.urgent")
+        assert server.accepted == []
+        finish(house, shop, server)
+
+
+def test_killed_before_the_answer_the_same_call_again_is_one_message(tmp_path: Path) -> None:
+    with FakeSmtp() as server, House(tmp_path) as house:
+        shop = Shop(server)
+        address = house.web("first", FAILPOINT="call kept")
+        with pytest.raises((OSError, http.client.HTTPException)):
+            shop.post(address)
+        house.kill("first")
+        status, answer = shop.post(house.web("second"))
+        assert (status, answer.get("deduplicated")) == (202, True)
+        finish(house, shop, server)
