@@ -1,4 +1,4 @@
-"""The pages for developers: the interactive reference of the API, drawn from our own OpenAPI, and its changelog.
+"""The pages for developers: the interactive reference of the API, drawn from our OpenAPI, and its changelog.
 
 Everything is served from here: the reader's files come with drf-spectacular's sidecar, and no page needs more
 than the strict Content-Security-Policy of the house.

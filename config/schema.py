@@ -68,7 +68,7 @@ class CredentialScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyp
 
 
 class Schema(AutoSchema):
-    """A strict body is described as strictly as it is read: no other fields, and no blank where none may be."""
+    """A strict body is described as strictly as it is read: no other fields, no blank where none may be."""
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         shape = super()._map_basic_serializer(serializer, direction)

@@ -1,4 +1,4 @@
-"""The developers' pages: the reference is drawn by files of ours under the strict policy, and changes are told."""
+"""The developers' pages: a reference drawn by files of ours under the strict policy, and the changes."""
 
 from __future__ import annotations
 

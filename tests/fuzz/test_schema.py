@@ -1,9 +1,9 @@
-"""Every operation of the API with bodies, parameters and headers made from its own description, right and wrong.
+"""Every operation with bodies, parameters and headers made from the API's own description, right and wrong.
 
 As each role: never a 5xx, nothing that the description forbids is accepted, nothing that it allows is refused
-but for what no description can say, no answer that it does not know, no operation without a
-credential, and 405 for every other method. What a call did is taken back after it. `make test` asks a few
-times as an administrator, `make fuzz` many times as everybody.
+but for what no description can say, no answer that it does not know, no operation without a credential, and
+405 for every other method. What a call did is taken back after it. `make test` asks some operations once as
+an administrator, `make fuzz` all of them, at their edges too, many times as everybody.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ HOW = settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-# What is wrong with the form of a request; a description has to say all of it. Any other code is a rule of the
-# house, such as a domain that is none or the last message of a campaign, which no description can tell.
+# What is wrong with the form of a request; a description has to say all of it. Any other code is a rule of
+# the house, such as a domain that is none or the last message of a campaign, which no description can tell.
 FORM = {
     "bad_boolean",
     "bad_count",
