@@ -109,11 +109,12 @@ class Examples:
 
 def _text(shape: dict[str, Any], name: str) -> str:
     told = FORMATS.get(shape.get("format", ""))
-    guesses = [told] if told else [NAMES.get(name), "17", "text"]
+    guesses: list[str | None] = [told] if told else [NAMES.get(name), "17", "text"]
     for guess in guesses:
         if guess is not None and _fits(shape, guess):
             return guess
-    return "x" * max(1, shape.get("minLength", 1))
+    least: int = shape.get("minLength", 1)
+    return "x" * max(1, least)
 
 
 def _fits(shape: dict[str, Any], text: str) -> bool:

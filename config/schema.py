@@ -71,7 +71,7 @@ class Schema(AutoSchema):
     """A strict body is described as strictly as it is read: no other fields, no blank where none may be."""
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
-        shape = super()._map_basic_serializer(serializer, direction)
+        shape = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         if direction == "request" and isinstance(serializer, StrictSerializer):
             shape["additionalProperties"] = False
         return shape
