@@ -23,7 +23,7 @@ from tests import builders
 from tests.fakes.house import House, needs_broker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-PEOPLE = 6000
+PEOPLE = 1200
 STAGES = {
     "before the first page is staged": "audiences.imports.staging.copy:0",
     "in the middle of staging": "audiences.imports.staging.copy:3",
@@ -67,18 +67,18 @@ def outcome(job: Import) -> dict[str, Any]:
     }
 
 
-def quiet() -> dict[str, Any]:
+def quiet(people: int = PEOPLE) -> dict[str, Any]:
     """What it looks like when nobody disturbs it; computed with numbers, not with the importer."""
-    good = range(PEOPLE)
+    good = range(people)
     said = [(f"p{n}@example.com", "email", ("yes", "no")[n % 3]) for n in good if n % 3 < 2]
     return {
         "job": {
             "state": "completed",
-            "row_count": PEOPLE + 2,
-            "staged_count": PEOPLE,
+            "row_count": people + 2,
+            "staged_count": people,
             "rejected_count": 2,
-            "merged": PEOPLE,
-            "created_count": PEOPLE,
+            "merged": people,
+            "created_count": people,
             "changed_count": 0,
             "unchanged_count": 0,
         },
@@ -87,8 +87,8 @@ def quiet() -> dict[str, Any]:
         ),
         "consents": sorted(said),
         "history": len(said),
-        "members": PEOPLE,
-        "problems": [(PEOPLE + 2, "email", "bad_email", ""), (PEOPLE + 3, "email", "row_duplicate", "2")],
+        "members": people,
+        "problems": [(people + 2, "email", "bad_email", ""), (people + 3, "email", "row_duplicate", "2")],
         "staging": False,
     }
 
@@ -99,7 +99,7 @@ import importlib, os, signal, sys
 import django
 django.setup()
 from audiences.imports import merge, stage, work
-stage.PAGE, stage.FLUSH, merge.PAGE = 500, 1000, 700
+stage.PAGE, stage.FLUSH, merge.PAGE = 100, 200, 140
 path, _colon, calls = sys.argv[2].partition(":")
 module, _dot, name = path.rpartition(".")
 found = importlib.import_module(module)
@@ -150,7 +150,7 @@ def test_a_worker_killed_at_any_stage_leaves_an_import_that_ends_as_if_undisturb
 @needs_broker
 def test_real_workers_killed_again_and_again_finish_by_the_sweep(tmp_path: Path) -> None:
     where = builders.workspace()
-    job = waiting(where, content())
+    job = waiting(where, content(6000))
     Import.objects.filter(pk=job.pk).update(is_confirmed=True)
     attributes.define(where, key="age", type="number", actor=SYSTEM, now=timezone.now())
     with House(tmp_path) as house:
@@ -162,8 +162,8 @@ def test_real_workers_killed_again_and_again_finish_by_the_sweep(tmp_path: Path)
                 time.sleep(0.05 * turn)
                 house.kill(f"w{turn}")
         house.wait(lambda: over(job), 90)
-    assert outcome(job)["people"] == quiet()["people"]
-    assert outcome(job)["history"] == quiet()["history"]
+    assert outcome(job)["people"] == quiet(6000)["people"]
+    assert outcome(job)["history"] == quiet(6000)["history"]
 
 
 def over(job: Import) -> bool:
@@ -172,7 +172,7 @@ def over(job: Import) -> bool:
 
 def test_an_upload_cut_off_in_the_middle_leaves_nothing() -> None:
     where = builders.workspace()
-    raw = content()
+    raw = content(6000)
 
     class Cut(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
@@ -190,7 +190,7 @@ import sys
 import django
 django.setup()
 from audiences.imports import merge, work
-merge.PAGE = 300
+merge.PAGE = 120
 while work.advance(int(sys.argv[1])):
     pass
 """
@@ -198,7 +198,7 @@ while work.advance(int(sys.argv[1])):
 
 def test_two_imports_of_overlapping_files_at_once_neither_wait_for_ever_nor_double() -> None:
     where = builders.workspace()
-    first, second = waiting(where, content(3000)), waiting(where, content(3000, start=1500))
+    first, second = waiting(where, content(1200)), waiting(where, content(1200, start=600))
     for job in (first, second):
         work.advance(job.pk)
     jobs.start(first, actor=SYSTEM, now=timezone.now())
@@ -208,10 +208,10 @@ def test_two_imports_of_overlapping_files_at_once_neither_wait_for_ever_nor_doub
         assert one.wait(90) == 0
     one, other = outcome(first)["job"], outcome(second)["job"]
     assert (one["state"], other["state"]) == ("completed", "completed")
-    assert Profile.objects.count() == 4500
-    assert one["created_count"] + other["created_count"] == 4500
-    assert one["unchanged_count"] + other["unchanged_count"] == 1500
-    assert Consent.objects.count() == ConsentEntry.objects.count() == 3000
+    assert Profile.objects.count() == 1800
+    assert one["created_count"] + other["created_count"] == 1800
+    assert one["unchanged_count"] + other["unchanged_count"] == 600
+    assert Consent.objects.count() == ConsentEntry.objects.count() == 1200
 
 
 def test_one_import_in_two_workers_at_once_is_one_import() -> None:
