@@ -239,7 +239,15 @@ class UserAdmin(ReadOnly, UserAdminBase):
 @admin.register(Workspace)
 class WorkspaceAdmin(ReadOnly, WorkspaceAdminBase):
     list_display = ["name", "slug", "time_zone", "approval_required", "sends"]
-    fields = ["name", "slug", "time_zone", "approval_required", "sends", "sending"]
+    fields = [
+        "name",
+        "slug",
+        "time_zone",
+        "approval_required",
+        "only_rule_audiences",
+        "sends",
+        "sending",
+    ]
     ordering = ["name"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
@@ -275,7 +283,7 @@ class WorkspaceAdmin(ReadOnly, WorkspaceAdminBase):
             names = ("name", "slug", "time_zone")
             made = roles.create_workspace(**{name: given[name] for name in names}, actor=actor, now=now)
             obj.pk = made.pk
-        values = {name: given[name] for name in ("name", "time_zone", "approval_required")}
+        values = {name: given[name] for name in roles.SETTINGS}
         roles.change_workspace(Workspace(pk=obj.pk), actor=actor, now=now, **values)
 
 

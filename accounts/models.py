@@ -86,6 +86,14 @@ class Workspace(models.Model):
         default=False,
         help_text=_("A campaign can be activated only after somebody else has approved it."),
     )
+    only_rule_audiences = models.BooleanField(
+        _("audiences by rule only"),
+        default=False,
+        help_text=_(
+            "Campaigns go to audiences that a rule describes, never to uploads, compositions or lists: for"
+            " data that laws protect in a special way."
+        ),
+    )
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     # The main switch (switch.py): the database it sends from, empty while somebody has stopped it.
     sends_from = models.CharField(_("sends from"), max_length=200, blank=True, editable=False)

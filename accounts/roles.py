@@ -24,6 +24,7 @@ from common.place import place
 
 MANAGE = "accounts.manage_workspace"
 RolePermission = Role.permissions.through
+SETTINGS = ("name", "time_zone", "approval_required", "only_rule_audiences")  # of a workspace
 
 PERMISSION_LABELS = {
     "campaigns.view_campaign": gettext_lazy("View campaigns"),
@@ -80,9 +81,9 @@ def create_workspace(
 
 @transaction.atomic
 def change_workspace(workspace: Workspace, *, actor: Actor, now: datetime, **values: Any) -> Workspace:
-    """Sets name, time zone and whether approval is required; what changed is recorded with what it was."""
+    """Sets some of SETTINGS; what changed is recorded with what it was."""
     require(actor, MANAGE, workspace)
-    if unknown := set(values) - {"name", "time_zone", "approval_required"}:
+    if unknown := set(values) - set(SETTINGS):
         raise TypeError(f"not settings of a workspace: {unknown}")
     row = Workspace.objects.select_for_update().get(pk=workspace.pk)
     changes = {name: [getattr(row, name), value] for name, value in values.items()}

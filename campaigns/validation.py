@@ -11,11 +11,12 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from accounts.access import SYSTEM, Actor, lacking_labels
+from accounts.access import SYSTEM, Actor, lacking_labels, may
 from audiences import evaluate
 from audiences.models import Audience
-from campaigns import content_findings, schedule_findings
-from campaigns.models import Action, Campaign
+from campaigns import approvals, content_findings, schedule_findings, versions
+from campaigns.access import MANAGE, PUBLISH
+from campaigns.models import Action, Campaign, Status
 from channels.models import ChannelConfiguration, RuleState
 from common.errors import Invalid
 
@@ -39,14 +40,37 @@ class Finding:
 
 
 def validate(campaign: Campaign, *, now: datetime, actor: Actor = SYSTEM) -> list[Finding]:
-    """Every finding, errors first. Labels are judged for the actor; the product itself lacks none."""
-    found = [*_audience(campaign), *_labels(campaign, actor), *_schedule(campaign, now)]
-    found += [*_rule_set(campaign), *_actions(campaign)]
+    """Every finding, errors first. Rights and labels are the actor's; the product itself lacks none."""
+    found = [*_rights(campaign, actor), *_version(campaign), *_audience(campaign)]
+    found += [*_labels(campaign, actor), *_schedule(campaign, now)]
+    found += [*_rule_set(campaign), *_languages(campaign), *_actions(campaign)]
     return sorted(found, key=lambda finding: not finding.is_error)
 
 
 def _error(code: str, source: str, field: str, message: str) -> Finding:
     return Finding(code, ERROR, source, field, message)
+
+
+def _rights(campaign: Campaign, actor: Actor) -> Iterator[Finding]:
+    """2.54 of the catalogue: who may neither manage nor publish it will not get it out."""
+    if not campaign.draft_state or may(actor, PUBLISH, campaign):
+        return
+    if not may(actor, MANAGE, campaign):
+        message = _("You may neither edit nor activate it. An administrator can give you the right.")
+        yield _error("permission_missing", "properties", "owner", message)
+    elif not approvals.asks(campaign.workspace):
+        message = _("You may not activate it. Somebody who may publish campaigns has to do that.")
+        yield Finding("permission_to_publish", WARNING, "properties", "owner", message)
+
+
+def _version(campaign: Campaign) -> Iterator[Finding]:
+    """2.58 of the catalogue: from review on there must be a frozen version, and it must be what is there."""
+    if campaign.draft_state not in (Status.IN_REVIEW, Status.APPROVED):
+        return
+    frozen = campaign.version
+    if frozen is None or frozen.fingerprint != versions.fingerprint(versions.definition(campaign)):
+        message = _("Nothing that could be sent is frozen any more. Send it back to draft and ask again.")
+        yield _error("version_missing", "properties", "name", message)
 
 
 def _audience(campaign: Campaign) -> Iterator[Finding]:
@@ -61,6 +85,9 @@ def _audience(campaign: Campaign) -> Iterator[Finding]:
     elif campaign.audience.counted_at is None:
         message = _("The audience was never counted. Look at its size before you send.")
         yield Finding("audience_not_counted", WARNING, "audience", "audience", message)
+    if campaign.workspace.only_rule_audiences and campaign.audience.kind != Audience.Kind.RULE:
+        message = _("This workspace sends to audiences made by a rule only. “%(name)s” is none.")
+        yield _error("audience_kind", "audience", "audience", message % {"name": campaign.audience.name})
     yield from _left_out(campaign)
     try:
         evaluate.targets(
@@ -101,6 +128,13 @@ def _rule_set(campaign: Campaign) -> Iterator[Finding]:
     if chosen and (chosen.state != RuleState.ACTIVE or chosen.is_global):
         message = _("The rule set “%(name)s” is not active. Activate it, or choose another one.")
         yield _error("rule_set_inactive", "properties", "rule_set", message % {"name": chosen.name})
+
+
+def _languages(campaign: Campaign) -> Iterator[Finding]:
+    """2.66 of the catalogue: who reads none of the languages has to get one of them, or nothing by choice."""
+    if campaign.languages.get("others") and not campaign.languages.get("default"):
+        message = _("Choose the language for everybody who reads none of the others.")
+        yield _error("language_fallback", "content", "subject", message)
 
 
 def _actions(campaign: Campaign) -> Iterator[Finding]:
