@@ -4,15 +4,18 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0005_main_switch'),
+        ("accounts", "0005_main_switch"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='workspace',
-            name='only_rule_audiences',
-            field=models.BooleanField(default=False, help_text='Campaigns go to audiences that a rule describes, never to uploads, compositions or lists: for data that laws protect in a special way.', verbose_name='audiences by rule only'),
+            model_name="workspace",
+            name="only_rule_audiences",
+            field=models.BooleanField(
+                default=False,
+                help_text="Campaigns go to audiences that a rule describes, never to uploads, compositions or lists: for data that laws protect in a special way.",
+                verbose_name="audiences by rule only",
+            ),
         ),
     ]
