@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.utils import parseaddr
 from typing import Any
 
 from channels.bounce_rules import ADMIN, HARD, KINDS, SOFT, Kind, kind_of
@@ -349,6 +350,63 @@ def scaleway(one: Any) -> Receipt | None:
         happened, text_at(one, "id"), text_at(one, "email_id"), _in_headers(at(one, "email_headers")),
         code or event, words, fault, moment(at(one, "created_at")),
     )  # fmt: skip
+
+
+# ---- Amazon SES: https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
+AMAZON_SES: Mapping[str, tuple[str, Happened]] = {
+    "Send": ("send", SENT), "Delivery": ("delivery", DELIVERED), "DeliveryDelay": ("deliveryDelay", DELAYED),
+    "Bounce": ("bounce", FAILED), "Complaint": ("complaint", COMPLAINED), "Reject": ("reject", FAILED),
+    "Rendering Failure": ("failure", FAILED), "Open": ("open", OPENED), "Click": ("click", CLICKED),
+    "Subscription": ("subscription", UNSUBSCRIBED),
+}  # fmt: skip
+# Its own list of the account does not say how an address came there: that stays unjudged.
+AMAZON_SES_BOUNCES: Mapping[str, Fault | None] = {
+    "Suppressed": Fault.ADDRESS, "OnAccountSuppressionList": None, "UnsubscribedRecipient": Fault.OPTED_OUT,
+    "MailboxFull": Fault.MAILBOX, "MessageTooLarge": Fault.CONTENT, "ContentRejected": Fault.CONTENT,
+    "AttachmentRejected": Fault.CONTENT,
+}  # fmt: skip
+
+
+def amazon_ses(one: Any, event_id: str) -> Receipt | None:
+    """An event, numbered by its notification. What befell a blind copy is nothing of the person's."""
+    name, happened = AMAZON_SES.get(text_at(one, "eventType") or text_at(one, "notificationType"), ("", None))
+    told, mail, fault = at(one, name), at(one, "mail"), None
+    if not _amazon_is_theirs(told, mail):
+        return None
+    code = text_at(told, "bounceSubType") or text_at(told, "delayType") or name
+    words = text_at(told, "reason") or text_at(told, "smtpResponse") or text_at(told, "errorMessage")
+    if name == "bounce":
+        code, words, fault = _amazon_bounce(told)
+    elif name in ("reject", "failure"):
+        fault = Fault.CONTENT
+    elif name == "complaint" and text_at(told, "complaintFeedbackType") == "not-spam":
+        return None
+    elif name == "complaint" and text_at(told, "complaintSubType") == "OnAccountSuppressionList":
+        happened, fault = FAILED, Fault.OPTED_OUT  # it was not sent: there was a complaint before
+    key = text_at(mail, "tags", "carillon", 0).replace("-", ".")
+    when = moment(text_at(told, "timestamp") or text_at(mail, "timestamp"))
+    return _receipt(happened, event_id, text_at(mail, "messageId"), key, code, words, fault, when)
+
+
+def _amazon_bounce(told: Any) -> tuple[str, str, Fault | None]:
+    """Code, words and whose fault it is, where a server's words weigh more than Amazon's word for them."""
+    kind, first = text_at(told, "bounceSubType"), at(told, "bouncedRecipients", 0)
+    words = text_at(first, "diagnosticCode")
+    if kind in AMAZON_SES_BOUNCES:
+        return kind, words, AMAZON_SES_BOUNCES[kind]
+    fault = blamed(text_at(first, "status"), words, is_hard=text_at(told, "bounceType") == "Permanent")
+    return text_at(first, "status") or kind, words, fault
+
+
+def _amazon_is_theirs(told: Any, mail: Any) -> bool:
+    lists = (at(told, "bouncedRecipients"), at(told, "complainedRecipients"), at(told, "delayedRecipients"))
+    named = [text_at(one, "emailAddress") for found in lists if isinstance(found, list) for one in found]
+    delivered, to = at(told, "recipients"), at(mail, "commonHeaders", "to")
+    named += [one for one in delivered if isinstance(one, str)] if isinstance(delivered, list) else []
+    if not named or not isinstance(to, list):
+        return True
+    addresses = {parseaddr(one)[1].lower() for one in to if isinstance(one, str)}
+    return any(parseaddr(one)[1].lower() in addresses for one in named)
 
 
 # ---- parts --------------------------------------------------------------------------------------

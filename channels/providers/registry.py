@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from channels.providers import (
+    amazon_ses,
     anymail,
     apns,
     direct_mail,
@@ -26,6 +27,7 @@ from common.errors import Invalid, Problem
 
 KNOWN: tuple[Provider, ...] = (
     smtp.Smtp(),
+    amazon_ses.AmazonSes(),
     *anymail.MAIL_SERVICES,
     twilio.Twilio(),
     vonage.Vonage(),

@@ -25,6 +25,7 @@ from tests.fakes.apps import (
     FakePushService,
     FakeWhatsApp,
 )
+from tests.fakes.aws import TOPIC, FakeSes
 from tests.fakes.esps import (
     SENDGRID_PUBLIC,
     FakeBrevo,
@@ -302,6 +303,17 @@ BENCHES = {
                 "busy": "later@example.com", "drop": "drop@example.com",
             },
             where="port",
+        ),
+        Bench(
+            "amazon_ses",
+            FakeSes,
+            lambda server: {
+                "access_key_id": FakeSes.access_key, "region": FakeSes.region, "topic_arn": TOPIC,
+                "configuration_set": "carillon", "api_url": server.url,
+            },
+            {"secret_access_key": FakeSes.secret},
+            MAILBOXES,
+            empty={"text": "", "html": ""},
         ),
         mail_bench("sendgrid", FakeSendGrid, "v3/", verification_key=SENDGRID_PUBLIC),
         mail_bench("mailgun", FakeMailgun, "v3/", sender_domain="mg.fernhill.example"),

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 MAIL = (
     "sendgrid", "mailgun", "postmark", "brevo", "mailjet", "mailersend", "mandrill", "resend", "sparkpost",
-    "unisender_go", "scaleway",
+    "unisender_go", "scaleway", "amazon_ses",
 )  # fmt: skip
 BATCHES = ("infobip", "line", "inapp", "direct_mail", "postmark", "brevo", "mailjet", "resend")
 NOT_THERE = {
