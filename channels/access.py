@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
@@ -31,6 +33,16 @@ def list_for(actor: Actor, workspace: Workspace) -> QuerySet[ChannelConfiguratio
     if not rows.exists():
         require(actor, VIEW, workspace)
     return rows.order_by("name")
+
+
+def doable(actor: Actor, row: ChannelConfiguration, verbs: Iterable[str]) -> list[str]:
+    """Of the verbs that are possible, those the actor has the right to. One shared to be managed is not
+    duplicated: a new one is the workspace's.
+    """
+    if not may(actor, MANAGE, row):
+        return []
+    is_alone = not may(actor, MANAGE, row.workspace)
+    return [verb for verb in verbs if not (is_alone and verb == "duplicate")]
 
 
 def domain_for(actor: Actor, pk: int, permission: str = VIEW) -> SendingDomain:

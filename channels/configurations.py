@@ -91,8 +91,9 @@ def change(
 def update(
     configuration: ChannelConfiguration, *, values: Values, actor: Actor, now: datetime
 ) -> ConfigurationVersion | None:
-    """Of an active one. Description, marketing actions and labels apply at once; anything else becomes a
-    version that serves once it has passed its check. Returns it, or None when there was nothing to check.
+    """Of an active one. Description, type, marketing actions, labels and the rules for trying again apply at
+    once; anything else becomes a version that serves once it has passed its check. Returns it, or None when
+    there was nothing to check.
     """
     with transaction.atomic():
         row = lifecycle.locked_for(configuration, "update", actor=actor, now=now)
@@ -103,9 +104,10 @@ def update(
             detail = _("This stays as it is while the configuration is active. Duplicate it to change it.")
             raise Invalid(Problem("fixed_while_active", detail, name) for name in changed)
         fields = _describe(row, values, actor)
-        row.changed_at = now
-        row.save(update_fields=["description", "marketing_actions", "changed_at"])
         setup = _setup(values, base.credential)
+        fields += versions.apply_at_once(row, setup)
+        row.changed_at = now
+        row.save(update_fields=["description", "marketing_actions", "kind", "settings", "changed_at"])
         if values.secret:
             setup["credential"] = sealing.keep(
                 values.secret, workspace=row.workspace, name=row.name, credential=None, now=now
@@ -125,6 +127,7 @@ def update(
 @transaction.atomic
 def duplicate(configuration: ChannelConfiguration, *, actor: Actor, now: datetime) -> ChannelConfiguration:
     """A draft with the same settings, labels and secret (sealed anew, for its own row)."""
+    require(actor, MANAGE, configuration.workspace)  # a share gives one configuration, not a second
     row = lifecycle.locked_for(configuration, "duplicate", actor=actor, now=now)
     copy = ChannelConfiguration(
         workspace=row.workspace,

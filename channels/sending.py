@@ -34,6 +34,8 @@ MOST_HEADERS, MOST_PARAMETERS, LONGEST_HEADER, LONGEST_PARAMETER = 10, 10, 1_000
 MARKETING_HOURS, MOST_HOURS = 6.0, 84.0
 MOST_WAITS, LONGEST_WAIT_MINUTES = 20, 1440
 SOFT_BOUNCES, SOFT_BOUNCE_DAYS, MOST_DAYS = 5, 30, 90  # what an address may have before it is suppressed
+# What is decided here alone: a change of it needs no check.
+AT_ONCE = ("retry_hours", "retry_waits", "soft_bounces", "soft_bounce_days")
 NAMES = (
     "error_address", "reply_to_template", "bcc", "mail_headers", "without_mailto", "without_one_click",
     "url_parameters",

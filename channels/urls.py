@@ -35,6 +35,7 @@ urlpatterns = [
     path("<int:pk>/limits/", limits.change, name="limits"),
     path("<int:pk>/edit/", configurations.edit, name="edit"),
     path("<int:pk>/files/<int:file>/retry/", configurations.retry_file, name="retry_file"),
+    path("<int:pk>/share/", configurations.share, name="share"),
     path("<int:pk>/test/", configurations.test, name="test"),
     path("<int:pk>/<slug:verb>/", configurations.act, name="act"),
 ]

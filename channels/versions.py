@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.access import Actor
 from accounts.models import User
-from channels import domains, mailboxes
+from channels import domains, mailboxes, sending
 from channels.lifecycle import Status
 from channels.models import ChannelConfiguration, ConfigurationVersion, Credential, Setup
 from channels.providers import registry
@@ -39,8 +39,19 @@ def base_of(configuration: ChannelConfiguration) -> Setup:
     """What an update begins with: what serves, or the newer version that failed and is to be mended."""
     newest = configuration.versions.select_related("credential").first()
     if newest and newest.state == State.FAILED and configuration.status == Status.ACTIVE:
+        apply_at_once(newest, setup_of(configuration))
         return newest
     return configuration
+
+
+def apply_at_once(row: Setup, setup: dict[str, Any]) -> list[str]:
+    """Takes over into `row`, unsaved, what no other side has to be asked about. Returns what changed."""
+    given = {name: value for name, value in setup["settings"].items() if name in sending.AT_ONCE}
+    changed = [f"settings.{name}" for name, value in given.items() if row.settings.get(name) != value]
+    if row.kind != setup["kind"]:
+        changed.append("kind")
+    row.kind, row.settings = setup["kind"], {**row.settings, **given}
+    return changed
 
 
 def begin(

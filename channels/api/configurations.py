@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access import labels_held, may
+from accounts.access import labels_held
 from accounts.models import AccessLabel, ApiCredential
 from channels import access, configurations, lifecycle, versions
 from channels.api.shapes import (
@@ -252,7 +252,7 @@ def _pointer(field: str, provider: str) -> str:
 
 
 def _answer(row: ChannelConfiguration, credential: ApiCredential, *, status: int = 200) -> Response:
-    may_manage = may(credential, access.MANAGE, row)
-    row.actions = lifecycle.possible(row, timezone.now()) if may_manage else []  # type: ignore[attr-defined]
+    possible = lifecycle.possible(row, timezone.now())
+    row.actions = access.doable(credential, row, possible)  # type: ignore[attr-defined]
     row.recent_update = row.versions.first()  # type: ignore[attr-defined]
     return Response(ConfigurationDetail(row).data, status=status)

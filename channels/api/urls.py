@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from channels.api import configurations, domains, limits, mailfiles, rulesets, warmups
+from channels.api import configurations, domains, limits, mailfiles, rulesets, shares, warmups
 
 app_name = "channels_api"
 urlpatterns = [
@@ -27,6 +27,10 @@ urlpatterns = [
             name=f"configuration_{verb}",
         )
         for verb in configurations.PRESSED
+    ),
+    path("channel-configurations/<int:pk>/shares/", shares.shares, name="configuration_shares"),
+    path(
+        "channel-configurations/<int:pk>/shares/<str:holder>/", shares.one_share, name="configuration_share"
     ),
     path("sending-domains/", domains.Domains.as_view(), name="domains"),
     path("sending-domains/<int:pk>/", domains.OneDomain.as_view(), name="domain"),

@@ -12,7 +12,16 @@ from django.utils.translation import gettext_lazy
 
 from channels import verp
 from channels.providers.base import Part, ProviderForm
-from channels.sending import MOST_DAYS, MOST_HOURS, NAMES, compiled, headers_of, parameters_of, waits_of
+from channels.sending import (
+    AT_ONCE,
+    MOST_DAYS,
+    MOST_HOURS,
+    NAMES,
+    compiled,
+    headers_of,
+    parameters_of,
+    waits_of,
+)
 from common.errors import Invalid
 from common.text import has_control
 
@@ -24,7 +33,7 @@ MAILBOX = ("bounce_host", "bounce_port", "bounce_username", "bounce_password", "
 class EmailForm(ProviderForm):
     """The base of every email provider's form."""
 
-    beside = (*NAMES, "retry_hours", "retry_waits", "soft_bounces", "soft_bounce_days")
+    beside = (*NAMES, *AT_ONCE)
 
     error_address = forms.EmailField(
         label=gettext_lazy("Bounce address"),

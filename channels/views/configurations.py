@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts import sharing as people
 from accounts.access import may, require
 from channels import (
     access,
@@ -20,6 +21,7 @@ from channels import (
     lifecycle,
     limits,
     mailfiles,
+    sharing,
     uses,
     versions,
     warming,
@@ -29,7 +31,7 @@ from channels.models import BounceMailbox, ChannelConfiguration, ConfigurationVe
 from channels.providers import registry
 from channels.providers.base import Provider, ProviderForm
 from channels.views.common import actor_of, show_faults, workspace_of
-from common.errors import Invalid, NotFound
+from common.errors import CarillonError, Invalid, NotFound
 
 PRESSED = ("submit", "reactivate", "duplicate", "deactivate", "delete")
 
@@ -150,6 +152,25 @@ def retry_file(request: HttpRequest, pk: int, file: int) -> HttpResponse:
     return redirect("channels:detail", pk)
 
 
+@login_required
+@require_POST
+def share(request: HttpRequest, pk: int) -> HttpResponse:
+    """Gives a level, or with `withdraw` takes it away."""
+    actor, now = actor_of(request), timezone.now()
+    configuration = access.configuration_for(actor, pk, access.MANAGE)
+    try:
+        holder = people.holder_called(configuration.workspace, request.POST.get("holder", ""))
+        if "withdraw" in request.POST:
+            sharing.SHARING.withdraw(configuration, holder=holder, actor=actor, now=now)
+        else:
+            level = request.POST.get("level", "")
+            sharing.SHARING.give(configuration, holder=holder, level=level, actor=actor, now=now)
+        messages.success(request, _("Saved."))
+    except CarillonError as error:
+        messages.error(request, str(error.detail))
+    return redirect("channels:detail", pk)
+
+
 # ---- parts --------------------------------------------------------------------------------------
 def _by_channel() -> dict[str, list[Provider]]:
     found: dict[str, list[Provider]] = {}
@@ -202,7 +223,8 @@ def _page(
 ) -> HttpResponse:
     actor, now = actor_of(request), timezone.now()
     request.workspace = configuration.workspace  # type: ignore[attr-defined]
-    possible = lifecycle.possible(configuration, now)
+    may_manage = may(actor, access.MANAGE, configuration)
+    possible = access.doable(actor, configuration, lifecycle.possible(configuration, now))
     past = list(configuration.versions.select_related("created_by")[:20])
     page = {
         "configuration": configuration,
@@ -216,7 +238,7 @@ def _page(
         "buttons": [lifecycle.TRANSITIONS[verb] for verb in PRESSED if verb in possible],
         "can_edit": bool({"change", "update"} & set(possible)),
         "is_running": lifecycle.running_check(configuration, now) is not None,
-        "may_manage": may(actor, access.MANAGE, configuration),
+        "may_manage": may_manage,
         "labels": configuration.labels.all(),
         "uses": uses.uses_of(configuration, actor),
         "limits": limits.of(configuration),
@@ -225,7 +247,18 @@ def _page(
         "warm_up": warming.of(configuration.pk, now),
         "domain": domains.of_sender(configuration) if configuration.channel == "email" else None,
     }
+    if may_manage:
+        page |= _sharing(configuration)
     return render(request, "channels/detail.html", page)
+
+
+def _sharing(configuration: ChannelConfiguration) -> dict[str, object]:
+    shares = sharing.SHARING.shares_of(configuration)
+    return {
+        "shares": [(holder, level, people.key_of(holder)) for holder, level in shares],
+        "levels": sharing.LEVEL_LABELS,
+        "holders": people.choices(configuration.workspace),
+    }
 
 
 def _settings(configuration: ChannelConfiguration) -> list[tuple[str, object]]:

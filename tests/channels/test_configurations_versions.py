@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.access import SYSTEM
 from accounts.models import AccessLabel, AuditEntry, Role, Workspace
-from channels import access, configurations, lifecycle, sealing
+from channels import access, configurations, lifecycle, sealing, versions
 from channels.configurations import Values
 from channels.models import ChannelConfiguration, ConfigurationVersion, Credential
 from common.errors import IllegalTransition, Invalid, NotFound
@@ -99,6 +99,45 @@ def test_what_needs_no_check_applies_at_once(workspace: Workspace) -> None:
     assert configurations.update(made, values=changed, actor=SYSTEM, now=NOW) is None
     row = ChannelConfiguration.objects.get()
     assert (row.description, row.marketing_actions, row.serving) == ("For news", ["newsletter"], 1)
+
+
+def test_the_rules_for_trying_again_and_the_type_apply_at_once(client: Client, workspace: Workspace) -> None:
+    client.force_login(builders.person(workspace, "administrator"))
+    given = {"name": "Main", "sender_name": "Fernhill", "sender_email": "hello@fernhill.example"}
+    with FakeSmtp() as server:
+        server_at = {"host": "127.0.0.1", "port": server.port, "tls": "none"}
+        given |= {f"provider-{name}": value for name, value in server_at.items()}
+        client.post("/channels/new/?provider=smtp", {**given, "kind": "marketing"})
+        made = ChannelConfiguration.objects.get()
+        client.post(f"/channels/{made.pk}/submit/")
+    # The server is gone: anything that had to be checked would fail.
+    given |= {"provider-retry_hours": 2, "provider-retry_waits": "1, 5", "provider-soft_bounces": 7}
+    refused = client.post(f"/channels/{made.pk}/edit/", {**given, "kind": "marketing"})
+    assert refused.status_code == 400 and "at least 6 hours" in refused.content.decode()
+    client.post(f"/channels/{made.pk}/edit/", {**given, "kind": "transactional"})
+    row = ChannelConfiguration.objects.get()
+    assert (row.kind, row.settings["retry_hours"], row.settings["retry_waits"]) == (
+        "transactional",
+        2,
+        "1, 5",
+    )
+    assert (row.status, row.serving, row.settings["soft_bounces"]) == (Status.ACTIVE, 1, 7)
+    assert row.versions.count() == 1
+    entry = AuditEntry.objects.filter(verb="update").get()
+    assert {"kind", "settings.retry_hours", "settings.retry_waits"} <= set(entry.details["fields"])
+
+
+def test_a_failed_version_does_not_bring_old_rules_back(workspace: Workspace) -> None:
+    with FakeSmtp() as server:
+        made = active(workspace, server.port)
+    wrong = values(1)
+    failed = configurations.update(made, values=wrong, actor=SYSTEM, now=NOW)
+    assert failed is not None and failed.state == "failed"
+    good = values(server.port)
+    at_once = replace(good, settings={**good.settings, "retry_hours": 12})
+    assert configurations.update(made, values=at_once, actor=SYSTEM, now=NOW) is None
+    made.refresh_from_db()
+    assert (made.settings["retry_hours"], versions.base_of(made).settings["retry_hours"]) == (12, 12)
 
 
 @pytest.mark.parametrize(("field", "value"), [("name", "Other"), ("provider", "sandbox")])
