@@ -1,4 +1,4 @@
-"""A configuration is shared with a person or a role, on its page and by REST, as campaigns and audiences are."""
+"""A configuration is shared with a person or a role, on its page and by REST, as audiences are."""
 
 from __future__ import annotations
 
