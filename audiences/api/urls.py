@@ -52,8 +52,8 @@ urlpatterns = [
     path("audiences/<int:pk>/sizes/", audiences.Sizes.as_view(), name="audience_sizes"),
     path("audiences/<int:pk>/explain/", audiences.Explain.as_view(), name="audience_explain"),
     path("audiences/<int:pk>/members/", audiences.Members.as_view(), name="audience_members"),
-    path("audiences/<int:pk>/shares/", shares.shares, name="audience_shares"),
-    path("audiences/<int:pk>/shares/<str:holder>/", shares.one_share, name="audience_share"),
+    path("audiences/<int:pk>/shares/", shares.Shares.as_view(), name="audience_shares"),
+    path("audiences/<int:pk>/shares/<str:holder>/", shares.OneShare.as_view(), name="audience_share"),
     *(
         path(f"audiences/<int:pk>/{verb}/", audiences.verb_view(verb), name=f"audience_{verb}")
         for verb in lifecycle.PRESSABLE

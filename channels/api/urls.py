@@ -28,9 +28,11 @@ urlpatterns = [
         )
         for verb in configurations.PRESSED
     ),
-    path("channel-configurations/<int:pk>/shares/", shares.shares, name="configuration_shares"),
+    path("channel-configurations/<int:pk>/shares/", shares.Shares.as_view(), name="configuration_shares"),
     path(
-        "channel-configurations/<int:pk>/shares/<str:holder>/", shares.one_share, name="configuration_share"
+        "channel-configurations/<int:pk>/shares/<str:holder>/",
+        shares.OneShare.as_view(),
+        name="configuration_share",
     ),
     path("sending-domains/", domains.Domains.as_view(), name="domains"),
     path("sending-domains/<int:pk>/", domains.OneDomain.as_view(), name="domain"),
