@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -98,6 +98,7 @@ def update(
     with transaction.atomic():
         row = lifecycle.locked_for(configuration, "update", actor=actor, now=now)
         base = versions.base_of(row)
+        values = _with_stored_secrets(values, base)
         _refuse(_problems(values, row, base))
         fixed = {"name": row.name, "provider": row.provider}
         if changed := [name for name, value in fixed.items() if getattr(values, name) != value]:
@@ -194,6 +195,7 @@ def test(configuration: ChannelConfiguration, *, actor: Actor) -> list[dict[str,
 def _write(
     verb: str, row: ChannelConfiguration, values: Values, actor: Actor, now: datetime
 ) -> ChannelConfiguration:
+    values = _with_stored_secrets(values, row)
     _refuse(_problems(values, row, row))
     row.name = values.name.strip()
     row.channel = channel_of(values)
@@ -315,14 +317,34 @@ def _sender_problems(values: Values, *, is_needed: bool) -> Iterable[Problem]:
 
 def _secret_problems(values: Values, base: Any) -> Iterable[Problem]:
     """A stored secret goes only where it was stored for: else whoever may edit could have it sent to them."""
-    if values.secret or base.credential is None:
-        return
-    where = registry.get(values.provider).Form.secret_goes_to
-    if base.provider != values.provider or any(
-        base.settings.get(name) != values.settings.get(name) for name in where
-    ):
+    first = registry.get(values.provider).Form.secret_fields[:1]
+    if values.secret:
+        if first and not json.loads(values.secret).get(first[0]):
+            yield Problem("together", _("Secrets are stored together. Enter this one as well."), "secret")
+    elif base.credential is not None and not _goes_where_it_went(values, base):
         detail = _("Enter the password again: the stored one was given for another server.")
         yield Problem("secret_needed", detail, "secret")
+
+
+def _with_stored_secrets(values: Values, base: Any) -> Values:
+    """Of several secrets, one that is left empty keeps what is stored of it."""
+    names = registry.get(values.provider).Form.secret_fields
+    if not (names and values.secret and base.credential and _goes_where_it_went(values, base)):
+        return values
+    try:
+        stored = json.loads(sealing.unseal(base.credential.sealed, row=base.credential.pk))
+    except sealing.SealBroken:
+        return values
+    given = json.loads(values.secret)
+    kept = {name: given.get(name) or stored.get(name, "") for name in names}
+    return replace(values, secret=json.dumps(kept))
+
+
+def _goes_where_it_went(values: Values, base: Any) -> bool:
+    where = registry.get(values.provider).Form.secret_goes_to
+    return base.provider == values.provider and all(
+        base.settings.get(name) == values.settings.get(name) for name in where
+    )
 
 
 def _copied(credential: Credential | None, copy: ChannelConfiguration, now: datetime) -> Credential | None:

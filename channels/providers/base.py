@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from channels.messages import Arrival, Outcome, Receipt, Rendered, Reply
@@ -38,7 +37,8 @@ class ProviderForm(forms.Form):
     """A provider's settings. Every field but the secrets is stored as plain JSON under its own name.
 
     A provider with one secret names it in `secret_field`, which is sealed as it is. `secret_fields` are
-    entered together and sealed as one JSON object (see `secrets_of`); the first of them is required.
+    sealed as one JSON object (see `secrets_of`); the first of them is required. One that is left empty keeps
+    what is stored of it (see `configurations.py`).
     """
 
     secret_field = ""
@@ -91,13 +91,6 @@ class ProviderForm(forms.Form):
     def mailbox_secret(self) -> str:
         """The password of a mailbox beside the provider; nothing means that the stored one stays."""
         return ""
-
-    def clean(self) -> None:
-        given = self.cleaned_data
-        missing = [name for name in self.secret_fields[:1] if not given.get(name)]
-        if missing and any(given.get(name) for name in self.secret_fields):
-            detail = _("Secrets are stored together. Enter this one as well.")
-            self.add_error(missing[0], ValidationError(detail, code="together"))
 
 
 def secrets_of(configuration: ChannelConfiguration) -> dict[str, str]:
