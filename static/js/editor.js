@@ -11,7 +11,7 @@
   let last = null; // the field in which the cursor stood
   const isText = (element) => element?.matches?.("#draft textarea, #draft input[type=text], #draft input:not([type])");
   document.addEventListener("focusin", (event) => {
-    if (isText(event.target)) last = event.target;
+    if (isText(event.target)) last = event.target.closest(".CodeMirror")?.carillonArea ?? event.target;
   });
 
   const put = (before, after = "") => {
@@ -178,10 +178,11 @@
     if (!isDrawn) {
       event.preventDefault();
       const pressed = event.submitter;
-      designer().finally(() => {
+      // Later than this event: a form that is being submitted ignores that it is asked to.
+      designer().finally(() => setTimeout(() => {
         isDrawn = true;
         form.requestSubmit(pressed);
-      });
+      }));
       return;
     }
     clearTimeout(timer);

@@ -1,0 +1,108 @@
+"""A mail is written in both languages: template, designer, code view, and the code view by keyboard alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.utils import translation
+from django.utils.translation import gettext
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = pytest.mark.browser
+Say = Callable[[str], str]
+expect.set_options(timeout=15_000)
+
+
+def signed_in(browser: Browser, demo: str, name: str, language: str) -> Page:
+    page = browser.new_context(viewport={"width": 1360, "height": 900}).new_page()
+    page.set_default_timeout(15_000)
+    page.goto(f"{demo}/demo/")
+    page.locator("header").get_by_role("button", name=name).click()
+    page.goto(f"{demo}/")
+    page.locator(f"form.lang button[value={language}]").click()
+    return page
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).first.click()
+    page.wait_for_load_state()
+
+
+def saved(page: Page, say: Say) -> None:
+    press(page, say("Save"))
+    expect(page.get_by_text(say("Saved."), exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hant"])
+def test_a_mail_begins_with_a_template_and_is_saved_from_the_designer(
+    browser: Browser, demo: str, language: str
+) -> None:
+    def say(text: str) -> str:
+        with translation.override(language):
+            return gettext(text)
+
+    page = signed_in(browser, demo, "Ana Duarte", language)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    write_mail(page, begin(page, demo, f"Rain shells {language}", say), say)
+    assert faults == []
+
+
+def begin(page: Page, demo: str, name: str, say: Say) -> str:
+    """The address of a new draft with its audience and its time."""
+    page.goto(f"{demo}/campaigns/new/")
+    page.locator("[name=name]").fill(name)
+    page.locator("[name=type][value=scheduled]").check()
+    page.locator("[name=category][value=marketing]").check()
+    press(page, say("Create draft"))
+    found = re.search(r"/campaigns/(\d+)/", page.url)
+    assert found
+    draft = f"{demo}/campaigns/{found[1]}/"
+    page.goto(f"{draft}edit/audience/")
+    page.locator("[name=audience]").select_option(label="All members 全部會員")
+    saved(page, say)
+    page.goto(f"{draft}edit/schedule/")
+    page.locator("[name=starts_at]").fill("2031-03-04T09:00")
+    saved(page, say)
+    return draft
+
+
+def write_mail(page: Page, draft: str, say: Say) -> None:
+    """From a template of the library, saved at the first press in the designer, shown in the code view."""
+    page.goto(f"{draft}edit/channels/")
+    page.locator("[name=configuration_0]").select_option(label="Fernhill main")
+    saved(page, say)
+    page.goto(f"{draft}edit/content/begin/")
+    page.locator("button[name=design]").first.click()
+    page.goto(f"{draft}edit/content/?view=design")
+    designer = page.frame_locator("iframe.designer-frame")
+    expect(designer.locator("#blocks .gjs-block").first).to_be_visible()
+    expect(page.locator("[data-designer].is-drawn")).to_be_attached()
+    page.locator("[name=subject]").fill("Rain shells 雨衣")
+    saved(page, say)
+    page.goto(f"{draft}edit/content/?view=code")
+    expect(page.locator(".CodeMirror")).to_be_visible()
+    assert "<mjml" in page.locator("[name=mjml]").input_value()
+
+
+def test_the_code_view_takes_the_keyboard_and_lets_it_go(browser: Browser, demo: str) -> None:
+    page = signed_in(browser, demo, "Ana Duarte", "en")
+    page.goto(f"{demo}/campaigns/1/edit/content/?view=code")
+    preheader = page.locator("[name=preheader]")
+    preheader.focus()
+    for _step in range(3):  # past the link to the templates into the code
+        page.keyboard.press("Tab")
+        if page.locator(".CodeMirror-focused").count():
+            break
+    expect(page.locator(".CodeMirror-focused")).to_be_attached()
+    before = page.locator("[name=html]").input_value()
+    page.keyboard.press("Tab")
+    expect(page.locator(".CodeMirror-focused")).to_be_attached()
+    assert page.locator("[name=html]").input_value() == f"\t{before}"
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Save and continue")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    expect(page.locator(".CodeMirror-focused")).to_be_attached()
