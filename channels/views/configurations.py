@@ -262,12 +262,12 @@ def _sharing(configuration: ChannelConfiguration) -> dict[str, object]:
 
 
 def _settings(configuration: ChannelConfiguration) -> list[tuple[str, object]]:
-    """The provider's settings with their labels; a choice as its words."""
+    """The provider's settings with their labels; a choice as its words. What is not set is left out."""
     fields = registry.get(configuration.provider).Form.base_fields
     shown = []
     for name, field in fields.items():
         value = configuration.settings.get(name)
-        if value not in (None, ""):
+        if value not in (None, "") and value is not False:
             shown.append((str(field.label or name), dict(getattr(field, "choices", ())).get(value, value)))
     return shown
 

@@ -58,6 +58,7 @@ def test_a_provider_is_set_up_in_the_browser(administrator: Client, key: str) ->
         made.refresh_from_db()
         shown = administrator.get(f"/channels/{made.pk}/").content.decode()
         assert made.status == "active", shown
+        assert ">False<" not in shown and ">True<" not in shown
         assert (f"/hooks/{made.pk}/" in shown) == isinstance(bench.provider, ReceiptReader)
         assert (f"/push/{made.pk}/" in shown) == (key == "webpush")
         edit = administrator.get(f"/channels/{made.pk}/edit/").content.decode()
