@@ -85,10 +85,12 @@ class Schema(AutoSchema):
 
 
 def add_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """Every operation of the schema with the errors it may answer. A hook of drf-spectacular."""
+    """Every operation with the errors it may answer, below what it is about. A hook of drf-spectacular."""
     result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
+            if path.startswith("/api/"):
+                operation["tags"] = [path.split("/")[2]]
             for status in _statuses(path, method, operation):
                 operation["responses"].setdefault(status, _answer(status))
     return result

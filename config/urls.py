@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from django.views.decorators.cache import cache_page
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from config import (
@@ -25,7 +26,8 @@ urlpatterns = [
     path("api/", include("audiences.api.urls")),
     path("api/", include("channels.api.urls")),
     path("api/", include("campaigns.api.house_urls")),
-    path("api/schema/", SpectacularJSONAPIView.as_view(), name="api_schema"),
+    # It is the same for everybody, and takes seconds to write.
+    path("api/schema/", cache_page(3600)(SpectacularJSONAPIView.as_view()), name="api_schema"),
     path("developers/reference/", reference.show_reference, name="api_reference"),
     path("developers/changes/", reference.show_changelog, name="api_changelog"),
     path("admin/", admin.site.urls),
