@@ -41,9 +41,9 @@ def targets(audience: dict[str, Any], *, workspace_id: int, channel: str, catego
     return select(audience, workspace_id, Query("p.id AS profile_id, ") + way(channel, category))
 
 
-def way(channel: str, category: str, mark: str = "") -> Query:
+def way(channel: str, category: str, mark: str = "", *, to_complainers: bool = False) -> Query:
     """The columns `address` and `reason` of a member, each followed by the mark."""
-    reason = reachability.reason(channel, category)
+    reason = reachability.reason(channel, category, to_complainers=to_complainers)
     address = f"COALESCE({reachability.WAYS[channel].address}, '') AS address{mark}"
     return Query(f"{address}, {reason.sql} AS reason{mark} ", reason.params)
 

@@ -21,12 +21,17 @@ ERASED = """CASE WHEN t.profile_id IS NOT NULL
 
 
 def blocked(
-    workspace_id: int, people: Sequence[tuple[int | None, str]], *, channel: str, category: str
+    workspace_id: int,
+    people: Sequence[tuple[int | None, str]],
+    *,
+    channel: str,
+    category: str,
+    to_complainers: bool = False,
 ) -> dict[int, str]:
     """The places in `people` (profile id, address) that are blocked, each with its reason's code."""
     of = {"workspace": "w.workspace_id", "profile": "t.profile_id", "address": "t.address"}
     query = Query(f"SELECT t.place, {ERASED}", (WAYS[channel].no_address,))
-    query += verdict(**of, channel=channel, category=category)
+    query += verdict(**of, channel=channel, category=category, to_complainers=to_complainers)
     profiles, addresses = [profile for profile, _ in people], [address for _, address in people]
     query += Query(" END") + Query(PEOPLE, (workspace_id, profiles, addresses))
     with prepared.cursor() as cursor:

@@ -107,22 +107,34 @@ def addresses_of(person: Profile) -> dict[str, str]:
     return {channel: address for channel, address in zip(WAYS, found, strict=True) if address}
 
 
-def reason(channel: str, category: str) -> Query:
-    """An expression: the code of what keeps a message from `p`, NULL for those who may get it."""
+def reason(channel: str, category: str, *, to_complainers: bool = False) -> Query:
+    """An expression: the code of what keeps a message from `p`, NULL for those who may get it.
+
+    `to_complainers`: an address that is on the list for a complaint, and for nothing else, is written to.
+    """
     way = WAYS[channel]
-    of = {"workspace": "p.workspace_id", "profile": "p.id"}
+    address = "held.address" if way.namespace else way.address
+    found = verdict(
+        workspace="p.workspace_id",
+        profile="p.id",
+        address=address,
+        channel=channel,
+        category=category,
+        to_complainers=to_complainers,
+    )
     if not way.namespace:
-        return verdict(**of, address=way.address, channel=channel, category=category)
-    found = verdict(**of, address="held.address", channel=channel, category=category)
+        return found
     # The address is read once, not for each question about it.
     return Query(f"(SELECT {found.sql} FROM (SELECT {way.address} AS address OFFSET 0) held)", found.params)
 
 
-def verdict(*, workspace: str, profile: str, address: str, channel: str, category: str) -> Query:
+def verdict(
+    *, workspace: str, profile: str, address: str, channel: str, category: str, to_complainers: bool = False
+) -> Query:
     """The same over other columns. These are names of our own; every value is bound."""
     way = WAYS[channel]
     found = Query(f"CASE WHEN COALESCE({address}, '') = '' THEN '{way.no_address}' WHEN ")
-    found += suppressed(workspace=workspace, address=address, channel=channel)
+    found += suppressed(workspace=workspace, address=address, channel=channel, to_complainers=to_complainers)
     found += Query(f" THEN '{way.suppressed}' ")
     if channel == "email":
         found += Query("WHEN ") + by_domain(workspace=workspace, address=address)
@@ -138,13 +150,13 @@ def verdict(*, workspace: str, profile: str, address: str, channel: str, categor
     return found + Query("END")
 
 
-def suppressed(*, workspace: str, address: str, channel: str) -> Query:
+def suppressed(*, workspace: str, address: str, channel: str, to_complainers: bool = False) -> Query:
     """A condition: the address, or its hash after an erasure, is on the list.
 
     `ana+shop@…` is also held back by an entry for `ana@…`. Each EXISTS compares for equality alone, so that
     the planner hashes the list for a whole audience and uses its index for a batch.
     """
-    of = {"workspace": workspace, "channel": channel}
+    of: dict[str, Any] = {"workspace": workspace, "channel": channel, "but_complaints": to_complainers}
     tagless = f"regexp_replace({address}, '[+][^@]*@', '@')"
     has_tag = Query(f"strpos({address}, '+') > 1 AND ")
     hashed, hashed_tagless = (HASH.format(workspace=workspace, address=one) for one in (address, tagless))
@@ -163,9 +175,10 @@ def by_domain(*, workspace: str, address: str) -> Query:
     return Query("(") + _any_of("domain", "email") + domain + Query(")")
 
 
-def _listed(wanted: str, *params: Any, workspace: str, channel: str) -> Query:
+def _listed(wanted: str, *params: Any, workspace: str, channel: str, but_complaints: bool = False) -> Query:
+    but = " AND s.reason <> 'complaint'" if but_complaints else ""
     sql = f"""EXISTS (SELECT 1 FROM audiences_suppression s WHERE s.workspace_id = {workspace}
-        AND s.channel = %s AND s.address = {wanted})"""
+        AND s.channel = %s AND s.address = {wanted}{but})"""
     return Query(sql, (channel, *params))
 
 

@@ -35,7 +35,7 @@ MARKETING_HOURS, MOST_HOURS = 6.0, 84.0
 MOST_WAITS, LONGEST_WAIT_MINUTES = 20, 1440
 SOFT_BOUNCES, SOFT_BOUNCE_DAYS, MOST_DAYS = 5, 30, 90  # what an address may have before it is suppressed
 # What is decided here alone: a change of it needs no check.
-AT_ONCE = ("retry_hours", "retry_waits", "soft_bounces", "soft_bounce_days")
+AT_ONCE = ("retry_hours", "retry_waits", "soft_bounces", "soft_bounce_days", "to_complainers")
 NAMES = (
     "error_address", "reply_to_template", "bcc", "mail_headers", "without_mailto", "without_one_click",
     "url_parameters",
@@ -49,6 +49,9 @@ def problems(kind: str, settings: dict[str, Any], sender_email: str) -> Iterable
         yield Problem(
             "retry_too_short", _("Marketing is tried again for at least 6 hours."), "settings/retry_hours"
         )
+    if kind == ChannelConfiguration.Kind.MARKETING and settings.get("to_complainers"):
+        detail = _("Marketing never goes to people who complained.")
+        yield Problem("marketing_to_complainers", detail, "settings/to_complainers")
     home = sender_email.rpartition("@")[2].lower()
     where = str(settings.get("error_address") or "").rpartition("@")[2]
     if where and where != home and not where.endswith(f".{home}") and not home.endswith(f".{where}"):
@@ -105,6 +108,12 @@ def waits_of(text: str) -> tuple[int, ...]:
 
 
 # ---- what they mean -----------------------------------------------------------------------------
+def to_complainers(configuration: ChannelConfiguration) -> bool:
+    """Whether its mails go to addresses that are suppressed for a complaint, and for nothing else."""
+    is_asked = configuration.settings.get("to_complainers") is True
+    return is_asked and configuration.kind == ChannelConfiguration.Kind.TRANSACTIONAL
+
+
 def soft_bounces(settings: Mapping[str, Any]) -> tuple[int, int]:
     """How many within how many days take an address off the road."""
     most, days = settings.get("soft_bounces"), settings.get("soft_bounce_days")

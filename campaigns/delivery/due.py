@@ -17,6 +17,8 @@ from audiences.context import Reader
 from campaigns.delivery.claims import DUE, LAST_ATTEMPT, RANGE, Claim, Tried, counts_as
 from campaigns.delivery.content import Letter
 from campaigns.models import Outcome
+from channels import sending
+from channels.models import ChannelConfiguration
 
 FRESH = """
 SELECT m.ref, m.profile_id, m.address, m.variant, 1, '', '', NULL{columns}
@@ -65,7 +67,9 @@ def _due(row: tuple[Any, ...], reader: Reader | None) -> Due:
     return Due(ref, profile_id, address, variant, n, before, first_at, profile)
 
 
-def look(workspace_id: int, letter: Letter, due: Sequence[Due]) -> tuple[list[Due], list[Tried]]:
+def look(
+    workspace_id: int, letter: Letter, configuration: ChannelConfiguration, due: Sequence[Due]
+) -> tuple[list[Due], list[Tried]]:
     """Who may still get it, and the exclusions of the others."""
     blocked = lastlook.blocked(
         workspace_id,
@@ -73,6 +77,7 @@ def look(workspace_id: int, letter: Letter, due: Sequence[Due]) -> tuple[list[Du
         channel=letter.channel,
         # Who gets a proof was named by its author, so no consent is asked for.
         category="marketing" if letter.is_marketing and not letter.is_proof else "transactional",
+        to_complainers=sending.to_complainers(configuration),
     )
     excluded = [
         Tried(due[at].ref, due[at].n, Outcome.EXCLUDED, code, before=due[at].before)

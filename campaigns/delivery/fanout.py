@@ -21,6 +21,8 @@ from campaigns import variants
 from campaigns.delivery import holding, placing, ring
 from campaigns.delivery.placing import Places
 from campaigns.models import Batch, Campaign, Message, Run
+from channels import sending
+from channels.models import ChannelConfiguration
 from common import failpoints
 
 PAGE, BATCH = 50_000, 1000
@@ -139,13 +141,27 @@ def _people(run: Run) -> Query:
     """One row per person, with time zone, and address, reason and variant for each action."""
     definition, workspace_id = run.version.definition, run.campaign.workspace_id
     drawn = variants.weighted(definition, run.weights)
+    forgiving = _forgiving(definition)
     columns = Query("p.id AS profile_id, p.time_zone AS zone, ") + _left_out(definition, workspace_id)
     for action in definition["actions"]:
         mark = f"_{int(action['position'])}"
-        columns += Query(", ") + evaluate.way(str(action["channel"]), definition["category"], mark)
+        columns += Query(", ") + evaluate.way(
+            str(action["channel"]),
+            definition["category"],
+            mark,
+            to_complainers=action["configuration"] in forgiving,
+        )
         columns += Query(", ") + variants.variant_of(drawn, action) + Query(f" AS variant{mark}, ")
         columns += variants.exclusion_of(drawn, action) + Query(f" AS exclusion{mark}")
     return evaluate.select(run.audience or definition["audience"], workspace_id, columns)
+
+
+def _forgiving(definition: dict[str, Any]) -> set[int]:
+    """The configurations of the actions that write to people who complained, as they are now."""
+    if definition["category"] == Campaign.Category.MARKETING:
+        return set()
+    rows = ChannelConfiguration.objects.filter(pk__in=[one["configuration"] for one in definition["actions"]])
+    return {row.pk for row in rows if sending.to_complainers(row)}
 
 
 def _left_out(definition: dict[str, Any], workspace_id: int) -> Query:

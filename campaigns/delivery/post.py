@@ -85,7 +85,7 @@ def open_post(claimed: Claim) -> Post:
     configuration = configurations.get(pk=action["configuration"])
     names = {name for one in letters for name in one.compiled.names} | sending.names(configuration)
     found = people.fetch(claimed, Reader(names, run.campaign.workspace_id))
-    due, excluded = people.look(run.campaign.workspace_id, letters[0], found)
+    due, excluded = people.look(run.campaign.workspace_id, letters[0], configuration, found)
     now = timezone.now()
     looked = limits.look(run, action, due, is_whole=len(found) == claimed.size, now=now)
     claimed.holds = looked.holds

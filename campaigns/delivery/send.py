@@ -254,7 +254,8 @@ class _Worker:
         chosen = [one for one, _wait in opening.window]
         delivery.waiting = [one for one in delivery.waiting if one.ref not in wait_of]
         if not delivery.is_looked_at:
-            chosen, excluded = look(delivery.post.workspace_id, delivery.post.letters[0], chosen)
+            post = delivery.post
+            chosen, excluded = look(post.workspace_id, post.letters[0], post.configuration, chosen)
             delivery.unsaid += excluded
         delivery.is_looked_at = False
         return [Entry(one, wait_of[one.ref]) for one in chosen]

@@ -112,6 +112,13 @@ class EmailForm(ProviderForm):
         max_value=MOST_DAYS,
         help_text=gettext_lazy("Older ones are forgotten. Empty: 30."),
     )
+    to_complainers = forms.BooleanField(
+        label=gettext_lazy("Send to addresses that are suppressed for a complaint"),
+        required=False,
+        help_text=gettext_lazy(
+            "For transactional mail only. Addresses that bounced, or that you entered yourself, get nothing."
+        ),
+    )
     bounce_host = forms.CharField(
         label=gettext_lazy("Mailbox server (IMAP)"),
         max_length=253,
