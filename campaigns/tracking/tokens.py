@@ -11,6 +11,8 @@ from django.urls import reverse
 from common import tokens
 
 CLICK, OPEN, UNSUBSCRIBE = "click", "open", "unsubscribe"
+# A worker looks the addresses up among these alone: all pages of the house are tens of megabytes of it.
+PUBLIC = "campaigns.public_urls"
 SEEDS = 1 << 39  # refs from here on name copies for a seed list: their links lead on and count nothing
 
 
@@ -40,7 +42,7 @@ def read(purpose: str, token: str) -> MessageKey | None:
 @lru_cache(maxsize=16)
 def _around(public_url: str, name: str) -> tuple[str, str]:
     """What stands before and behind the token in an address of ours: looked up once, not for each message."""
-    path = reverse(f"tracking:{name}", args=["token", 0] if name == CLICK else ["token"])
+    path = reverse(name, PUBLIC, ["token", 0] if name == CLICK else ["token"])
     before, _token, behind = path.partition("token")
     return public_url + before, behind
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from django.test import Client
+from django.urls import resolve
 from django.utils import timezone
 
 from audiences.models import Consent
@@ -164,3 +169,18 @@ def test_a_forged_click_shows_a_friendly_page(client: Client) -> None:
 def test_the_pixel_stands_before_the_end_of_the_body() -> None:
     assert with_pixel("<body>x</body></html>").endswith('alt=""></body></html>')
     assert with_pixel("x").startswith("x<img")
+
+
+def test_a_worker_that_writes_links_loads_none_of_the_pages() -> None:
+    written = (
+        "import django, sys; django.setup(); from campaigns.delivery import send; "
+        "from campaigns.tracking import tokens; key = tokens.MessageKey(1, 0, 1); "
+        "print(tokens.click_base(key), tokens.open_url(key), tokens.unsubscribe_url(key)); "
+        "assert 'config.urls' not in sys.modules"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "CARILLON_MODE": "local"}
+    said = subprocess.run(
+        [sys.executable, "-c", written], env=environment, capture_output=True, text=True, check=True
+    )
+    named = [resolve(path(url)).view_name for url in (said.stdout.split()[0] + "0", *said.stdout.split()[1:])]
+    assert named == ["tracking:click", "tracking:open", "tracking:unsubscribe"]
