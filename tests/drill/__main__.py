@@ -1,6 +1,7 @@
-"""`make drill`: faults one after the other, each on a run of its own: a table and build/drill.json.
+"""`make drill`: random kills and cuts in the middle of runs: a table and build/drill.json.
 
-`--people`, `--times` (of each fault) and `--faults` make it shorter. The broker is the one BROKER_URL names.
+`--people`, `--times` (of each fault) and `--faults` make it shorter; `--together` injects so many faults, one
+after the other, into each run. The broker is the one BROKER_URL names.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psycopg
@@ -25,6 +27,7 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=50_000)
     parser.add_argument("--times", type=int, default=8)
     parser.add_argument("--faults", nargs="*")
+    parser.add_argument("--together", type=int, default=1, help="faults in one run")
     options = parser.parse_args()
     given = os.environ["DATABASE_URL"]
     with psycopg.connect(given, autocommit=True) as admin:
@@ -42,26 +45,31 @@ def main() -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    from tests.drill.drill import PLACES, Drill, Row, as_json
+    from tests.drill.drill import AT_POINT, PLACES, Drill, Row, as_json
     from tests.fakes.house import House
 
-    wanted = options.faults or [*FAULTS, *(f"failpoint:{place}" for place in PLACES)]
+    wanted = options.faults or [*(f"{AT_POINT}{place}" for place in PLACES), *FAULTS]
     rows: list[Row] = []
-    print(f"{'fault':24}{'lost':>6}{'strangers':>11}{'duplicates':>12}{'bound':>7}  balanced  seconds")
+    print(f"{'lost':>6}{'strangers':>11}{'duplicates':>12}{'bound':>7}  balanced  seconds  faults")
     with tempfile.TemporaryDirectory() as folder, House(Path(folder)) as house:
         drill = Drill(house, Path(folder), options.people)
         drill.start()
-        for fault in [fault for _time in range(options.times) for fault in wanted]:
-            row = drill.inject(fault)
+        for faults in _batched(wanted * options.times, options.together):
+            row = drill.inject(*faults)
             rows.append(row)
             told = f"{row.lost:>6}{row.strangers:>11}{row.duplicates:>12}{row.bound:>7}"
-            print(f"{row.fault:24}{told}  {row.balanced!s:8}  {row.seconds:>7}", flush=True)
+            print(f"{told}  {row.balanced!s:8}  {row.seconds:>7}  {row.fault}", flush=True)
     path = ROOT / "build" / "drill.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps([as_json(row) for row in rows], indent=2))
     good = sum(row.is_good for row in rows)
-    print(f"{good} of {len(rows)} as promised")
+    injected = sum(row.faults for row in rows)
+    print(f"{injected} faults on {len(rows)} runs of {options.people}: {good} runs as promised")
     return 0 if good == len(rows) else 1
+
+
+def _batched(faults: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (faults[at : at + size] for at in range(0, len(faults), size))
 
 
 if __name__ == "__main__":

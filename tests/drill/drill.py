@@ -1,5 +1,5 @@
-"""One fault on one run, and the proof from what the provider kept: nobody lost, no stranger, and no more
-copies than the bound.
+"""Faults on a run, and the proof from what the provider kept: nobody lost, no stranger, and no more copies
+than the bound.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -31,14 +31,18 @@ from tests.settings import REAL_BROKER_URL
 
 # Named in campaigns/delivery; at which passing a worker dies there, at random.
 PLACES = {"page": (1, 2), "claimed": (1, 2), "before_record": (2, 9), "recorded": (1, 9), "released": (1, 1)}
+AT_POINT, IN_FAN_OUT = "failpoint:", "failpoint:page"
 LEASE = 4  # seconds, as House gives it
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one fault brought. `bound` is the copies that the design allows for it."""
+    """What one fault brought, or several on the same run, joined by +. `bound` is the copies that the design
+    allows for all of them.
+    """
 
     fault: str
+    faults: int
     lost: int
     strangers: int
     duplicates: int
@@ -61,6 +65,7 @@ class Drill:
         self.approver = builders.person(self.where, "approver")
         builders.profiles(self.where, people)
         self.names = 0
+        self.dies_at = ""
 
     def start(self) -> None:
         self.house.clock()
@@ -72,47 +77,57 @@ class Drill:
         self.house.worker(name, **environment)
         return name
 
-    # ---- one fault --------------------------------------------------------------------------------
-    def inject(self, fault: str) -> Row:
-        log = self.folder / f"{self.names}-{fault.replace(':', '-')}.log"
+    # ---- one run ----------------------------------------------------------------------------------
+    def inject(self, *faults: str) -> Row:
+        """Each at a random moment of its own part of the run, none so late that the run could end before it.
+        What lies in the fan-out comes first.
+        """
+        faults = tuple(sorted(faults, key=lambda fault: fault != IN_FAN_OUT))
+        log = self.folder / f"{self.names}.log"
         command = [sys.executable, "-m", "tests.drill.oracle", str(log), "0.002"]
-        began = time.monotonic()
+        began, kills = time.monotonic(), 0
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as oracle:
             assert oracle.stdout
-            port = int(oracle.stdout.readline())
-            kind, _, place = fault.partition(":")
-            if kind == "failpoint":
-                self._only(FAILPOINT=f"{place}:{self.random.randint(*PLACES[place])}")
-            run = self._begin(port)
-            kills = self._failpoint() if kind == "failpoint" else self._do(kind, log)
+            run = self._begin(int(oracle.stdout.readline()), faults[0])
+            for number, fault in enumerate(faults):
+                share = 0.85 * (number + self.random.uniform(0.1, 0.7)) / len(faults)
+                kills += self._do(fault, log, share)
+                self._mend()
             self._finish(run)
             oracle.kill()
-        return self._judge(fault, run, log, kills, time.monotonic() - began)
+        return self._judge(faults, run, log, kills, time.monotonic() - began)
 
-    def _begin(self, port: int) -> Run:
+    def _begin(self, port: int, fault: str) -> Run:
+        """Starts the run; where it is to die at a point of its beginning, with the worker that does."""
+        if fault.startswith(AT_POINT):
+            self._only(fault)
         configuration = builders.smtp(self.where, port, name=f"Oracle {port} {self.names}")
         made = builders.draft(self.where, self.manager, configuration=configuration)
         builders.lifecycle.apply(made, "activate", actor=self.approver, now=timezone.now())
         return Run.objects.get(campaign=made)
 
-    def _do(self, kind: str, log: Path) -> int:
-        """Waits for a random moment of the run, does it, and says how many workers died or slept."""
-        share = self.random.uniform(0.1, 0.7)
+    def _do(self, fault: str, log: Path, share: float) -> int:
+        """Waits until so much of the run has arrived, does it, and says how many workers died or slept."""
+        if fault.startswith(AT_POINT) and self.dies_at == fault:
+            return self._failpoint()
         self._wait(lambda: _size(log) >= share * self.people)
-        return int(getattr(self, f"_{kind}")() or 0)
+        if fault.startswith(AT_POINT):
+            return self._only(fault) + self._failpoint()
+        return int(getattr(self, f"_{fault}")() or 0)
 
     def _finish(self, run: Run) -> None:
         self._mend()
         self._wait(lambda: Run.objects.filter(pk=run.pk, finished_at__isnull=False).exists(), mends=True)
         self._mend()
 
-    def _judge(self, fault: str, run: Run, log: Path, kills: int, seconds: float) -> Row:
+    def _judge(self, faults: Sequence[str], run: Run, log: Path, kills: int, seconds: float) -> Row:
         kept = Counter(line.split()[0] for line in log.read_text().splitlines())
         wanted = {f"p{number}@example.com" for number in range(self.people)}
         run.refresh_from_db()
         book = ledger(run)
         return Row(
-            fault,
+            "+".join(faults),
+            len(faults),
             lost=len(wanted - set(kept)),
             strangers=len(set(kept) - wanted),
             duplicates=sum(kept.values()) - len(kept),
@@ -186,18 +201,22 @@ class Drill:
     def _pid(self) -> int:
         return self.house.parts[self.workers[-1]].pid
 
-    def _only(self, **environment: str) -> None:
-        """One worker, that dies at a place of its own choosing."""
+    def _only(self, fault: str) -> int:
+        """One worker, that dies at the place named; how many were killed for it."""
+        place, killed = fault.removeprefix(AT_POINT), len(self.workers)
         while self.workers:
             self.house.kill(self.workers.pop())
-        self.workers.append(self._worker(**environment))
+        self.workers.append(self._worker(FAILPOINT=f"{place}:{self.random.randint(*PLACES[place])}"))
         self._wait(lambda: bool(psutil.Process(self._pid()).children()))
+        self.dies_at = fault
+        return killed
 
     def _failpoint(self) -> int:
         """Celery starts a child anew with the same place to die at; a supervisor ends that worker."""
         children = psutil.Process(self._pid()).children()
         self._wait(lambda: not any(child.is_running() and child.status() != "zombie" for child in children))
         self.house.kill(self.workers.pop())
+        self.dies_at = ""
         return 2
 
     def _mend(self) -> None:
