@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from audiences import access, audiences, lifecycle, sharing, uses
 from audiences.forms.audience import SettingsForm, ShareForm
 from audiences.models import Audience
-from audiences.views.common import actor_of, audience_of, show_faults, workspace_of
+from audiences.views.common import actor_of, audience_of, show_faults, to_page_of, workspace_of
 from common.errors import Conflict, Invalid, NotFound
 
 PAGE = 25
@@ -78,9 +78,9 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         audience = audiences.duplicate(audience, actor=actor, now=now)
         messages.success(request, _("This is the copy, a draft."))
     else:
-        lifecycle.apply(audience, verb, actor=actor, now=now)
+        audience = lifecycle.apply(audience, verb, actor=actor, now=now)
         messages.success(request, _("Done."))
-    return redirect("audiences:detail", audience.pk)
+    return to_page_of(audience)
 
 
 @login_required

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import cast
 
 from django import forms
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User, Workspace
-from audiences import access
+from audiences import access, evaluations
 from audiences.models import Audience
 from common.errors import Invalid, NotFound
 
@@ -30,6 +32,13 @@ def audience_of(request: HttpRequest, pk: int, permission: str = access.VIEW) ->
     audience = access.audience_for(actor_of(request), pk, permission)
     request.workspace = audience.workspace  # type: ignore[attr-defined]
     return audience
+
+
+def to_page_of(audience: Audience) -> HttpResponse:
+    """To its page after a change. Its size is counted now if that is quick: looking writes nothing."""
+    if audience.counted is None and audience.state != Audience.State.ARCHIVED:
+        evaluations.at_once(audience, now=timezone.now())
+    return redirect("audiences:detail", audience.pk)
 
 
 def show_faults(error: Invalid, form: forms.Form, fallback: str | None = None) -> None:

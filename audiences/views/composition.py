@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
@@ -17,7 +17,7 @@ from accounts.models import Workspace
 from audiences import access, audiences, composition, definitions, lifecycle, livecount
 from audiences.forms.composition import CompositionForm, SubscriptionForm, initial_of
 from audiences.models import Audience
-from audiences.views.common import actor_of, audience_of, show_faults, workspace_of
+from audiences.views.common import actor_of, audience_of, show_faults, to_page_of, workspace_of
 from common.errors import Conflict, Invalid, NotFound
 
 STATES = {"draft": Audience.State.DRAFT, "publish": Audience.State.PUBLISHED}
@@ -74,7 +74,7 @@ def _page(
             tree = form.tree()
             found = _preview(request, form, tree, workspace, audience) if form.is_valid() else {}
             if found and not is_count and (page["confirmed"] or not found["count"].is_everybody):
-                return redirect("audiences:detail", _save(request, form, tree, workspace, audience).pk)
+                return to_page_of(_save(request, form, tree, workspace, audience))
             page |= found
             page["must_confirm"] = bool(found) and not is_count
             status = 400 if page["must_confirm"] else 200
@@ -164,7 +164,7 @@ def subscribe(request: HttpRequest) -> HttpResponse:
                 actor=actor,
                 now=timezone.now(),
             )
-            return redirect("audiences:detail", made.pk)
+            return to_page_of(made)
         except Invalid as error:
             show_faults(error, form)
     return render(request, "audiences/subscribe.html", {"form": form}, status=400 if form.errors else 200)

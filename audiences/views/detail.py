@@ -64,10 +64,8 @@ FIELDS = {
 @login_required
 @require_safe
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """The recorded size; only one that was never counted is counted here, if that is quick."""
+    """The recorded size; one that was never counted is brought by a worker. Looking at it writes nothing."""
     audience, actor = audience_of(request, pk), actor_of(request)
-    if audience.counted is None and audience.state != Audience.State.ARCHIVED:
-        evaluations.at_once(audience, now=timezone.now())
     sizes = list(audience.sizes.all()[:SIZES])
     defined = {"rule": audience.rule, "composition": audience.composition}.get(audience.kind)
     page = {

@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,7 +24,7 @@ from audiences import access, audiences, lifecycle, livecount
 from audiences.forms.lines.vocabulary import Vocabulary
 from audiences.forms.rule import AudienceForm, Builder
 from audiences.models import Audience
-from audiences.views.common import actor_of, show_faults, workspace_of
+from audiences.views.common import actor_of, show_faults, to_page_of, workspace_of
 from common.errors import Conflict, Invalid, NotFound, Problem
 
 SAVES = {"draft": Audience.State.DRAFT, "publish": Audience.State.PUBLISHED, "save": None}
@@ -133,7 +133,7 @@ class _RulePage:
             more["count"] = self.count(rule, builder)
             more["must_confirm"] = not self._is_confirmed(rule, more["count"])
             if form.is_valid() and not more["must_confirm"] and not builder.is_json_pending:
-                return redirect("audiences:detail", self._saved(rule, form, SAVES[verb]).pk)
+                return to_page_of(self._saved(rule, form, SAVES[verb]))
         except livecount.Superseded:
             raise
         except Conflict as error:

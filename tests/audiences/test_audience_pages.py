@@ -117,6 +117,9 @@ def test_the_page_shows_the_recorded_size_and_never_counts_twice(where: Workspac
     assert person
     consent.withdraw(profile_id=person.pk, channel="email", source="page", now=builders.NOW)
     address = f"/audiences/{audience.pk}/"
+    assert "It is being evaluated." in text(manager, address)
+    assert not audience.sizes.exists()  # looking at it writes nothing
+    assert manager.post(address + "evaluate/").status_code == 302
     assert '<p class="stat">6</p>' in text(manager, address)
     builders.profiles(where, 2, domain="later.example")
     page = text(manager, address)
@@ -132,6 +135,7 @@ def test_a_number_of_people_not_reached_opens_those_people(where: Workspace, man
     people = list(Profile.objects.order_by("pk"))
     for person in people[:3]:
         consent.withdraw(profile_id=person.pk, channel="email", source="page", now=builders.NOW)
+    assert manager.post(f"/audiences/{audience.pk}/evaluate/").status_code == 302
     assert f"/audiences/{audience.pk}/unreached/email/050101/" in text(manager, f"/audiences/{audience.pk}/")
     address = f"/audiences/{audience.pk}/unreached/email/050101/"
     page = text(manager, address)
