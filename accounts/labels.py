@@ -17,7 +17,15 @@ from django.utils.translation import ngettext
 from accounts import audit
 from accounts.access import MANAGE_WORKSPACE, Actor, require
 from accounts.models import AccessLabel, Role, Workspace
-from common.errors import IllegalTransition, Invalid, Problem
+from common.errors import IllegalTransition, Invalid, NotFound, Problem
+
+
+def label_for(actor: Actor, workspace: Workspace, pk: int) -> AccessLabel:
+    require(actor, MANAGE_WORKSPACE, workspace)
+    found = AccessLabel.objects.filter(workspace=workspace, pk=pk).select_related("workspace").first()
+    if found is None:
+        raise NotFound(_("There is no such label."))
+    return found
 
 
 @transaction.atomic

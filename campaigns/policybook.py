@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts import audit
@@ -22,9 +23,14 @@ MOST = 20  # conditions, and approvers
 FIELDS = ("name", "description", "priority", "is_default", "conditions", "approvers", "remind_hours")
 
 
-def policy_for(actor: Actor, workspace: Workspace, pk: int) -> ApprovalPolicy:
+def policies_for(actor: Actor, workspace: Workspace) -> QuerySet[ApprovalPolicy]:
+    """Raises PermissionMissing for who does not manage the workspace."""
     require(actor, MANAGE_WORKSPACE, workspace)
-    found = ApprovalPolicy.objects.filter(workspace=workspace, pk=pk).select_related("workspace").first()
+    return ApprovalPolicy.objects.filter(workspace=workspace)
+
+
+def policy_for(actor: Actor, workspace: Workspace, pk: int) -> ApprovalPolicy:
+    found = policies_for(actor, workspace).filter(pk=pk).select_related("workspace").first()
     if found is None:
         raise NotFound(_("There is no such approval policy."))
     return found

@@ -6,16 +6,16 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from accounts.access import rights_on
+from accounts.access import Actor, rights_on
 from accounts.models import AuditEntry, Role, User, Workspace
 from campaigns import access, policies
 from campaigns.approvals import APPROVE
 from campaigns.models import ApprovalRequest, StandIn
 
 
-def open_requests(person: User, workspace: Workspace) -> list[ApprovalRequest]:
-    """Every open request of a campaign the person may see, what is due first in front."""
-    mine = access.list_for(person, workspace)
+def open_requests(reader: Actor, workspace: Workspace) -> list[ApprovalRequest]:
+    """Every open request of a campaign the reader may see, what is due first in front."""
+    mine = access.list_for(reader, workspace)
     rows = ApprovalRequest.objects.filter(state=ApprovalRequest.State.OPEN, campaign__in=mine)
     rows = rows.select_related("campaign__workspace", "policy", "requested_by", "version")
     return list(rows.prefetch_related("decisions__by").order_by("due_at", "requested_at"))

@@ -23,6 +23,7 @@ urlpatterns = [
     path("accounts/", include("accounts.urls")),
     path("oauth/", include("accounts.api.urls")),
     path("ajo/", include("campaigns.api.urls")),
+    path("api/", include("accounts.api.house_urls")),
     path("api/", include("audiences.api.urls")),
     path("api/", include("channels.api.urls")),
     path("api/", include("campaigns.api.house_urls")),

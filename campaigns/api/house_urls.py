@@ -3,6 +3,7 @@
 from django.urls import path
 
 from campaigns.api import (
+    approvals,
     ascode,
     assets,
     campaigns,
@@ -54,6 +55,15 @@ urlpatterns = [
     path("runs/<int:pk>/winner/", runs.Winner.as_view(), name="run_winner"),
     path("runs/<int:pk>/messages/", runs.RunMessages.as_view(), name="run_messages"),
     path("runs/<int:pk>/uncertain/", uncertain.Decide.as_view(), name="run_uncertain"),
+    path("approvals/", approvals.Queue.as_view(), name="approvals"),
+    path("campaigns/<int:pk>/comments/", approvals.Comments.as_view(), name="campaign_comments"),
+    path("approval-policies/", approvals.Policies.as_view(), name="approval_policies"),
+    path("approval-policies/<int:pk>/", approvals.OnePolicy.as_view(), name="approval_policy"),
+    path(
+        "approval-policies/<int:pk>/actions/<slug:verb>/",
+        approvals.ActOnPolicy.as_view(),
+        name="approval_policy_act",
+    ),
     path("folders/", folders.Folders.as_view(), name="folders"),
     path("folders/<int:pk>/", folders.OneFolder.as_view(), name="folder"),
     path("assets/", assets.Assets.as_view(), name="assets"),

@@ -59,6 +59,9 @@ NAMES = (
     (r"^/api/sending-domains/<int:pk>/", "domain"),
     (r"^/api/campaigns/<int:pk>/", "campaign"),
     (r"^/api/runs/<int:pk>/", "run"),
+    (r"^/api/approval-policies/<int:pk>/", "policy"),
+    (r"^/api/roles/<int:pk>/", "role"),
+    (r"^/api/access-labels/<int:pk>/", "label"),
     (r"^/api/folders/<int:pk>/", "folder"),
 )
 # What the other parts of an address are filled with.

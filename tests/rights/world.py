@@ -104,6 +104,7 @@ def _rest(where: Workspace, name: str, author: User) -> dict[str, Any]:
             workspace=where, channel="email", address=f"{slug}@gone.example", reason="manual", at=now
         ),
         "domain": SendingDomain.objects.create(workspace=where, name=f"{slug}.example"),
+        "label": AccessLabel.objects.create(workspace=where, name=name),
         "role": Role.objects.create(workspace=where, title=name, name=f"{where.slug} {name}"),
         "calendar": ExternalCalendar.objects.create(workspace=where, name=name),
         "asset": assets.upload(where, name=f"{slug}.txt", octets=name.encode(), actor=SYSTEM, now=now),
