@@ -124,7 +124,7 @@ class SmsHttpForm(KeywordsForm):
         REPLIES,
     )
 
-    url = AddressField(label=gettext_lazy("Address"))
+    url = AddressField(label=gettext_lazy("Web address"))
     method = forms.ChoiceField(
         label=gettext_lazy("Method"), choices=[("POST", "POST"), ("GET", "GET")], initial="POST"
     )

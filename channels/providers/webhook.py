@@ -35,7 +35,7 @@ class WebhookForm(ProviderForm):
     secret_fields = ("signing_secret",)
     secret_goes_to = ("url",)
 
-    url = AddressField(label=gettext_lazy("Address"))
+    url = AddressField(label=gettext_lazy("Web address"))
     signing_secret = SecretField(
         label=gettext_lazy("Signing secret"),
         help_text=gettext_lazy("whsec_ and 24 to 64 bytes in base64; the receiver checks with it."),
