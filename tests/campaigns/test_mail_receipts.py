@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
+from httpcore import AnyIOBackend
 
 from audiences.models import Profile, Suppression
 from campaigns import lifecycle
 from campaigns.models import Event, Message
 from campaigns.tracking import receipts
-from channels import received
+from channels import http, received
 from channels.messages import Arrival, Happened
 from channels.models import ChannelConfiguration, ReceivedReceipt
 from channels.sealing import keep
@@ -25,6 +28,8 @@ from tests import builders
 from tests.channels.providers import BENCHES
 from tests.channels.test_mail_receipts import EVENTS, GONE, SIGN, TIMED, URL, US, by_mandrill
 from tests.channels.test_mail_services import KEYS
+from tests.fakes.certificates import make_certificate
+from tests.fakes.http import FakeHttp
 
 pytestmark = pytest.mark.django_db
 every = pytest.mark.parametrize("key", KEYS)
@@ -164,6 +169,38 @@ def test_a_subscription_is_asked_for_again_until_it_could_be_confirmed(
     monkeypatch.setattr(socket, "getaddrinfo", inside)
     assert post(client, replace(given, body=body)).status_code == 503
     assert asked == ["sns.mnq.fr-par.scaleway.com"]
+
+
+def test_a_subscription_is_confirmed_by_one_call_under_scaleways_own_name(
+    client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its server is one of ours with a certificate in that name; a second asking is confirmed as well."""
+    host = "sns.mnq.fr-par.scaleway.com"
+    certificate = make_certificate(tmp_path / "scaleway.pem", host)
+    context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    context.load_cert_chain(certificate)
+    trusting.load_verify_locations(certificate)
+    monkeypatch.setattr(http, "_tls", lambda **_kinds: trusting)
+    configuration = set_up("scaleway")
+    given = told("scaleway", configuration, {}, settings)
+    url = f"https://{host}/?Action=ConfirmSubscription&Token=t0k3n"
+    body = json.dumps({"Type": "SubscriptionConfirmation", "SubscribeURL": url}).encode()
+    connect = AnyIOBackend.connect_tcp
+    with FakeHttp(tls=context) as server:
+
+        async def by_another_port(self: Any, address: str, port: int, *more: Any) -> Any:
+            assert port == 443
+            return await connect(self, address, server.port, *more)
+
+        monkeypatch.setattr(AnyIOBackend, "connect_tcp", by_another_port)
+        here = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 443))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *more, **named: here)
+        assert [post(client, replace(given, body=body)).status_code for _time in range(2)] == [204, 204]
+    assert server.named == [host, host]
+    assert {(one.method, one.query["Token"], one.headers["host"]) for one in server.requests} == {
+        ("GET", "t0k3n", host)
+    }
+    assert not ReceivedReceipt.objects.exists()
 
 
 def test_its_page_says_where_the_address_is_entered_and_shows_no_secret(client: Client) -> None:

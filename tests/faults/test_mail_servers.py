@@ -1,8 +1,8 @@
 """Rows P-60 to P-67, P-6A and P-6C of the promises: what a mail server does to a whole run, and its outcome.
 
 Each server is real and misbehaves for real. What one message's answer means stands in
-tests/channels/test_smtp*.py, HTTP providers (P-68) in test_contract.py, the pace (P-6B) in test_pacing.py,
-receipts (P-6D) in tests/campaigns/test_receipts.py.
+tests/channels/test_smtp*.py, HTTP providers (P-68) in test_http_providers.py and test_contract.py, the pace
+(P-6B) in test_pacing.py, receipts (P-6D) in tests/campaigns/test_receipts.py.
 """
 
 from __future__ import annotations
