@@ -230,6 +230,7 @@ def _page(
         "configuration": configuration,
         "provider": registry.get(configuration.provider),
         "settings": _settings(configuration),
+        "setting_names": _setting_names(configuration),
         "files": mailfiles.shown(configuration) if configuration.channel == "direct_mail" else None,
         "addresses": addresses.addresses_of(configuration),
         "versions": past,
@@ -270,6 +271,11 @@ def _settings(configuration: ChannelConfiguration) -> list[tuple[str, object]]:
         if value not in (None, "") and value is not False:
             shown.append((str(field.label or name), dict(getattr(field, "choices", ())).get(value, value)))
     return shown
+
+
+def _setting_names(configuration: ChannelConfiguration) -> dict[str, str]:
+    fields = registry.get(configuration.provider).Form.base_fields
+    return {name: str(field.label or name) for name, field in fields.items()}
 
 
 def _form_page(

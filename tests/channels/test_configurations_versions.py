@@ -53,6 +53,15 @@ def test_a_version_that_passes_serves_under_the_same_number(workspace: Workspace
     assert (row.pk, row.status, row.serving, row.sender_name) == (made.pk, Status.ACTIVE, 2, "Fernhill 蕨丘")
 
 
+def test_the_page_names_a_changed_setting_as_its_form_does(client: Client, workspace: Workspace) -> None:
+    with FakeSmtp() as server:
+        made = active(workspace, server.port)
+        configurations.update(made, values=values(server.port, username="us"), actor=SYSTEM, now=NOW)
+    client.force_login(builders.person(workspace, "administrator"))
+    page = client.get(f"/channels/{made.pk}/").content.decode()
+    assert "User name:" in page and ">username:" not in page
+
+
 def test_a_version_that_fails_leaves_the_old_one_serving(workspace: Workspace) -> None:
     with FakeSmtp() as server:
         made = active(workspace, server.port)
