@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import heartbeat
 from campaigns import archive, preflight, watch
-from campaigns.delivery import bandits, clock, fanout, recovery, retention, seeds, send
+from campaigns.delivery import asking, bandits, clock, fanout, recovery, retention, seeds, send
 from campaigns.feedback import gather, post
 from campaigns.models import Batch
 from campaigns.reports import counting
@@ -41,6 +41,11 @@ def deliver_batch(batch_id: int, lane: str = Batch.Lane.BULK) -> None:
 @shared_task
 def drop_old_messages() -> None:
     retention.drop_old_messages(now=timezone.now())
+
+
+@shared_task
+def ask_providers() -> None:
+    asking.ask(now=timezone.now())
 
 
 @shared_task

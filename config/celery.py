@@ -77,6 +77,7 @@ app.conf.update(
         "look after campaigns": {"task": "campaigns.tasks.look_after", "schedule": 60.0},
         "old messages": {"task": "campaigns.tasks.drop_old_messages", "schedule": 3600.0},
         "mailboxes of bounces": {"task": "campaigns.tasks.read_mailboxes", "schedule": 20.0},
+        "ask providers": {"task": "campaigns.tasks.ask_providers", "schedule": 120.0},
         "receipts": {"task": "campaigns.tasks.apply_receipts", "schedule": 5.0},
         "machines told apart": {"task": "campaigns.tasks.judge_machines", "schedule": 60.0},
         "counts moved forward": {"task": "campaigns.tasks.move_counts_forward", "schedule": 10.0},

@@ -1,4 +1,4 @@
-"""What becomes of messages of which nobody knows whether they left: a person decides.
+"""What becomes of messages of which nobody knows whether they left: a person or their provider decides.
 
 Arrived and lost settle a message; again sends it once more under the same Message-ID or provider key, by the
 ordinary way of a batch, and a run that was over is under way until then. Each decision is one more attempt,
@@ -8,7 +8,7 @@ so the ledger tells who decided what and why.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from accounts import audit
-from accounts.access import Actor, require
+from accounts.access import SYSTEM, Actor, require
 from campaigns.access import PUBLISH
 from campaigns.delivery import caps, ring
 from campaigns.delivery.claims import LAST_ATTEMPT, recount
@@ -27,6 +27,8 @@ from campaigns.models import Attempt, Batch, Campaign, Outcome, Run, Status
 from campaigns.reports import counting
 from campaigns.reports.metrics import ledger
 from channels import warming
+from channels.messages import Fact
+from channels.messages import Outcome as Said
 from common.errors import Conflict, IllegalTransition, Invalid, NotFound, Problem
 
 LONGEST_WHY = 500
@@ -48,6 +50,10 @@ BECOMES = {
 CODES = [code for _outcome, code in BECOMES.values()]
 MAY_SEND_AGAIN = (Status.LIVE, Status.PAUSED, Status.COMPLETED)
 
+ON_THE_PROVIDERS_WORD = {
+    Fact.ACCEPTED: (Outcome.ACCEPTED, "provider_knows"),
+    Fact.REFUSED: (Outcome.FAILED, "provider_refused"),
+}
 # No worker has these; while they are locked none can take them.
 LOCK = """
 SELECT id FROM campaigns_batch
@@ -62,8 +68,9 @@ WHERE b.id = ANY(%(batches)s) AND EXISTS (
     WHERE m.action = b.action AND m.slot = b.slot AND m.ref BETWEEN b.lo AND b.hi)
 """
 DECIDE = f"""
-INSERT INTO campaigns_attempt (run_id, action, ref, n, outcome, code, detail, at, retry_at)
-SELECT m.run_id, m.action, m.ref, last.n + 1, %(outcome)s, %(code)s, %(detail)s, %(now)s, %(retry_at)s
+INSERT INTO campaigns_attempt (run_id, action, ref, n, outcome, code, detail, at, retry_at, provider_id)
+SELECT m.run_id, m.action, m.ref, last.n + 1, %(outcome)s, %(code)s, %(detail)s, %(now)s, %(retry_at)s,
+       %(provider_id)s
 FROM campaigns_batch b
 JOIN campaigns_message m ON m.run_id = b.run_id AND m.action = b.action AND m.slot = b.slot
     AND m.ref BETWEEN b.lo AND b.hi {LAST_ATTEMPT}
@@ -97,33 +104,19 @@ def decide(
     run.campaign = campaign
     _require_open(run, decision)
     chosen = None if messages is None else sorted(set(messages))
-    values: dict[str, Any] = {"run": run.pk, "outcome": str(outcome), "code": code, "now": now}
-    values |= {"detail": f"{actor}: {why}", "retry_at": now if decision == Decision.AGAIN else None}
-    values |= {"all": chosen is None, "actions": [], "refs": []}
-    counting.hold()
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK, values)
-        values["batches"] = [pk for (pk,) in cursor.fetchall()]
-        if chosen is not None:
-            values["actions"], values["refs"] = (list(part) for part in zip(*chosen, strict=True))
-            cursor.execute(HAVING, values)
-            values["batches"] = [pk for (pk,) in cursor.fetchall()]
-        counting.take_back(values["batches"])
-        cursor.execute(DECIDE, values)
-        decided = cursor.fetchall()
+    touched = _take(run, chosen)
+    said = {"outcome": str(outcome), "code": code, "detail": f"{actor}: {why}"}
+    decided = _write(run, touched, chosen, now, **said, retry_at=now if decision == Decision.AGAIN else None)
     if chosen is not None and len(decided) < len(chosen):
         raise _refused(run, min(set(chosen) - set(decided)))
     if not decided:
         raise Conflict(_("No message of this run is uncertain now."), code="not_uncertain")
-    touched = values["batches"]
     recount(touched)
     if decision == Decision.AGAIN:
         _send_again(run, touched, now)
     else:
         _settle(run, decided, str(outcome), now)
-    if run.finished_at:
-        run.totals = asdict(ledger(run))
-        run.save(update_fields=["totals"])
+    _count_totals(run)
     details = {"run": run.pk, "decision": str(decision), "messages": len(decided), "why": why}
     if chosen is not None:
         details["named"] = [f"{run.pk}.{action}.{ref}" for action, ref in chosen[:20]]
@@ -133,9 +126,72 @@ def decide(
     return len(decided)
 
 
+@transaction.atomic
+def told(run_id: int, answers: Mapping[tuple[int, int], Said], *, now: datetime) -> int:
+    """What the provider knew of messages named by (action, ref); how many were uncertain until now.
+
+    Whatever a person decided meanwhile stands.
+    """
+    campaign = Campaign.objects.select_for_update(of=("self",)).select_related("workspace").get(runs=run_id)
+    run = Run.objects.select_for_update().get(pk=run_id)
+    known = {message: said for message, said in answers.items() if said.fact in ON_THE_PROVIDERS_WORD}
+    touched = _take(run, sorted(known)) if known and not run.dropped_at else []
+    settled = 0
+    for message, said in known.items() if touched else ():
+        outcome, code = ON_THE_PROVIDERS_WORD[said.fact]
+        values = {"outcome": str(outcome), "code": code, "detail": said.detail[:LONGEST_WHY] or None}
+        decided = _write(run, touched, [message], now, **values, provider_id=said.provider_id[:128] or None)
+        _settle(run, decided, str(outcome), now)
+        settled += len(decided)
+    if settled:
+        recount(touched)
+        _count_totals(run)
+        details = {"run": run.pk, "messages": settled}
+        audit.record(
+            actor=SYSTEM, verb="ask_provider", obj=campaign, workspace=campaign.workspace, now=now, **details
+        )
+    return settled
+
+
 def decided_by(attempt: Attempt) -> str:
     """Who decided a message, and why; empty where the attempt was none of a person's."""
     return (attempt.detail or "") if attempt.code in CODES else ""
+
+
+def _take(run: Run, chosen: list[tuple[int, int]] | None) -> list[int]:
+    """Locks the batches of the chosen, or of all that are uncertain, and takes what they count out of the
+    reports, until they are counted anew.
+    """
+    counting.hold()
+    values: dict[str, Any] = {"run": run.pk}
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, values)
+        batches = [pk for (pk,) in cursor.fetchall()]
+        if chosen is not None:
+            cursor.execute(HAVING, {"batches": batches, **_named(chosen)})
+            batches = [pk for (pk,) in cursor.fetchall()]
+    counting.take_back(batches)
+    return batches
+
+
+def _write(
+    run: Run, batches: list[int], chosen: list[tuple[int, int]] | None, now: datetime, **said: Any
+) -> list[tuple[int, int]]:
+    """One more attempt for each of the chosen that is uncertain; which those were."""
+    values = {"retry_at": None, "provider_id": None, **said, "run": run.pk, "batches": batches, "now": now}
+    with connection.cursor() as cursor:
+        cursor.execute(DECIDE, {**values, "all": chosen is None, **_named(chosen or [])})
+        return list(cursor.fetchall())
+
+
+def _named(chosen: list[tuple[int, int]]) -> dict[str, list[int]]:
+    return {"actions": [action for action, _ref in chosen], "refs": [ref for _action, ref in chosen]}
+
+
+def _count_totals(run: Run) -> None:
+    if run.finished_at:
+        run.totals = asdict(ledger(run))
+        run.save(update_fields=["totals"])
 
 
 def _reason(why: str) -> str:

@@ -74,6 +74,7 @@ class Campaign(models.Model):
 
     class OnUncertain(models.TextChoices):
         RESEND = "resend", _("Send again with the same Message-ID")
+        ASK = "ask", _("Ask the provider, where it can tell; never send again")
         NEVER = "never", _("Never send again")
 
     class Reach(models.TextChoices):

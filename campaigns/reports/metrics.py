@@ -35,6 +35,8 @@ REASON_LABELS: dict[str, Any] = {
     "said_arrived": _("Somebody knows that it arrived"),
     "said_lost": _("Somebody knows that it was lost"),
     "said_again": _("Somebody had it sent again"),
+    "provider_knows": _("The provider was asked, and has it"),
+    "provider_refused": _("The provider was asked, and did not take it"),
     "050018": _("Held out of the experiment"),
     "050019": _("In an audience that is left out"),
     "050026": _("Nothing is written in this person's language"),

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 import requests
 from anymail.exceptions import AnymailError, AnymailInvalidAddress
@@ -207,15 +207,43 @@ class MailLane(HttpLane):
         statuses = one.status if isinstance(one.status, str) else ""
         return statuses, str(one.message_id or "")
 
+    # ---- what became of a message -----------------------------------------------------------------
+    @property
+    def can_find(self) -> bool:
+        return self.service.search is not None
+
+    async def find(self, key: str, recipient: str) -> Outcome:
+        search = self.service.search
+        if search is None:
+            return Outcome(Fact.UNCERTAIN)
+        named = {"message_stream": "", **self.options, "key": key, "recipient": recipient}
+        query = {name: text.format_map(named) for name, text in search.query.items()}
+        path = search.path.format_map(named)
+        request = self._signed(f"{path}?{urlencode({name: one for name, one in query.items() if one})}")
+
+        def read(answer: Answer) -> Outcome:
+            if answer.status != 200:
+                return self.by_status(answer) if answer.status != 404 else Outcome(Fact.UNCERTAIN, "404")
+            try:
+                found = search.read(answer.json(), key)
+            except UNREADABLE:
+                return self.unreadable(answer)
+            return found or Outcome(Fact.UNCERTAIN)
+
+        return await self.exchange(request, read)
+
     # ---- rehearsing -------------------------------------------------------------------------------
     def question(self) -> Request:
+        request = self._signed(self.service.question.format(**self.options))
+        if self.service.asks is None:
+            return request
+        body = as_json(self.service.asks(self.secret))
+        return Request("POST", request.url, {**request.headers, "Content-Type": "application/json"}, body)
+
+    def _signed(self, path: str) -> Request:
         name, _colon, value = self.service.sign_in.partition(": ")
         headers = {name: value.format(secret=self.secret, basic=self.basic), "Accept": "application/json"}
-        url = urljoin(self.backend.api_url, self.service.question.format(**self.options))
-        if self.service.asks is None:
-            return Request("GET", url, headers)
-        body = as_json(self.service.asks(self.secret))
-        return Request("POST", url, {**headers, "Content-Type": "application/json"}, body)
+        return Request("GET", urljoin(self.backend.api_url, path), headers)
 
     def read_account(self, answer: Answer) -> Outcome:
         body = parsed(answer)

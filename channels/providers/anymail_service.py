@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from channels.messages import Outcome
 from channels.providers.base import Part
 from channels.providers.email_form import EmailForm
 from channels.providers.over_http import AddressField, Meaning, SecretField
@@ -90,6 +91,17 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Search:
+    """A call that lists what became of one person's latest mails. `path` may name the service's options,
+    `query` the message's `key` and `recipient`; `read` finds the message with the key in the answer.
+    """
+
+    path: str
+    query: dict[str, str]
+    read: Callable[[Any, str], Outcome | None]
+
+
+@dataclass(frozen=True)
 class Service:
     """`options` are settings that go to the back end under the same name. `question` is a call that proves
     the key and sends nothing; `shows` is where its answer names the account. `nobody` recognises words that
@@ -118,3 +130,4 @@ class Service:
     later: frozenset[int] = frozenset()  # statuses that mean “not now” here
     dress: Callable[[Any, str], None] | None = None  # what else a mail needs; with the message's key
     batch: Batch | None = None
+    search: Search | None = None

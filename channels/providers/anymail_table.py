@@ -24,10 +24,10 @@ from anymail.backends import (
     unisender_go,
 )
 
-from channels.messages import Fact, Fault
+from channels.messages import Fact, Fault, Outcome
 from channels.providers import anymail_forms as forms
-from channels.providers.anymail_service import Batch, Service
-from channels.providers.over_http import Meaning, at
+from channels.providers.anymail_service import Batch, Search, Service
+from channels.providers.over_http import Meaning, at, text_at
 
 LATER: Meaning = (Fact.LATER, None)
 OURS: Meaning = (Fact.MISCONFIGURED, None)
@@ -67,6 +67,27 @@ def _brevo_join(bodies: list[Any]) -> Any:
 
 def _brevo_each(answer: Any) -> list[tuple[int, Any]]:
     return [(201, {"messageId": one}) for one in answer["messageIds"]]
+
+
+# ---- what became of a mail ----------------------------------------------------------------------
+def _postmark_found(answer: Any, key: str) -> Outcome | None:
+    """Whatever its status, it was taken (https://postmarkapp.com/developer/api/messages-api)."""
+    for one in answer["Messages"]:
+        if text_at(one, "Metadata", "carillon") == key:
+            return Outcome(Fact.ACCEPTED, "", text_at(one, "Status"), text_at(one, "MessageID"))
+    return None
+
+
+def _mailgun_found(answer: Any, key: str) -> Outcome | None:
+    """By its events: only one that was rejected was not taken (https://documentation.mailgun.com, Events)."""
+    mine = [one for one in answer["items"] if text_at(one, "user-variables", "carillon") == key]
+    if not mine:
+        return None
+    number = text_at(mine[0], "message", "headers", "message-id")
+    rejected = [one for one in mine if one.get("event") == "rejected"]
+    if len(rejected) == len(mine):
+        return Outcome(Fact.REFUSED, "", text_at(rejected[0], "reject", "reason"))
+    return Outcome(Fact.ACCEPTED, "", text_at(mine[0], "event"), f"<{number}>" if number else "")
 
 
 # ---- what else a mail needs ---------------------------------------------------------------------
@@ -125,6 +146,7 @@ SERVICES = (
         shows="domain.name",
         nobody=re.compile(r"'to' parameter is not a valid address|to parameter is not a valid"),
         options=("sender_domain",),
+        search=Search("{sender_domain}/events", {"recipient": "{recipient}", "limit": "25"}, _mailgun_found),
     ),
     Service(
         key="postmark",
@@ -149,6 +171,17 @@ SERVICES = (
             "1235": OURS,  # no such message stream
         },
         batch=Batch("email/batch", 500, 200, list, _postmark_each),
+        search=Search(
+            "messages/outbound",
+            {
+                "count": "25",
+                "offset": "0",
+                "recipient": "{recipient}",
+                "metadata_carillon": "{key}",
+                "messagestream": "{message_stream}",
+            },
+            _postmark_found,
+        ),
     ),
     Service(
         key="brevo",

@@ -1,8 +1,8 @@
 """What every provider offers: a form for its settings, lanes that carry messages, and a rehearsal.
 
-A provider states facts and decides nothing. `send` never raises: whatever goes wrong is an Outcome. Three
+A provider states facts and decides nothing. `send` never raises: whatever goes wrong is an Outcome. Four
 more things some offer, each a protocol of its own: a call for many messages (BatchLane), messages one behind
-the other (StreamLane), and receipts (ReceiptReader).
+the other (StreamLane), receipts (ReceiptReader), and an answer to what became of a message (FindingLane).
 """
 
 from __future__ import annotations
@@ -143,6 +143,20 @@ class StreamLane(Lane, Protocol):
         """Asks `take` for one message after the other, at the moment each is needed, and tells the outcome of
         every message taken. Ends when `take` gives None, or after an outcome UNREACHABLE or MISCONFIGURED:
         those messages were not handed over. At most two messages are on their way at any time.
+        """
+        ...
+
+
+@runtime_checkable
+class FindingLane(Lane, Protocol):
+    """A lane whose provider can be asked later what became of a message."""
+
+    @property
+    def can_find(self) -> bool: ...
+
+    async def find(self, key: str, recipient: str) -> Outcome:
+        """ACCEPTED with its number there or REFUSED; whatever else means that it does not know, or not now.
+        `key` is that of Rendered. Never raises.
         """
         ...
 

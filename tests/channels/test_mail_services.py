@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from channels.messages import Attachment, Fact, Fault, Outcome, Rendered
-from channels.providers.base import BatchLane
+from channels.providers.base import BatchLane, FindingLane
 from tests.channels.providers import BENCHES
 from tests.fakes.http import FakeHttp, Received, Response
 
@@ -185,3 +185,32 @@ def test_braces_of_an_author_are_no_template_of_sparkposts() -> None:
         (request,) = server.requests
     html = request.json["content"]["html"]
     assert html == "<p>{{opening_double_curly()}} x {{closing_double_curly()}}</p>"
+
+
+def found(key: str, about: str, **changes: Any) -> Outcome:
+    bench = BENCHES[key]
+
+    async def ask() -> Outcome:
+        lane = bench.provider.open(bench.configuration(server, **changes))
+        assert isinstance(lane, FindingLane)
+        try:
+            return await lane.find(about, "good@example.com")
+        finally:
+            await lane.close()
+
+    with bench.server() as server:
+        return asyncio.run(ask())
+
+
+def test_a_service_that_keeps_what_it_took_tells_what_became_of_a_mail() -> None:
+    had = found("postmark", "1-1")
+    assert (had.fact, had.provider_id) == (Fact.ACCEPTED, "pm-1-1")
+    had = found("mailgun", "1-1")
+    assert (had.fact, had.provider_id) == (Fact.ACCEPTED, "<0001@mg.fernhill.example>")
+    refused = found("mailgun", "1-2")
+    assert (refused.fact, refused.detail) == (Fact.REFUSED, "Sandbox")
+
+
+@pytest.mark.parametrize("key", ["postmark", "mailgun", "sendgrid"])
+def test_of_a_mail_it_does_not_know_nothing_is_claimed(key: str) -> None:
+    assert found(key, "9-9").fact is Fact.UNCERTAIN

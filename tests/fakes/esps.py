@@ -24,7 +24,10 @@ SENDGRID_PUBLIC = base64.b64encode(
 class FakeEsp(FakeHttp):
     secret = "esp-secret-0000000000001"
     where, question, together = "", "", "none"
-    batches = 0
+    batches, search = 0, ""
+
+    def found(self, request: Received) -> Any:
+        raise NotImplementedError
 
     def answer_many(self, request: Received) -> Response:
         raise NotImplementedError
@@ -52,6 +55,8 @@ class FakeEsp(FakeHttp):
         if (request.method, request.path) == ("POST", self.together):
             self.batches += 1
             return self.answer_many(request)
+        if (request.method, request.path) == ("GET", self.search):
+            return Response(200, self.found(request))
         if (request.method, request.path) != ("POST", self.where):
             return Response(404, {"message": "Not found"})
         recipient = self.recipient(request)
@@ -84,6 +89,15 @@ class FakeSendGrid(FakeEsp):
 
 class FakeMailgun(FakeEsp):
     where, question = "/v3/mg.fernhill.example/messages", "/v4/domains/mg.fernhill.example"
+    search = "/v3/mg.fernhill.example/events"
+
+    def found(self, request: Received) -> Any:
+        """By its key: 1-1 was taken, 1-2 rejected, of others it knows nothing."""
+        taken = {"message": {"headers": {"message-id": "0001@mg.fernhill.example"}}}
+        refused = {"event": "rejected", "reject": {"reason": "Sandbox"}}
+        events = [("1-1", {"event": "delivered", **taken}), ("1-1", {"event": "accepted", **taken})]
+        events.append(("1-2", refused))
+        return {"items": [{**event, "user-variables": {"carillon": key}} for key, event in events]}
 
     def signed_in(self, request: Received) -> bool:
         return request.headers.get("authorization") == basic("api", self.secret)
@@ -104,6 +118,14 @@ class FakeMailgun(FakeEsp):
 
 class FakePostmark(FakeEsp):
     where, question, together = "/email", "/server", "/email/batch"
+    search = "/messages/outbound"
+    known = ("1-1",)  # keys of the messages that it has
+
+    def found(self, request: Received) -> Any:
+        named = [
+            {"MessageID": f"pm-{key}", "Status": "Sent", "Metadata": {"carillon": key}} for key in self.known
+        ]
+        return {"TotalCount": len(named), "Messages": named}
 
     def answer_many(self, request: Received) -> Response:
         return Response(200, [self.one(number, mail) for number, mail in enumerate(request.json)])
