@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
 from campaigns.delivery.triggered import MOST_RECIPIENTS
 from common.api import StrictSerializer
+
+
+class CampaignId(serializers.RegexField):
+    """Written as a text, as the reference product writes it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("^[0-9]{1,18}$", **options)
 
 
 class HealthShape(StrictSerializer):
@@ -43,7 +52,7 @@ class RecipientShape(StrictSerializer):
 
 class UnitaryShape(StrictSerializer):
     requestId = serializers.CharField(max_length=255, help_text="The same id and body is the same call.")
-    campaignId = serializers.RegexField("^[0-9]{1,18}$")
+    campaignId = CampaignId()
     recipients = serializers.ListField(child=RecipientShape(), min_length=1, max_length=MOST_RECIPIENTS)
 
 
@@ -86,7 +95,7 @@ class MessageEventShape(StrictSerializer):
 
 class MessageShape(StrictSerializer):
     messageId = serializers.CharField()
-    campaignId = serializers.RegexField("^[0-9]{1,18}$")
+    campaignId = CampaignId()
     channel = serializers.CharField()
     address = serializers.CharField(allow_blank=True)
     treatment = serializers.CharField(allow_blank=True)
@@ -98,7 +107,7 @@ class MessageShape(StrictSerializer):
 
 
 class ExecutionStatusShape(ExecutionShape):
-    campaignId = serializers.RegexField("^[0-9]{1,18}$")
+    campaignId = CampaignId()
     kind = serializers.CharField()
     messages = MessageShape(many=True)
 
@@ -112,7 +121,7 @@ class WhenShape(StrictSerializer):
 
 
 class ToAudienceShape(StrictSerializer):
-    campaignId = serializers.RegexField("^[0-9]{1,18}$")
+    campaignId = CampaignId()
     requestId = serializers.CharField(max_length=255, required=False)
     audience = NamedAudienceShape(required=False, help_text="In place of the campaign's own.")
     context = serializers.DictField(child=serializers.JSONField(), required=False)  # type: ignore[assignment]
@@ -123,7 +132,7 @@ class RunStatusShape(StrictSerializer):
     executionId = serializers.CharField()
     status = serializers.ChoiceField(["Succeeded", "InProgress", "Failed"])
     createdAt = serializers.DateTimeField()
-    campaignId = serializers.RegexField("^[0-9]{1,18}$")
+    campaignId = CampaignId()
     audienceId = serializers.CharField(allow_blank=True)
     targetedProfileCount = serializers.IntegerField()
 
@@ -132,6 +141,6 @@ class ScheduleShape(StrictSerializer):
     scheduleId = serializers.CharField()
     scheduleStatus = serializers.ChoiceField(["Scheduled", "Triggered", "Cancelled"])
     audience = NamedAudienceShape()
-    campaignId = serializers.RegexField("^[0-9]{1,18}$")
+    campaignId = CampaignId()
     executeAt = serializers.DateTimeField()
     executionDetails = RunStatusShape(allow_null=True)

@@ -13,18 +13,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from campaigns.access import PUBLISH
 from campaigns.delivery import uncertain
 from campaigns.views.common import actor_of, run_of
 from common.errors import Invalid, Problem
 
-REPORT = "campaigns.view_report"
 ONE = re.compile(r"([0-9]{1,4})\.([0-9]{1,18})")
 
 
 @login_required
 @require_POST
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
-    run = run_of(request, pk, REPORT)
+    run = run_of(request, pk, PUBLISH)
     decision, one = request.POST.get("decision", ""), request.POST.get("message", "")
     if decision not in uncertain.Decision.values:
         raise Invalid(Problem("unknown_decision", _("Choose what became of it."), "decision"))
