@@ -88,7 +88,9 @@ def add(*, workspace: Workspace, name: str, spf: str = "mx", actor: Actor, now: 
 def change(domain: SendingDomain, *, spf: str, actor: Actor, now: datetime) -> SendingDomain:
     """Who may send for it. The next check asks for the new record."""
     require(actor, MANAGE, domain.workspace)
-    domain.spf = clean_spf(spf)
+    if (cleaned := clean_spf(spf)) == domain.spf:
+        return domain
+    domain.spf = cleaned
     domain.save(update_fields=["spf"])
     _record("change", domain, actor, now)
     return domain

@@ -49,10 +49,11 @@ class OneDomain(APIView):
     def patch(self, request: Request, pk: int) -> Response:
         credential = credential_of(request)
         domain = access.domain_for(credential, pk, access.MANAGE)
-        body = DomainChange(data=request.data)
+        body = DomainChange(data=request.data, partial=True)
         body.is_valid(raise_exception=True)
+        spf = body.validated_data.get("spf", domain.spf)
         with _pointing():
-            changed = domains.change(domain, actor=credential, now=timezone.now(), **body.validated_data)
+            changed = domains.change(domain, spf=spf, actor=credential, now=timezone.now())
         return Response(DomainShape(changed).data)
 
     @extend_schema(operation_id="sending_domains_delete", responses={204: None})

@@ -12,9 +12,6 @@ import json
 import re
 from typing import Any
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -178,6 +175,10 @@ class SesLane(HttpLane):
             raise ValueError("no secret")
         self.hidden = (secret,)
         self.region = str(chosen["region"])
+        # botocore is heavy: only a worker that sends through SES loads it.
+        from botocore.auth import SigV4Auth
+        from botocore.credentials import Credentials
+
         self.signer = SigV4Auth(Credentials(str(chosen["access_key_id"]), secret), "ses", self.region)
         ending = ".cn" if self.region.startswith("cn-") else ""
         regional = f"https://email.{self.region}.amazonaws.com{ending}"
@@ -200,6 +201,8 @@ class SesLane(HttpLane):
 
     def signed(self, method: str, path: str, body: bytes = b"") -> Request:
         url = f"{self.base}/v2/email/{path}"
+        from botocore.awsrequest import AWSRequest
+
         request = AWSRequest(method, url, data=body, headers={"Content-Type": "application/json"})
         self.signer.add_auth(request)
         return Request(method, url, dict(request.headers.items()), body)

@@ -379,7 +379,7 @@ def test_the_rest_doors_say_what_is_wrong(where: Workspace) -> None:
     assert pointers(call.post(base, body)) == [("name_taken", "/name")]
     number = FeedbackEndpoint.objects.get().pk
     assert pointers(call.post(f"{base}{number}/actions/test/", {"deliveries": [1]})) == [
-        ("unknown_field", "/deliveries")
+        ("only_for_replay", "/deliveries")
     ]
     assert call.post(f"{base}{number}/actions/fly/", {}).status_code == 404
     assert call.get(f"{base}{number}/deliveries/?state=x").status_code == 400

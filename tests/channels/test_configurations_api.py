@@ -177,6 +177,7 @@ def test_a_domain_is_added_checked_and_removed(call: Caller, settings: Any) -> N
         assert call.post(f"{here}check/", None).json()["state"] == "verified"
     assert call.patch(here, {"spf": "+all"}).status_code == 400
     assert call.patch(here, {"spf": "ip4:192.0.2.1"}).json()["spf"] == "ip4:192.0.2.1"
+    assert call.patch(here, {}).json()["spf"] == "ip4:192.0.2.1"
     assert [one["name"] for one in call.get(DOMAINS).json()["results"]] == ["fernhill.example"]
     assert pointers(call.post(DOMAINS, {"name": "fernhill.example"})) == [("domain_taken", "/name")]
     assert pointers(call.post(DOMAINS, {"name": "no domain"})) == [("bad_domain", "/name")]
