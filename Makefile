@@ -19,12 +19,13 @@ PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillo
 	SEALING_KEY=check-only-q4Wn8Ke2Zr6Ty0Ui3Op5As7Df9Gh1Jk
 
 .DEFAULT_GOAL := help
-.PHONY: bench drill fuzz model help venv demo reset test bench-rules bench-imports bench-smtp bench-rendering lint messages shell lock vendor
+.PHONY: bench drill fuzz model help venv demo reset test test-servers test-bell test-pace rights bench-rules bench-imports bench-smtp bench-rendering lint messages shell lock vendor
 
 help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
 	@echo "make reset     remove the demo's data"
 	@echo "make test      run the test suite"
+	@echo "make test-servers  all but the browser tests, also against DATABASE_URL and BROKER_URL"
 	@echo "make test-bell  only the tests that hear the broker's bell, against BROKER_URL"
 	@echo "make bench-rules  how fast rules are counted, against queries written by hand"
 	@echo "make bench-imports  how fast a million people come in, against a COPY and a merge written by hand"
@@ -66,9 +67,12 @@ reset: $(STAMP)
 	$(EMBEDDED) erase --data var/demo
 
 # The browser tests share one demo, and Playwright keeps an event loop: they run after the others, by themselves.
-test: $(STAMP)
-	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -n auto --dist worksteal -m "not browser" $(ARGS)
+test: test-servers
 	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -m browser $(ARGS)
+
+# All but the browser tests, also against the servers that DATABASE_URL and BROKER_URL name.
+test-servers: $(STAMP)
+	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -n auto --dist worksteal -m "not browser" $(ARGS)
 
 # What hears a bell, to be held against another broker.
 test-bell: $(STAMP)
