@@ -57,6 +57,14 @@ class Sharing:
         """Each holder with the highest level they have in full."""
         return [(one.holder, self._level(one.rights)) for one in access.shares_of(obj)]
 
+    def overview(self, obj: Model) -> dict[str, list[dict[str, str]]]:
+        """With whom it is shared (`results`), and with whom it can be (`available`), as the API tells it."""
+        known = [one for _group, options in choices(_workspace(obj)) for one in options]
+        return {
+            "results": [shown(holder, level) for holder, level in self.shares_of(obj)],
+            "available": [{"holder": key, "name": name} for key, name in known],
+        }
+
     def _level(self, rights: tuple[str, ...]) -> str:
         full = [level for level, wanted in self.levels.items() if set(wanted) <= set(rights)]
         return full[-1] if full else next(iter(self.levels))
@@ -65,6 +73,11 @@ class Sharing:
 def key_of(holder: User | Role) -> str:
     """“user:3” or “role:8”, as forms and addresses name a holder."""
     return f"{'role' if isinstance(holder, Role) else 'user'}:{holder.pk}"
+
+
+def shown(holder: User | Role, level: str) -> dict[str, str]:
+    name = holder.title if isinstance(holder, Role) else str(holder)
+    return {"holder": key_of(holder), "name": name, "level": level}
 
 
 def choices(workspace: Workspace) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import Role, User
-from accounts.sharing import choices, holder_called, key_of
+from accounts.sharing import holder_called, shown
 from audiences import access, sharing
 from audiences.api.bodies import credential_of
 from audiences.models import Audience
@@ -44,13 +44,7 @@ class Shares(APIView):
     def get(self, request: Request, pk: int) -> Response:
         """With whom it is shared, and with whom it can be."""
         audience = access.audience_for(credential_of(request), pk, access.MANAGE)
-        known = [one for _group, options in choices(audience.workspace) for one in options]
-        return Response(
-            {
-                "results": [_shown(holder, level) for holder, level in sharing.shares_of(audience)],
-                "available": [{"holder": key, "name": name} for key, name in known],
-            }
-        )
+        return Response(sharing.SHARING.overview(audience))
 
 
 class OneShare(APIView):
@@ -62,7 +56,7 @@ class OneShare(APIView):
         body.is_valid(raise_exception=True)
         level = body.validated_data["level"]
         sharing.give(audience, holder=whom, level=level, actor=credential_of(request), now=timezone.now())
-        return Response(_shown(whom, level))
+        return Response(shown(whom, level))
 
     @extend_schema(operation_id="audiences_unshare", responses={204: None})
     def delete(self, request: Request, pk: int, holder: str) -> Response:
@@ -74,8 +68,3 @@ class OneShare(APIView):
     def _found(self, request: Request, pk: int, holder: str) -> tuple[Audience, User | Role]:
         audience = access.audience_for(credential_of(request), pk, access.MANAGE)
         return audience, holder_called(audience.workspace, holder)
-
-
-def _shown(holder: User | Role, level: str) -> dict[str, str]:
-    name = holder.title if isinstance(holder, Role) else str(holder)
-    return {"holder": key_of(holder), "name": name, "level": level}

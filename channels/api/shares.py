@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import Role, User
-from accounts.sharing import choices, holder_called, key_of
+from accounts.sharing import holder_called, shown
 from channels import access
 from channels.api.configurations import credential_of
 from channels.models import ChannelConfiguration
@@ -45,13 +45,7 @@ class Shares(APIView):
     def get(self, request: Request, pk: int) -> Response:
         """With whom it is shared, and with whom it can be."""
         row = access.configuration_for(credential_of(request), pk, access.MANAGE)
-        known = [one for _group, options in choices(row.workspace) for one in options]
-        return Response(
-            {
-                "results": [_shown(holder, level) for holder, level in SHARING.shares_of(row)],
-                "available": [{"holder": key, "name": name} for key, name in known],
-            }
-        )
+        return Response(SHARING.overview(row))
 
 
 class OneShare(APIView):
@@ -67,7 +61,7 @@ class OneShare(APIView):
         body.is_valid(raise_exception=True)
         level = body.validated_data["level"]
         SHARING.give(row, holder=whom, level=level, actor=credential_of(request), now=timezone.now())
-        return Response(_shown(whom, level))
+        return Response(shown(whom, level))
 
     @extend_schema(operation_id="channel_configurations_unshare", responses={204: None})
     def delete(self, request: Request, pk: int, holder: str) -> Response:
@@ -79,8 +73,3 @@ class OneShare(APIView):
     def _found(self, request: Request, pk: int, holder: str) -> tuple[ChannelConfiguration, User | Role]:
         row = access.configuration_for(credential_of(request), pk, access.MANAGE)
         return row, holder_called(row.workspace, holder)
-
-
-def _shown(holder: User | Role, level: str) -> dict[str, str]:
-    name = holder.title if isinstance(holder, Role) else str(holder)
-    return {"holder": key_of(holder), "name": name, "level": level}
