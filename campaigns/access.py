@@ -47,6 +47,13 @@ def campaign_for(actor: Actor, pk: int, permission: str = VIEW) -> Campaign:
     return campaign
 
 
+def require_some(actor: Actor, permission: str, workspace: Workspace) -> None:
+    """Raises PermissionMissing for who has it neither in the workspace nor on one campaign of it."""
+    rows = visible_to(actor, Campaign.objects.filter(workspace=workspace, purged_at=None), permission)
+    if not rows.exists():
+        require(actor, permission, workspace)
+
+
 def run_for(actor: Actor, pk: int, permission: str = VIEW) -> Run:
     """A run, through the gate of its campaign."""
     run = Run.objects.select_related("version").filter(pk=pk).first() if pk < 2**63 else None

@@ -26,6 +26,7 @@ class Attributes(APIView):
     @extend_schema(operation_id="attributes_define", request=AttributeShape, responses={201: AttributeShape})
     def post(self, request: Request) -> Response:
         credential = credential_of(request)
+        require(credential, access.MANAGE, credential.workspace)
         body = AttributeShape(data=request.data)
         body.is_valid(raise_exception=True)
         made = attributes.define(
@@ -81,6 +82,7 @@ class Namespaces(APIView):
     @extend_schema(operation_id="namespaces_add", request=NamespaceShape, responses={201: NamespaceShape})
     def post(self, request: Request) -> Response:
         credential = credential_of(request)
+        require(credential, access.MANAGE, credential.workspace)
         body = NamespaceShape(data=request.data)
         body.is_valid(raise_exception=True)
         made = namespaces.add_namespace(

@@ -73,11 +73,11 @@ class Audiences(APIView):
         unless `everybody` is true.
         """
         credential = credential_of(request)
+        require(credential, access.MANAGE, credential.workspace)
         given = _body(AudienceWrite, request, credential)
         is_sure = given.pop("everybody", False)
         with _pointing(given["kind"]):
             if given["kind"] == Audience.Kind.RULE:
-                require(credential, access.MANAGE, credential.workspace)
                 _confirm(given.get("rule"), credential.workspace, is_sure=is_sure)
             made = audiences.create(credential.workspace, actor=credential, now=timezone.now(), **given)
         return _answer(made, credential, status=201)

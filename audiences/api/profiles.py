@@ -51,6 +51,8 @@ class Profiles(APIView):
     @extend_schema(operation_id="profiles_write", request=ProfileWrite, responses=WRITTEN)
     def post(self, request: Request) -> Response:
         """The strongest identity says who is meant: external_id, then email, then phone, then the others."""
+        credential = bodies.credential_of(request)
+        require(credential, access.MANAGE, credential.workspace)
         return _write_one(request, bodies.person(request.data))
 
 
@@ -112,6 +114,7 @@ class NamedProfile(APIView):
     def put(self, request: Request, namespace: str, value: str) -> Response:
         """Makes or changes the person who has this identity; what is left out stays as it is."""
         credential = bodies.credential_of(request)
+        require(credential, access.MANAGE, credential.workspace)
         cleaned = identities.clean(credential.workspace, namespace, value)
         return _write_one(request, bodies.person(request.data, key=(namespace, cleaned)))
 

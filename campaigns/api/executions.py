@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
@@ -39,6 +39,7 @@ from campaigns.delivery.triggered import Call
 from campaigns.models import Execution, Run
 from common.errors import CarillonError, Invalid, NotSignedIn, Problem
 
+Body = TypeVar("Body")
 KEY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 255},
@@ -86,11 +87,21 @@ class Door(APIView):
             kind=self.kind,
         )
 
+    def read(
+        self, request: HttpRequest, credential: ApiCredential, reading: Callable[[Any], Body]
+    ) -> tuple[Any, Body]:
+        """The body as given and as read. What is wrong with it is told only to who may send something."""
+        try:
+            given = _json(request)
+            return given, reading(given)
+        except (Invalid, exceptions.APIException):
+            access.require_some(credential, access.PUBLISH, credential.workspace)
+            raise
+
     def accept(
         self, request: HttpRequest, credential: ApiCredential, reading: type[bodies.Unitary]
     ) -> dict[str, object]:
-        given = _json(request)
-        body = reading(given)
+        given, body = self.read(request, credential, reading)
         campaign = access.campaign_for(credential, body.campaign_id)
         call = self.call(request, given, body.request_id, credential)
         accepted = triggered.accept(campaign, body.recipients, call)
@@ -136,8 +147,7 @@ class ToAudience(Door):
         responses={202: PolymorphicProxySerializer("AudienceAnswer", [ExecutionShape, ScheduleShape], None)},
     )
     def post(self, request: HttpRequest, credential: ApiCredential) -> dict[str, object]:
-        given = _json(request)
-        body = bodies.ToAudience(given)
+        given, body = self.read(request, credential, bodies.ToAudience)
         campaign = access.campaign_for(credential, body.campaign_id)
         call = self.call(request, given, body.request_id or str(uuid.uuid4()), credential)
         chosen = audience_for(credential, body.audience_id) if body.audience_id is not None else None

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import MANAGE_WORKSPACE, require
 from campaigns.api.callers import credential_of
 from campaigns.feedback import endpoints
 from campaigns.models import FeedbackDelivery, FeedbackKind
@@ -127,6 +128,7 @@ class Endpoints(APIView):
         At least once: `webhook-id` is the same for every try. Anything but 2xx is tried again for three days.
         """
         credential = credential_of(request)
+        require(credential, MANAGE_WORKSPACE, credential.workspace)
         row, secret = endpoints.create(
             credential.workspace, **_values(request), actor=credential, now=timezone.now()
         )

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import require
 from accounts.models import ApiCredential
 from campaigns import seedlists
 from channels.access import MANAGE
@@ -92,6 +93,7 @@ class OneSeedList(APIView):
 
 def _save(request: Request, row: SeedList | None) -> SeedList:
     credential = _credential(request)
+    require(credential, MANAGE, credential.workspace)
     body = SeedListWrite(data=request.data)
     body.is_valid(raise_exception=True)
     given = dict(body.validated_data)

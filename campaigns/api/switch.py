@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from accounts import switch
 from accounts.access import require
 from accounts.models import Workspace
-from campaigns.access import VIEW
+from campaigns.access import PUBLISH, VIEW
 from campaigns.api.callers import credential_of
 from campaigns.delivery import bound, ring
 from common.api import StrictSerializer
@@ -61,6 +61,7 @@ class Sending(APIView):
         Calls for messages are refused meanwhile with 409 `sending_stopped`.
         """
         credential = credential_of(request)
+        require(credential, PUBLISH, credential.workspace)
         body = SendingWrite(data=request.data)
         body.is_valid(raise_exception=True)
         by: dict[str, Any] = {"actor": credential, "now": timezone.now()}

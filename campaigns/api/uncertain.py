@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import require
 from campaigns import access
 from campaigns.api.callers import credential_of
 from campaigns.delivery import uncertain
@@ -54,6 +55,7 @@ class Decide(APIView):
         """A message that is decided already is refused with 409, who decided it and when."""
         credential = credential_of(request)
         run = access.run_for(credential, pk, REPORT)
+        require(credential, access.PUBLISH, run.campaign)
         body = UncertainDecision(data=request.data)
         body.is_valid(raise_exception=True)
         given = body.validated_data

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access import labels_held
+from accounts.access import labels_held, require
 from accounts.models import AccessLabel, ApiCredential
 from channels import access, configurations, lifecycle, versions
 from channels.api.shapes import (
@@ -78,6 +78,7 @@ class Configurations(APIView):
     def post(self, request: Request) -> Response:
         """A draft; `submit` tests and activates it."""
         credential = credential_of(request)
+        require(credential, access.MANAGE, credential.workspace)
         given = _body(ConfigurationWrite, request)
         with _pointing(given["provider"]):
             values = _values(given, {}, credential)

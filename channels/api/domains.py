@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import require
 from channels import access, domains
 from channels.api.configurations import credential_of
 from channels.api.shapes import DomainChange, DomainShape, DomainWrite
@@ -31,6 +32,7 @@ class Domains(APIView):
     def post(self, request: Request) -> Response:
         """With its own keys; the answer holds the DNS records to set."""
         credential = credential_of(request)
+        require(credential, access.MANAGE, credential.workspace)
         body = DomainWrite(data=request.data)
         body.is_valid(raise_exception=True)
         with _pointing():

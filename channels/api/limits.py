@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import require
 from channels import access, allowed, breaker, limits
 from channels.api.configurations import credential_of
 from channels.models import ChannelConfiguration
@@ -125,6 +126,7 @@ class Allowed(APIView):
     def post(self, request: Request) -> Response:
         """Addresses and domains; each that is wrong is named and keeps no other out."""
         credential = credential_of(request)
+        require(credential, access.MANAGE, credential.workspace)
         body = AllowedWrite(data=request.data)
         body.is_valid(raise_exception=True)
         told = allowed.add(
@@ -156,6 +158,7 @@ class AllowedState(APIView):
     def put(self, request: Request) -> Response:
         """On, email goes to nobody who is not on the list; on and empty, nothing is sent."""
         credential = credential_of(request)
+        require(credential, access.MANAGE, credential.workspace)
         body = AllowedSwitch(data=request.data)
         body.is_valid(raise_exception=True)
         is_active = bool(body.validated_data["active"])

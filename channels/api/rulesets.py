@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import require
 from channels import rulesets
 from channels.access import MANAGE
 from channels.api.configurations import credential_of
@@ -111,6 +112,7 @@ class RuleSets(APIView):
     @extend_schema(operation_id="rule_sets_create", request=RuleSetWrite, responses={201: RuleSetShape})
     def post(self, request: Request) -> Response:
         credential = credential_of(request)
+        require(credential, MANAGE, credential.workspace)
         given = _body(RuleSetWrite, request)
         with _pointing():
             made = rulesets.create(credential.workspace, **given, actor=credential, now=timezone.now())

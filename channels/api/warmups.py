@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import require
 from channels import access, warming, warmups
 from channels.access import MANAGE
 from channels.api.configurations import credential_of
@@ -91,6 +92,7 @@ class Warmups(APIView):
     @extend_schema(operation_id="warm_up_plans_create", request=WarmupWrite, responses={201: WarmupShape})
     def post(self, request: Request) -> Response:
         credential = credential_of(request)
+        require(credential, MANAGE, credential.workspace)
         with _pointing():
             values = _values(request)
             made = warmups.create(credential.workspace, values, actor=credential, now=timezone.now())
