@@ -24,7 +24,7 @@ from django.utils.translation import ngettext
 from accounts import audit
 from accounts.access import Actor, require, visible_to
 from accounts.models import User, Workspace
-from campaigns import access, pictures
+from campaigns import access, keeping, pictures
 from campaigns.access import MANAGE
 from campaigns.fragments import Uses, used
 from campaigns.models import Action, Asset, Campaign, ContentTemplate, Fragment
@@ -41,7 +41,7 @@ MOST_IN_ALL = 5_000_000_000  # octets of a workspace, copies included
 
 def list_for(actor: Actor, workspace: Workspace) -> QuerySet[Asset]:
     require(actor, access.VIEW, workspace)
-    return Asset.objects.filter(workspace=workspace)
+    return visible_to(actor, Asset.objects.filter(workspace=workspace), access.VIEW)
 
 
 def asset_for(actor: Actor, pk: int, permission: str = access.VIEW) -> Asset:
@@ -52,11 +52,6 @@ def asset_for(actor: Actor, pk: int, permission: str = access.VIEW) -> Asset:
     if permission != access.VIEW:
         require(actor, permission, found)
     return found
-
-
-def folders_of(workspace: Workspace) -> list[str]:
-    rows = Asset.objects.filter(workspace=workspace).exclude(folder="")
-    return list(rows.order_by("folder").values_list("folder", flat=True).distinct())
 
 
 # ---- verbs --------------------------------------------------------------------------------------
@@ -78,7 +73,8 @@ def upload(
     name = name.replace("\\", "/").rpartition("/")[2].strip()
     if problems := list(file_name(name, "file")):
         raise Invalid(problems)
-    _check(folder, description)
+    keeping.check_folder(folder)
+    _check(description)
     taken = pictures.taken_in(name, octets)
     size = len(taken.octets) + sum(len(one) for one in taken.copies.values())
     # Two uploads at once could pass the limit together: they wait for each other here.
@@ -112,24 +108,15 @@ def upload(
 
 
 @transaction.atomic
-def describe(asset: Asset, *, folder: str, description: str, actor: Actor, now: datetime) -> Asset:
-    """Where it lies, and what a picture shows to who cannot see it."""
+def describe(asset: Asset, *, description: str, actor: Actor, now: datetime) -> Asset:
+    """What a picture shows, for who cannot see it."""
     row = _locked(asset, actor)
-    _check(folder, description)
-    before = [row.folder, row.description]
-    row.folder, row.description = folder.strip(), description.strip()
-    if before != [row.folder, row.description]:
-        row.save(update_fields=["folder", "description"])
-        after = [row.folder, row.description]
-        audit.record(
-            actor=actor,
-            verb="change",
-            obj=row,
-            workspace=row.workspace,
-            now=now,
-            before=before,
-            after=after,
-        )
+    _check(description)
+    before, row.description = row.description, description.strip()
+    if before != row.description:
+        row.save(update_fields=["description"])
+        told = {"before": before, "after": row.description}
+        audit.record(actor=actor, verb="change", obj=row, workspace=row.workspace, now=now, **told)
     return row
 
 
@@ -158,9 +145,7 @@ def _remove(paths: Iterable[str]) -> None:
         default_storage.delete(path)
 
 
-def _check(folder: str, description: str) -> None:
-    if len(folder) > 100 or has_control(folder):
-        raise Invalid(Problem("bad_folder", _("A name of up to 100 characters."), "folder"))
+def _check(description: str) -> None:
     if len(description) > 300 or has_control(description):
         detail = _("A description of up to 300 characters on one line.")
         raise Invalid(Problem("bad_description", detail, "description"))
@@ -212,16 +197,23 @@ def uses(asset: Asset, actor: Actor) -> Uses:
 
 def named_by(workspace: Workspace, named: Sequence[dict[str, Any]]) -> list[Asset]:
     """The library's files among those that a content attaches; one that is gone is not in it."""
-    tokens = {str(one.get("asset", ""))[:64] for one in named}
+    tokens = _tokens(named)
     return list(Asset.objects.filter(workspace=workspace, token__in=tokens)) if tokens else []
 
 
-def require_known(workspace: Workspace, named: Sequence[dict[str, Any]]) -> None:
-    """Raises Invalid `attachment_missing` where one is not of this library, or there are too many."""
-    if len(named) > MOST_ATTACHED:
-        detail = _("A mail carries at most %(most)s files.") % {"most": MOST_ATTACHED}
-        raise Invalid(Problem("too_many_attachments", detail, "/extra/attachments"))
-    held = {one.token for one in named_by(workspace, named)}
+def _tokens(named: Sequence[dict[str, Any]]) -> set[str]:
+    return {str(one.get("asset", ""))[:64] for one in named}
+
+
+def require_known(workspace: Workspace, named: Sequence[dict[str, Any]], actor: Actor) -> None:
+    """Raises Invalid `attachment_missing` where the actor sees no such file in this library."""
+    held = {one.token for one in list_for(actor, workspace).filter(token__in=_tokens(named))}
     if any(one.get("asset") not in held for one in named):
         detail = _("This is not known here. Choose from the list.")
         raise Invalid(Problem("attachment_missing", detail, "/extra/attachments"))
+
+
+def require_few(named: Sequence[dict[str, Any]]) -> None:
+    if len(named) > MOST_ATTACHED:
+        detail = _("A mail carries at most %(most)s files.") % {"most": MOST_ATTACHED}
+        raise Invalid(Problem("too_many_attachments", detail, "/extra/attachments"))

@@ -1,4 +1,4 @@
-"""The verbs of fragments: write, publish, archive, delete, label; and where each is used.
+"""The verbs of fragments: write, publish, archive, delete; and where each is used.
 
 What is published is never changed and never goes: frozen campaigns name it. A fragment that is archived is
 offered no more; drafts that name it are told, and what was frozen keeps it.
@@ -7,7 +7,7 @@ offered no more; drafts that name it are told, and what was frozen keeps it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,8 +19,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import audit
-from accounts.access import Actor, System, labels_held, require, visible_to
-from accounts.models import AccessLabel, User, Workspace
+from accounts.access import Actor, System, require, visible_to
+from accounts.models import User, Workspace
 from audiences.models import Profile
 from campaigns import access, contents, designs, samples, taken
 from campaigns.access import MANAGE
@@ -204,8 +204,8 @@ def publish(fragment: Fragment, *, actor: Actor, now: datetime) -> Fragment:
         fragment=row,
         number=last.number + 1 if last else 1,
         source=row.source,
-        published_by=actor if isinstance(actor, User) else None,
-        published_at=now,
+        saved_by=actor if isinstance(actor, User) else None,
+        saved_at=now,
     )
     row.save(update_fields=["published"])
     version = row.published.number
@@ -234,27 +234,6 @@ def delete(fragment: Fragment, *, actor: Actor, now: datetime) -> None:
         raise IllegalTransition(_("It was published, so its versions are kept. Archive it instead."))
     audit.record(actor=actor, verb="delete", obj=row, workspace=row.workspace, now=now)
     row.delete()
-
-
-@transaction.atomic
-def set_labels(fragment: Fragment, labels: Iterable[AccessLabel], *, actor: Actor, now: datetime) -> None:
-    relabel(_locked(fragment, actor), labels, actor=actor, now=now)
-
-
-def relabel(
-    row: Fragment | ContentTemplate, labels: Iterable[AccessLabel], *, actor: Actor, now: datetime
-) -> None:
-    """Only labels the actor holds are given, so that nobody locks themselves out."""
-    chosen = set(labels)
-    if not chosen <= set(labels_held(actor, row.workspace)):
-        detail = _("You can give only labels that one of your roles holds.")
-        raise Invalid(Problem("label_not_held", detail, "labels"))
-    before = set(row.labels.all())
-    if before != chosen:
-        row.labels.set(chosen)
-        names = [sorted(label.name for label in one) for one in (before, chosen)]
-        told = {"before": names[0], "after": names[1]}
-        audit.record(actor=actor, verb="label", obj=row, workspace=row.workspace, now=now, **told)
 
 
 def _locked(fragment: Fragment, actor: Actor) -> Fragment:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Exists, F, Min, OuterRef, Prefetch, Q, QuerySet
@@ -168,8 +169,8 @@ def _filter(asked: Asked, actor: User, workspace: Workspace, now: datetime) -> Q
     return found
 
 
-def tags_of(rows: QuerySet[Campaign]) -> list[str]:
-    """Every tag on campaigns the reader may see."""
+def tags_of(rows: QuerySet[Any]) -> list[str]:
+    """Every tag on what the reader may see."""
     return sorted({tag for tags in rows.values_list("tags", flat=True) for tag in tags}, key=str.casefold)
 
 

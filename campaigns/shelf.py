@@ -17,7 +17,7 @@ from accounts.access import Actor, is_member, labels_held, require
 from accounts.models import AccessLabel, User
 from accounts.sharing import Sharing
 from campaigns.access import MANAGE
-from campaigns.models import Campaign, Folder
+from campaigns.models import Asset, Campaign, ContentTemplate, Folder, Fragment
 from common.errors import Invalid, Problem
 from common.text import has_control
 
@@ -40,6 +40,7 @@ SHARING = Sharing(
     },
 )
 MOST_TAGS, LONGEST_TAG = 30, 50
+Labelled = Campaign | Fragment | ContentTemplate | Asset
 
 
 def _locked(campaign: Campaign, actor: Actor) -> Campaign:
@@ -49,7 +50,7 @@ def _locked(campaign: Campaign, actor: Actor) -> Campaign:
     return row
 
 
-def _record(row: Campaign, verb: str, actor: Actor, now: datetime, before: Any, after: Any) -> None:
+def _record(row: Labelled, verb: str, actor: Actor, now: datetime, before: Any, after: Any) -> None:
     where = row.workspace
     audit.record(actor=actor, verb=verb, obj=row, workspace=where, now=now, before=before, after=after)
 
@@ -64,7 +65,7 @@ def read_tags(text: str) -> list[str]:
     return list(found.values())
 
 
-def _check_tags(tags: Sequence[str]) -> None:
+def check_tags(tags: Sequence[str]) -> None:
     if len(tags) > MOST_TAGS or any(len(tag) > LONGEST_TAG or has_control(tag) for tag in tags):
         named = {"most": MOST_TAGS, "longest": LONGEST_TAG}
         detail = _("At most %(most)s tags of up to %(longest)s characters.") % named
@@ -75,7 +76,7 @@ def _check_tags(tags: Sequence[str]) -> None:
 def set_tags(campaign: Campaign, tags: Sequence[str], *, actor: Actor, now: datetime) -> Campaign:
     """In any state, a live one too."""
     row = _locked(campaign, actor)
-    _check_tags(tags)
+    check_tags(tags)
     if row.tags != list(tags):
         before, row.tags = row.tags, list(tags)
         row.save(update_fields=["tags"])
@@ -106,12 +107,17 @@ def move(campaign: Campaign, folder: Folder | None, *, actor: Actor, now: dateti
 
 @transaction.atomic
 def set_labels(campaign: Campaign, labels: Iterable[AccessLabel], *, actor: Actor, now: datetime) -> Campaign:
+    row = _locked(campaign, actor)
+    relabel(row, labels, actor=actor, now=now)
+    return row
+
+
+def relabel(row: Labelled, labels: Iterable[AccessLabel], *, actor: Actor, now: datetime) -> None:
     """Only labels the actor holds are given, so that nobody locks themselves out; all it carries they hold
     already, or they would not see it.
     """
-    row = _locked(campaign, actor)
-    held, chosen = set(labels_held(actor, row.workspace)), set(labels)
-    if not chosen <= held:
+    chosen = set(labels)
+    if not chosen <= set(labels_held(actor, row.workspace)):
         detail = _("You can give only labels that one of your roles holds.")
         raise Invalid(Problem("label_not_held", detail, "labels"))
     before = set(row.labels.all())
@@ -119,7 +125,6 @@ def set_labels(campaign: Campaign, labels: Iterable[AccessLabel], *, actor: Acto
         row.labels.set(chosen)
         names = [sorted(label.name for label in one) for one in (before, chosen)]
         _record(row, "label", actor, now, *names)
-    return row
 
 
 @transaction.atomic

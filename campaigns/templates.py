@@ -5,7 +5,6 @@ What begins with a template is a copy: neither follows the other. Every save is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.access import Actor, require, visible_to
-from accounts.models import AccessLabel, User, Workspace
+from accounts.models import User, Workspace
 from audiences.models import Profile
 from campaigns import access, actions, contents, drafts, fragments, samples
 from campaigns.access import MANAGE
@@ -161,13 +160,6 @@ def delete(template: ContentTemplate, *, actor: Actor, now: datetime) -> None:
     row = _locked(template, actor)
     audit.record(actor=actor, verb="delete", obj=row, workspace=row.workspace, now=now)
     row.delete()
-
-
-@transaction.atomic
-def set_labels(
-    template: ContentTemplate, labels: Iterable[AccessLabel], *, actor: Actor, now: datetime
-) -> None:
-    fragments.relabel(_locked(template, actor), labels, actor=actor, now=now)
 
 
 @transaction.atomic

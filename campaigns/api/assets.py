@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import parsers, serializers
@@ -16,16 +17,16 @@ from campaigns import assets, pictures
 from campaigns.access import MANAGE
 from campaigns.api.callers import credential_of
 from campaigns.api.fragments import FragmentUsesShape
+from campaigns.api.kept import KeptChange, KeptShape, placed
 from campaigns.models import Asset
 from common.api import PAGING, CursorPages, StrictSerializer, page_of
 from common.errors import Invalid, Problem
 
 
-class AssetShape(StrictSerializer):
+class AssetShape(KeptShape):
     id = serializers.IntegerField()
     reference = serializers.CharField(source="token", help_text="What a content names a file to attach by.")
     name = serializers.CharField()
-    folder = serializers.CharField(allow_blank=True)
     description = serializers.CharField(allow_blank=True)
     mediaType = serializers.CharField(source="kind")
     size = serializers.IntegerField(help_text="Octets.")
@@ -48,8 +49,7 @@ class AssetUpload(StrictSerializer):
     description = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
 
 
-class AssetChange(StrictSerializer):
-    folder = serializers.CharField(max_length=100, required=False, allow_blank=True)
+class AssetChange(KeptChange):
     description = serializers.CharField(max_length=300, required=False, allow_blank=True)
 
 
@@ -67,7 +67,7 @@ class Assets(APIView):
     )
     def get(self, request: Request) -> Response:
         credential, asked = credential_of(request), request.query_params
-        rows = assets.list_for(credential, credential.workspace)
+        rows = assets.list_for(credential, credential.workspace).prefetch_related("labels")
         for name, lookup in (("search", "name__icontains"), ("folder", "folder")):
             if text := asked.get(name, "").replace("\0", ""):
                 rows = rows.filter(**{lookup: text[:100]})
@@ -113,12 +113,14 @@ class OneAsset(APIView):
         row = assets.asset_for(credential, pk, MANAGE)
         body = AssetChange(data=request.data)
         body.is_valid(raise_exception=True)
-        given = {"folder": row.folder, "description": row.description, **body.validated_data}
+        by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
         try:
-            changed = assets.describe(row, **given, actor=credential, now=timezone.now())
+            with transaction.atomic():
+                if given := placed(row, body.validated_data, **by):
+                    assets.describe(row, **given, **by)
         except Invalid as error:
             raise _pointed(error) from error
-        return Response(AssetShape(changed).data)
+        return Response(AssetShape(assets.asset_for(credential, pk)).data)
 
     @extend_schema(operation_id="assets_delete", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:

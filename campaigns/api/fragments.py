@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -15,6 +16,7 @@ from accounts.access import require
 from campaigns import fragments
 from campaigns.access import MANAGE
 from campaigns.api.callers import credential_of
+from campaigns.api.kept import KeptChange, KeptShape, placed
 from campaigns.models import Fragment
 from common.api import (
     IF_MATCH,
@@ -30,7 +32,7 @@ from common.api import (
 from common.errors import Invalid, Problem
 
 
-class FragmentShape(StrictSerializer):
+class FragmentShape(KeptShape):
     id = serializers.IntegerField()
     key = serializers.CharField(help_text='Contents take it in by `{{ fragment("key") }}`.')
     name = serializers.CharField()
@@ -39,14 +41,10 @@ class FragmentShape(StrictSerializer):
     state = serializers.ChoiceField(["draft", "published", "archived"])
     publishedVersion = serializers.SerializerMethodField()
     hasChanges = serializers.BooleanField(source="has_changes", help_text="The draft says something else.")
-    labels = serializers.SerializerMethodField()
     changedAt = serializers.DateTimeField(source="changed_at")
 
     def get_publishedVersion(self, row: Fragment) -> int | None:
         return row.published.number if row.published else None
-
-    def get_labels(self, row: Fragment) -> list[str]:
-        return sorted(label.name for label in row.labels.all())
 
 
 class FragmentWrite(StrictSerializer):
@@ -58,7 +56,7 @@ class FragmentWrite(StrictSerializer):
     )
 
 
-class FragmentChange(StrictSerializer):
+class FragmentChange(KeptChange):
     name = serializers.CharField(max_length=100, required=False)
     source = serializers.CharField(  # type: ignore[assignment]
         allow_blank=True, required=False, max_length=fragments.LONGEST, trim_whitespace=False
@@ -68,7 +66,7 @@ class FragmentChange(StrictSerializer):
 class FragmentVersionShape(StrictSerializer):
     number = serializers.IntegerField()
     source = serializers.CharField()  # type: ignore[assignment]
-    publishedAt = serializers.DateTimeField(source="published_at")
+    publishedAt = serializers.DateTimeField(source="saved_at")
 
 
 class FragmentUsesShape(StrictSerializer):
@@ -132,9 +130,12 @@ class OneFragment(APIView):
         body = FragmentChange(data=request.data)
         body.is_valid(raise_exception=True)
         require_match(request, etag_of(FragmentShape(row).data))
-        given = {"name": row.name, "source": row.source, **body.validated_data}
+        by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
         try:
-            fragments.save(row, **given, revision=row.revision, actor=credential, now=timezone.now())
+            with transaction.atomic():
+                if given := placed(row, body.validated_data, **by):
+                    text = {"name": row.name, "source": row.source, **given}
+                    fragments.save(row, **text, revision=row.revision, **by)
         except Invalid as error:
             raise _pointed(error) from error
         return _answer(fragments.fragment_for(credential, pk))

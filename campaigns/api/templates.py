@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -17,6 +18,7 @@ from campaigns.access import MANAGE
 from campaigns.api.callers import credential_of
 from campaigns.api.campaign_shapes import AnObject
 from campaigns.api.contents import parts_of
+from campaigns.api.kept import KeptChange, KeptShape, placed
 from campaigns.models import ContentTemplate
 from channels.contents import SHAPES
 from common.api import (
@@ -32,18 +34,14 @@ from common.api import (
 from common.errors import Invalid, Problem
 
 
-class ContentTemplateShape(StrictSerializer):
+class ContentTemplateShape(KeptShape):
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField(allow_blank=True)
     channel = serializers.ChoiceField([*SHAPES])
     content = AnObject(help_text="As a campaign's content: the parts of the channel's message.")
     version = serializers.IntegerField(source="revision")
-    labels = serializers.SerializerMethodField()
     changedAt = serializers.DateTimeField(source="changed_at")
-
-    def get_labels(self, row: ContentTemplate) -> list[str]:
-        return sorted(label.name for label in row.labels.all())
 
 
 class ContentTemplateWrite(StrictSerializer):
@@ -53,7 +51,7 @@ class ContentTemplateWrite(StrictSerializer):
     content = AnObject()
 
 
-class ContentTemplateChange(StrictSerializer):
+class ContentTemplateChange(KeptChange):
     name = serializers.CharField(max_length=100, required=False)
     description = serializers.CharField(max_length=300, required=False, allow_blank=True)
     content = AnObject(required=False, help_text="What is left out stays.")
@@ -120,8 +118,11 @@ class OneContentTemplate(APIView):
         if "content" in given:
             given["content"] = _content(given["content"], row.channel)
         require_match(request, etag_of(ContentTemplateShape(row).data))
+        by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
         try:
-            templates.save(row, **given, revision=row.revision, actor=credential, now=timezone.now())
+            with transaction.atomic():
+                if text := placed(row, given, **by):
+                    templates.save(row, **text, revision=row.revision, **by)
         except Invalid as error:
             raise _pointed(error) from error
         return _answer(templates.template_for(credential, pk))

@@ -12,7 +12,31 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import AccessLabel, User, Workspace
 
 
-class Fragment(models.Model):
+class Kept(models.Model):
+    """What everything in the library has: where it lies, how it is found, and who may see it."""
+
+    folder = models.CharField(_("folder"), max_length=100, blank=True)
+    tags = ArrayField(models.CharField(max_length=50), default=list, blank=True)
+    labels = models.ManyToManyField(AccessLabel, blank=True, related_name="+", verbose_name=_("labels"))
+
+    class Meta:
+        abstract = True
+
+
+class Version(models.Model):
+    """What one of them said once. It never changes; `number` counts from 1 for each."""
+
+    number = models.PositiveIntegerField()
+    saved_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    saved_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+        default_permissions = ()
+        ordering = ["-number"]
+
+
+class Fragment(Kept):
     """A piece that contents take in by its key: `{{ fragment("footer") }}`.
 
     `source` is the draft; `published` is what is taken in. The key never changes, as contents name it.
@@ -31,7 +55,6 @@ class Fragment(models.Model):
     published = models.ForeignKey(
         "FragmentVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
-    labels = models.ManyToManyField(AccessLabel, blank=True, related_name="+", verbose_name=_("labels"))
     revision = models.PositiveIntegerField(default=1, editable=False)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     edited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -71,25 +94,20 @@ class Fragment(models.Model):
         return self.published is None or self.published.source != self.source
 
 
-class FragmentVersion(models.Model):
-    """What was published, and never changes: frozen campaigns name it by its number."""
+class FragmentVersion(Version):
+    """What was published: frozen campaigns name it by its number."""
 
     fragment = models.ForeignKey(Fragment, on_delete=models.CASCADE, related_name="versions")
-    number = models.PositiveIntegerField()
     source = models.TextField()
-    published_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
-    published_at = models.DateTimeField()
 
-    class Meta:
-        default_permissions = ()
-        ordering = ["-number"]
+    class Meta(Version.Meta):
         constraints = [models.UniqueConstraint(fields=["fragment", "number"], name="fragment_version_once")]
 
     def __str__(self) -> str:
         return f"{self.fragment_id} v{self.number}"
 
 
-class Asset(models.Model):
+class Asset(Kept):
     """A picture or file of the library. It never changes; `token` is its part of the public address.
 
     `width` and `height` are pixels of a picture; `widths` are those of its narrower copies. `held` counts the
@@ -98,7 +116,6 @@ class Asset(models.Model):
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="assets")
     name = models.CharField(_("file name"), max_length=200)
-    folder = models.CharField(_("folder"), max_length=100, blank=True)
     description = models.CharField(_("description"), max_length=300, blank=True)
     kind = models.CharField(_("kind"), max_length=100)
     size = models.PositiveIntegerField()
@@ -133,7 +150,7 @@ class Asset(models.Model):
         return f"assets/{self.workspace_id}/{self.token}/{width or 'whole'}"
 
 
-class ContentTemplate(models.Model):
+class ContentTemplate(Kept):
     """A content to begin with, of one channel. Nothing follows it: what began with it goes its own way.
 
     `content` has the keys of `contents.EDITED`, as an action's has.
@@ -144,7 +161,6 @@ class ContentTemplate(models.Model):
     description = models.CharField(_("description"), max_length=300, blank=True)
     channel = models.CharField(_("channel"), max_length=20)
     content = models.JSONField(default=dict)
-    labels = models.ManyToManyField(AccessLabel, blank=True, related_name="+", verbose_name=_("labels"))
     revision = models.PositiveIntegerField(default=1, editable=False)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     edited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -162,18 +178,13 @@ class ContentTemplate(models.Model):
         return self.name
 
 
-class TemplateVersion(models.Model):
+class TemplateVersion(Version):
     """What a template said after each save; `number` is the template's revision then."""
 
     template = models.ForeignKey(ContentTemplate, on_delete=models.CASCADE, related_name="versions")
-    number = models.PositiveIntegerField()
     content = models.JSONField()
-    saved_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
-    saved_at = models.DateTimeField()
 
-    class Meta:
-        default_permissions = ()
-        ordering = ["-number"]
+    class Meta(Version.Meta):
         constraints = [models.UniqueConstraint(fields=["template", "number"], name="template_version_once")]
 
     def __str__(self) -> str:

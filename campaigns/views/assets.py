@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,9 +17,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import may, require
-from campaigns import assets, pictures
+from campaigns import assets, keeping, pictures
 from campaigns.access import MANAGE, VIEW
 from campaigns.models import Asset
+from campaigns.views import kept
 from campaigns.views.common import actor_of, workspace_of
 from common.errors import IllegalTransition, Invalid
 
@@ -31,27 +33,22 @@ def asset_of(request: HttpRequest, pk: int, permission: str = VIEW) -> Asset:
     return found
 
 
-def _asked(request: HttpRequest, *names: str) -> dict[str, str]:
-    return {name: request.GET.get(name, "").replace("\0", "")[:100] for name in names}
-
-
 def _found(rows: QuerySet[Asset], asked: dict[str, str]) -> QuerySet[Asset]:
     if asked["search"]:
         rows = rows.filter(Q(name__icontains=asked["search"]) | Q(description__icontains=asked["search"]))
-    if asked.get("folder"):
-        rows = rows.filter(folder=asked["folder"])
+    rows = keeping.narrowed(rows, folder=asked["folder"], tag=asked["tag"])
     if asked.get("kind") in ("picture", "file"):
         rows = rows.filter(width__isnull=asked["kind"] == "file")
     return rows
 
 
 def _page(request: HttpRequest) -> dict[str, Any]:
-    workspace, asked = workspace_of(request), _asked(request, "search", "folder", "kind")
-    rows = _found(assets.list_for(actor_of(request), workspace), asked)
+    asked = kept.asked(request, "kind")
+    every = assets.list_for(actor_of(request), workspace_of(request))
     return {
-        "page": Paginator(rows, PAGE).get_page(request.GET.get("page")),
+        "page": Paginator(_found(every, asked), PAGE).get_page(request.GET.get("page")),
         "asked": asked,
-        "folders": assets.folders_of(workspace),
+        **kept.filters(every),
         "path_of": assets.path_of,
         "most": MOST_AT_ONCE,
     }
@@ -60,7 +57,7 @@ def _page(request: HttpRequest) -> dict[str, Any]:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_list(request: HttpRequest) -> HttpResponse:
-    """`?search=` part of a name or description, `?folder=`, `?kind=picture` or `file`; POST uploads."""
+    """`?search=` part of a name or description, `?folder=`, `?tag=`, `?kind=picture|file`; POST uploads."""
     if request.method != "POST":
         return render(request, "campaigns/assets.html", _page(request))
     require(actor_of(request), MANAGE, workspace_of(request))
@@ -103,9 +100,8 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     asset = asset_of(request, pk, MANAGE if request.method == "POST" else VIEW)
     page: dict[str, Any] = {}
     if request.method == "POST":
-        given = {name: request.POST.get(name, "") for name in ("folder", "description")}
         try:
-            assets.describe(asset, **given, actor=actor_of(request), now=timezone.now())
+            _describe(request, asset)
         except Invalid as error:
             page["faults"] = [one.detail for one in error.problems]
         else:
@@ -115,11 +111,19 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         "asset": asset,
         "manages": may(actor_of(request), MANAGE, asset),
         "uses": assets.uses(asset, actor_of(request)),
-        "folders": assets.folders_of(asset.workspace),
+        **kept.placing(request, asset, assets.list_for(actor_of(request), asset.workspace)),
         "addresses": [(width, assets.address(asset, width)) for width in (0, *asset.widths)],
         "path_of": assets.path_of,
     }
     return render(request, "campaigns/asset.html", page, status=400 if "faults" in page else 200)
+
+
+@transaction.atomic
+def _describe(request: HttpRequest, asset: Asset) -> None:
+    """All of the form, or nothing."""
+    description = request.POST.get("description", "")
+    assets.describe(asset, description=description, actor=actor_of(request), now=timezone.now())
+    kept.place(request, asset)
 
 
 @login_required
@@ -139,7 +143,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def pick(request: HttpRequest) -> HttpResponse:
     """The pictures, for the dialog of the designer and of the code view; `?search=`."""
-    asked = _asked(request, "search")
+    asked = kept.asked(request)
     rows = _found(assets.list_for(actor_of(request), workspace_of(request)), {**asked, "kind": "picture"})
     page = {"found": rows[:PAGE], "asked": asked, "address": assets.address, "path_of": assets.path_of}
     return render(request, "campaigns/asset_pick.html", page)

@@ -7,10 +7,11 @@ from typing import cast
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from accounts.models import User, Workspace
+from accounts.access import labels_held
+from accounts.models import AccessLabel, User, Workspace
 from campaigns import access
 from campaigns.models import Campaign, Run
-from common.errors import NotFound
+from common.errors import Invalid, NotFound, Problem
 
 
 def actor_of(request: HttpRequest) -> User:
@@ -37,3 +38,13 @@ def run_of(request: HttpRequest, pk: int, permission: str = access.VIEW) -> Run:
         raise NotFound(_("There is no such run, or you may not see it."))
     run.campaign = campaign_of(request, run.campaign_id, permission)
     return run
+
+
+def chosen_labels(request: HttpRequest, workspace: Workspace) -> list[AccessLabel]:
+    """Those that the form ticks. Raises Invalid where one is not held by the person."""
+    wanted = set(request.POST.getlist("label"))
+    chosen = [one for one in labels_held(actor_of(request), workspace) if str(one.pk) in wanted]
+    if len(chosen) != len(wanted):
+        detail = _("You can give only labels that one of your roles holds.")
+        raise Invalid(Problem("label_not_held", detail, "labels"))
+    return chosen

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.models import User
 from campaigns import access, actions, assets, contents, drafts, fragments
 from campaigns.content_findings import findings
 from campaigns.contents import content_of
@@ -28,7 +29,7 @@ from campaigns.forms.content import ContentForm
 from campaigns.forms.draft import sample_fields
 from campaigns.forms.variants import VariantsForm
 from campaigns.languages import language_name, readers
-from campaigns.models import Action, Asset, Campaign
+from campaigns.models import Action, Campaign
 from campaigns.tracking.links import addresses
 from campaigns.variants import offered, treatments
 from campaigns.views.common import actor_of, campaign_of
@@ -145,7 +146,7 @@ def _around(request: HttpRequest, campaign: Campaign, place: Place) -> dict[str,
         "context_names": rendering.context_names(content_of(whole), place.action.channel),
         "people": sample_people(campaign, actor_of(request)),
         "links": [(url, kept.get("links", {}).get(url, {})) for url in addresses(str(whole.get("html", "")))],
-        **_files(campaign, kept),
+        **_files(campaign, kept, actor_of(request)),
         "shape": SHAPES[place.action.channel],
         "kind": KINDS[place.action.channel].label,
         "readers": readers(campaign),
@@ -240,17 +241,20 @@ def links(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(f"{reverse('campaigns:content', args=[pk])}?{place.query}")
 
 
-def _files(campaign: Campaign, kept: dict[str, Any]) -> dict[str, Any]:
-    """What travels with the message, and what could."""
+def _files(campaign: Campaign, kept: dict[str, Any], actor: User) -> dict[str, Any]:
+    """What travels with the message, and what could; what the reader may not see is not named."""
     named = attachments.references(content_of(kept))
     held = {one.token: one for one in assets.named_by(campaign.workspace, named)}
+    seen = assets.list_for(actor, campaign.workspace)
+    visible = {one.token for one in seen.filter(token__in=held)}
     attached = []
     for one in named:
         asset = held.get(one["asset"])
         name = one.get("name") or (asset.name if asset else one["asset"])
+        if asset and asset.token not in visible:
+            name = _("A file you may not see")
         attached.append((name, asset.size if asset else None))
-    rows = Asset.objects.filter(workspace=campaign.workspace).exclude(token__in=held)
-    return {"attached": attached, "attachable": rows[:200]}
+    return {"attached": attached, "attachable": seen.exclude(token__in=held)[:200]}
 
 
 @login_required
@@ -267,7 +271,9 @@ def files(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         named.append({"asset": request.POST.get("add", "")[:64]})
     try:
-        assets.require_known(campaign.workspace, named)
+        if "remove" not in request.POST:
+            assets.require_known(campaign.workspace, named[-1:], actor_of(request))
+            assets.require_few(named)
         actions.write(
             campaign,
             place.action.position,

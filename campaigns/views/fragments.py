@@ -16,17 +16,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.access import labels_held, may, require
+from accounts.access import may, require
 from audiences.models import Profile
-from campaigns import fragments
+from campaigns import fragments, keeping
 from campaigns.access import MANAGE, VIEW
 from campaigns.forms.draft import sample_fields
 from campaigns.forms.fragments import FragmentForm
 from campaigns.models import Fragment
+from campaigns.views import kept
 from campaigns.views.common import actor_of, workspace_of
 from campaigns.views.previews import PREVIEW_POLICY, look
 from channels.sandbox import RenderError
-from common.errors import CarillonError, Invalid, NotFound, Problem
+from common.errors import CarillonError, Invalid, NotFound
 
 PAGE = 50
 
@@ -41,20 +42,18 @@ def fragment_of(request: HttpRequest, pk: int, permission: str = VIEW) -> Fragme
 @login_required
 @require_safe
 def show_list(request: HttpRequest) -> HttpResponse:
-    """`?search=` part of a name or key, `?kind=`, `?archived=1`."""
-    asked = {
-        name: request.GET.get(name, "").replace("\0", "")[:100] for name in ("search", "kind", "archived")
-    }
-    rows = fragments.list_for(actor_of(request), workspace_of(request))
+    """`?search=` part of a name or key, `?kind=`, `?folder=`, `?tag=`, `?archived=1`."""
+    asked = kept.asked(request, "kind", "archived")
+    every = fragments.list_for(actor_of(request), workspace_of(request))
+    rows = keeping.narrowed(every, folder=asked["folder"], tag=asked["tag"])
     rows = rows.filter(archived_at__isnull=not asked["archived"])
     if asked["kind"] in Fragment.Kind.values:
         rows = rows.filter(kind=asked["kind"])
     if asked["search"]:
         rows = rows.filter(Q(name__icontains=asked["search"]) | Q(key__icontains=asked["search"]))
     page = Paginator(rows.prefetch_related("labels"), PAGE).get_page(request.GET.get("page"))
-    return render(
-        request, "campaigns/fragments.html", {"page": page, "asked": asked, "kinds": Fragment.Kind.choices}
-    )
+    shown = {"page": page, "asked": asked, "kinds": Fragment.Kind.choices, **kept.filters(every)}
+    return render(request, "campaigns/fragments.html", shown)
 
 
 @login_required
@@ -113,15 +112,15 @@ def _tell(form: FragmentForm, error: Invalid) -> None:
 
 
 def _page(request: HttpRequest, fragment: Fragment, form: FragmentForm) -> dict[str, Any]:
-    actor, on = actor_of(request), set(fragment.labels.all())
+    actor = actor_of(request)
     return {
+        **kept.placing(request, fragment, fragments.list_for(actor, fragment.workspace)),
         "fragment": fragment,
         "form": form,
         "manages": may(actor, MANAGE, fragment),
         "faults": fragments.faults(fragment) if fragment.has_changes and not fragment.archived_at else [],
-        "versions": fragment.versions.select_related("published_by")[:50],
+        "versions": fragment.versions.select_related("saved_by")[:50],
         "uses": fragments.uses(fragment, actor),
-        "labels": [(label, label in on) for label in labels_held(actor, fragment.workspace)],
         "fields": sample_fields(fragment.workspace),
         "version": request.GET.get("version", "")[:9],
     }
@@ -163,14 +162,14 @@ def _source(request: HttpRequest, fragment: Fragment) -> str:
 @login_required
 @require_POST
 def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """publish, archive, unarchive, delete, label."""
+    """publish, archive, unarchive, delete, place."""
     fragment, actor, now = fragment_of(request, pk, MANAGE), actor_of(request), timezone.now()
     verbs: dict[str, Callable[[], object]] = {
         "publish": lambda: fragments.publish(fragment, actor=actor, now=now),
         "archive": lambda: fragments.archive(fragment, actor=actor, now=now),
         "unarchive": lambda: fragments.archive(fragment, actor=actor, now=now, back=True),
         "delete": lambda: fragments.delete(fragment, actor=actor, now=now),
-        "label": lambda: fragments.set_labels(fragment, _labels(request, fragment), actor=actor, now=now),
+        "place": lambda: kept.place(request, fragment),
     }
     if verb not in verbs:
         raise NotFound(_("There is no such page."))
@@ -183,12 +182,3 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         if verb == "delete":
             return redirect("campaigns:fragments")
     return redirect("campaigns:fragment", pk)
-
-
-def _labels(request: HttpRequest, fragment: Fragment) -> list[Any]:
-    wanted = set(request.POST.getlist("label"))
-    chosen = [one for one in labels_held(actor_of(request), fragment.workspace) if str(one.pk) in wanted]
-    if len(chosen) != len(wanted):
-        detail = _("You can give only labels that one of your roles holds.")
-        raise Invalid(Problem("label_not_held", detail, "labels"))
-    return chosen

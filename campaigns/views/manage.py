@@ -19,7 +19,7 @@ from accounts.models import User
 from campaigns import explainer, folders, shelf
 from campaigns.access import MANAGE, VIEW
 from campaigns.models import Campaign
-from campaigns.views.common import actor_of, campaign_of
+from campaigns.views.common import actor_of, campaign_of, chosen_labels
 from common.errors import CarillonError, Invalid, Problem
 
 
@@ -51,13 +51,7 @@ def _save(request: HttpRequest, campaign: Campaign) -> None:
             detail = _("This is not known here. Choose from the list.")
             raise Invalid(Problem("unknown", detail, "owner"))
         shelf.set_owner(campaign, owner, actor=actor, now=now)
-    wanted = {_number(text) for text in given.getlist("label")}
-    held = labels_held(actor, campaign.workspace)
-    chosen = [label for label in held if label.pk in wanted]
-    if len(chosen) != len(wanted):
-        detail = _("You can give only labels that one of your roles holds.")
-        raise Invalid(Problem("label_not_held", detail, "labels"))
-    shelf.set_labels(campaign, chosen, actor=actor, now=now)
+    shelf.set_labels(campaign, chosen_labels(request, campaign.workspace), actor=actor, now=now)
 
 
 def _number(text: str) -> int | None:

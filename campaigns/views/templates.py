@@ -16,19 +16,20 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.access import labels_held, may
+from accounts.access import may
 from audiences.models import Profile
-from campaigns import actions, templates
+from campaigns import actions, keeping, templates
 from campaigns.access import MANAGE, VIEW
 from campaigns.forms.content import ContentForm
 from campaigns.forms.draft import NewCampaignForm
 from campaigns.models import Action, Campaign, ContentTemplate
+from campaigns.views import kept
 from campaigns.views.common import actor_of, campaign_of, workspace_of
 from campaigns.views.contents import place_of
 from campaigns.views.previews import PREVIEW_POLICY, look
 from channels.kinds import KINDS
 from channels.sandbox import RenderError
-from common.errors import CarillonError, Conflict, Invalid, NotFound, Problem
+from common.errors import CarillonError, Conflict, Invalid, NotFound
 
 PAGE = 24
 
@@ -42,15 +43,16 @@ def template_of(request: HttpRequest, pk: int, permission: str = VIEW) -> Conten
 @login_required
 @require_safe
 def show_list(request: HttpRequest) -> HttpResponse:
-    """`?search=` part of a name, `?channel=`."""
-    asked = {name: request.GET.get(name, "").replace("\0", "")[:100] for name in ("search", "channel")}
-    rows = templates.list_for(actor_of(request), workspace_of(request)).filter(
-        name__icontains=asked["search"]
-    )
+    """`?search=` part of a name, `?channel=`, `?folder=`, `?tag=`."""
+    asked = kept.asked(request, "channel")
+    every = templates.list_for(actor_of(request), workspace_of(request))
+    rows = keeping.narrowed(every, folder=asked["folder"], tag=asked["tag"])
+    rows = rows.filter(name__icontains=asked["search"])
     if asked["channel"]:
         rows = rows.filter(channel=asked["channel"])
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
-    return render(request, "campaigns/templates.html", {"page": page, "asked": asked, "kinds": KINDS})
+    shown = {"page": page, "asked": asked, "kinds": KINDS, **kept.filters(every)}
+    return render(request, "campaigns/templates.html", shown)
 
 
 @login_required
@@ -62,15 +64,15 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and _save(request, form, template):
         messages.success(request, _("Saved."))
         return redirect("campaigns:template", pk)
-    actor, on = actor_of(request), set(template.labels.all())
+    actor = actor_of(request)
     page = {
+        **kept.placing(request, template, templates.list_for(actor, template.workspace)),
         "template": template,
         "form": form,
         "hidden_part": "html" if template.content.get("mjml") else "mjml",
         "kind": KINDS[template.channel].label,
         "manages": may(actor, MANAGE, template),
         "versions": template.versions.select_related("saved_by")[:50],
-        "labels": [(label, label in on) for label in labels_held(actor, template.workspace)],
         "version": request.GET.get("version", "")[:9],
         "new": NewCampaignForm(initial={"name": template.name, "type": "scheduled", "category": "marketing"}),
     }
@@ -124,12 +126,12 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """restore, label, delete."""
+    """restore, place, delete."""
     template, actor, now = template_of(request, pk, MANAGE), actor_of(request), timezone.now()
     number = _number(request.POST.get("version", ""))
     verbs: dict[str, Callable[[], object]] = {
         "restore": lambda: templates.restore(template, number, actor=actor, now=now),
-        "label": lambda: templates.set_labels(template, _labels(request, template), actor=actor, now=now),
+        "place": lambda: kept.place(request, template),
         "delete": lambda: templates.delete(template, actor=actor, now=now),
     }
     if verb not in verbs:
@@ -180,15 +182,6 @@ def keep(request: HttpRequest, pk: int) -> HttpResponse:
     except (Invalid, Conflict) as error:
         messages.error(request, error.detail)
     return redirect(f"{reverse('campaigns:content', args=[pk])}?{place.query}")
-
-
-def _labels(request: HttpRequest, template: ContentTemplate) -> list[Any]:
-    wanted = set(request.POST.getlist("label"))
-    chosen = [one for one in labels_held(actor_of(request), template.workspace) if str(one.pk) in wanted]
-    if len(chosen) != len(wanted):
-        detail = _("You can give only labels that one of your roles holds.")
-        raise Invalid(Problem("label_not_held", detail, "labels"))
-    return chosen
 
 
 def _number(text: str) -> int:

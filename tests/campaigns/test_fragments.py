@@ -237,7 +237,7 @@ def test_one_behind_a_label_is_as_unknown_as_a_missing_one(where: Workspace) -> 
     label.roles.add(Role.objects.get(workspace=where, builtin="approver"))
     row = made(where, "secret", "Zqhidden words")
     assert (
-        as_("ana").post(f"/campaigns/fragments/{row.pk}/act/label/", {"label": label.pk}).status_code == 302
+        as_("ana").post(f"/campaigns/fragments/{row.pk}/act/place/", {"label": label.pk}).status_code == 302
     )
     assert list(row.labels.all()) == [label]
     client = as_("mia")

@@ -107,7 +107,7 @@ def test_a_new_campaign_begins_with_one_on_any_channel(where: Workspace) -> None
 
 def test_what_a_template_names_stays_and_is_found(where: Workspace, settings: Any, tmp_path: Any) -> None:
     settings.MEDIA_ROOT = tmp_path
-    by = {"actor": who("mia"), "now": timezone.now()}
+    by: dict[str, Any] = {"actor": who("mia"), "now": timezone.now()}
     asset = assets.upload(where, name="t.pdf", octets=b"%PDF-", **by)
     piece = fragments.create(where, key="foot", name="Foot", kind="text", source="x", **by)
     content = {"subject": '{{ fragment("foot") }}', "html": f'<img src="{assets.address(asset)}">'}
@@ -137,7 +137,7 @@ def test_labels_rights_and_workspaces_keep_templates_apart(where: Workspace) -> 
     assert as_("zoe").post(f"/campaigns/{foreign.pk}/edit/content/begin/", body).status_code == 404
     label = AccessLabel.objects.create(workspace=where, name="Board")
     label.roles.add(Role.objects.get(workspace=where, builtin="approver"))
-    as_("ana").post(f"/campaigns/templates/{row.pk}/act/label/", {"label": label.pk})
+    as_("ana").post(f"/campaigns/templates/{row.pk}/act/place/", {"label": label.pk})
     mia = as_("mia")
     assert mia.get(f"/campaigns/templates/{row.pk}/preview/").status_code == 404
     assert "Monthly" not in mia.get("/campaigns/templates/").text
