@@ -15,6 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Enough for Django to load where nothing is connected to.
 UNCONNECTED := DATABASE_URL=postgresql:///none BROKER_URL=memory://
 PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillon.example.com \
+	DEFAULT_FROM_EMAIL=carillon@example.com \
 	SECRET_KEY=check-only-M8sdf7Xw2QpLz0vRt4Yb9NcJ6hGkU3aE5iOoT1xZ \
 	SEALING_KEY=check-only-q4Wn8Ke2Zr6Ty0Ui3Op5As7Df9Gh1Jk
 

@@ -307,10 +307,11 @@ class NoticePreference(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When each running part was last seen alive: `bulk` and `urgent` workers, each rung by the clock."""
+    """When each running part was last seen alive: the clock, and the workers that it rings for."""
 
     part = models.CharField(primary_key=True, max_length=40)
     seen_at = models.DateTimeField()
+    drift = models.FloatField(null=True)  # seconds that its clock is ahead of the database's
 
     class Meta:
         default_permissions = ()

@@ -86,11 +86,13 @@ def keep(now: datetime) -> list[Month]:
     """
     with transaction.atomic():
         make(later(month_of(now), count) for count in range(AHEAD + 1))
-    oldest, dropped = month_of(oldest_kept(now)), []
-    for month in sorted(existing()):
-        if month < oldest and _drop(month):
-            dropped.append(month)
-    return dropped
+    return [month for month in old(now) if _drop(month)]
+
+
+def old(now: datetime) -> list[Month]:
+    """Those past the retention, the oldest first."""
+    oldest = month_of(oldest_kept(now))
+    return sorted(month for month in existing() if month < oldest)
 
 
 def _drop(month: Month) -> bool:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from functools import cache
 
 from cryptography.exceptions import InvalidTag
@@ -116,3 +117,33 @@ def _reseal(row: Credential) -> bool:
         return False
     row.save(update_fields=["sealed"])
     return True
+
+
+# ---- what stands --------------------------------------------------------------------------------
+class Seal(StrEnum):
+    """How a stored secret stands with the keys that are kept."""
+
+    CURRENT = "current"
+    OLDER = "older"  # opens with a fallback: `reseal` moves it to the present key
+    KEY_MISSING = "key_missing"  # sealed with a key that is not kept any more
+    BROKEN = "broken"  # the key is here, but the value was changed or belongs to another row
+    EMPTY = "empty"
+
+
+def stands(row: Credential) -> Seal:
+    sealed = bytes(row.sealed)
+    if not sealed:
+        return Seal.EMPTY
+    kept = {_key(secret)[0].hex() for secret in (settings.SEALING_KEY, *settings.SEALING_KEY_FALLBACKS)}
+    if key_id(sealed) not in kept:
+        return Seal.KEY_MISSING
+    try:
+        unseal(sealed, row=row.pk)
+    except SealBroken:
+        return Seal.BROKEN
+    return Seal.CURRENT if is_current(sealed) else Seal.OLDER
+
+
+def key_id(sealed: bytes | memoryview) -> str:
+    """Which key sealed it, in hexadecimal; it says nothing about the key itself."""
+    return bytes(sealed)[len(VERSION) : len(VERSION) + KEY_ID].hex()

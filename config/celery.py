@@ -60,7 +60,7 @@ app.conf.update(
         Queue(queue_name(lane), queue_arguments={"x-queue-type": "quorum"} if is_amqp else None)
         for lane in (BULK, URGENT)
     ],
-    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
+    beat_scheduler="config.clock:Clock",
     beat_max_loop_interval=2,
     beat_schedule={
         "start due runs": {"task": "campaigns.tasks.start_due_runs", "schedule": 2.0},

@@ -113,18 +113,24 @@ def failpoint(mode: str) -> str:
 
 def outbound_networks(mode: str) -> list[str]:
     """Our own networks that requests to addresses people enter may reach. Never in production."""
-    networks: list[str] = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])
-    if mode == PRODUCTION and networks:
+    found = networks("OUTBOUND_ALLOWED_NETWORKS")
+    if mode == PRODUCTION and found:
         raise ImproperlyConfigured(
             "OUTBOUND_ALLOWED_NETWORKS is set. It lets requests into the networks it names and is for "
             "tests and local development only; unset it."
         )
-    for network in networks:
+    return found
+
+
+def networks(name: str) -> list[str]:
+    """A list such as `10.0.0.0/24,::1`."""
+    found: list[str] = env.list(name, default=[])
+    for network in found:
         try:
             ipaddress.ip_network(network)
         except ValueError as error:
-            raise ImproperlyConfigured(f"OUTBOUND_ALLOWED_NETWORKS: {error}") from error
-    return networks
+            raise ImproperlyConfigured(f"{name}: {error}") from error
+    return found
 
 
 def demo_mail_port() -> int:

@@ -28,7 +28,6 @@ from accounts.access import rights_in, workspaces_of
 from accounts.models import User
 from audiences.typed import written
 
-SILENT = 30  # seconds
 _STORED_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?")  # as audiences.typed stores them
 ICONS = Path(settings.ROOT) / "templates" / "icons"
 
@@ -149,9 +148,9 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
 
 def silent_parts() -> list[str]:
     """The parts the clock rings for that were not seen lately: a worker, or the clock itself, is away."""
-    seen = heartbeat.parts(now=timezone.now())
-    names = {"bulk": _("bulk worker"), "urgent": _("urgent worker")}
-    return [str(name) for part, name in names.items() if seen.get(part, SILENT + 1) > SILENT]
+    seen, never = heartbeat.parts(now=timezone.now()), heartbeat.SILENT + 1
+    names = {heartbeat.CLOCK: _("clock"), "bulk": _("bulk worker"), "urgent": _("urgent worker")}
+    return [name for part, name in names.items() if seen.get(part, never) > heartbeat.SILENT]
 
 
 def _permission_test(request: HttpRequest, workspace: Any) -> Callable[[str], bool]:

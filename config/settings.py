@@ -41,6 +41,11 @@ SEALING_KEY_FALLBACKS = env.env.list("SEALING_KEY_FALLBACKS", default=[])
 # ---- the network ------------------------------------------------------------------------------
 # Networks of ours that outbound HTTP may reach, such as 127.0.0.0/8; nobody else's address may be private.
 OUTBOUND_ALLOWED_NETWORKS = env.outbound_networks(MODE)
+# Hosts of the database and the broker to which the way is private, so that it needs no TLS.
+PLAINTEXT_HOSTS = env.env.list("PLAINTEXT_HOSTS", default=[])
+# Who may read /metrics: whoever has the token, and whoever calls from these addresses. Else nobody.
+METRICS_TOKEN = env.env.str("METRICS_TOKEN", default="")
+METRICS_NETWORKS = env.networks("METRICS_NETWORKS")
 
 # ---- applications -----------------------------------------------------------------------------
 INSTALLED_APPS = [

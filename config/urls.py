@@ -12,6 +12,7 @@ from config import (
     reference,
     schema,  # noqa: F401  registers what OpenAPI shows of our credentials
 )
+from config.doctor import doors
 
 urlpatterns = [
     path("", include("campaigns.urls")),
@@ -31,6 +32,8 @@ urlpatterns = [
     path("api/schema/", cache_page(3600)(SpectacularJSONAPIView.as_view()), name="api_schema"),
     path("developers/reference/", reference.show_reference, name="api_reference"),
     path("developers/changes/", reference.show_changelog, name="api_changelog"),
+    path("doctor/", doors.show_doctor, name="doctor"),
+    path("api/doctor/", doors.Doctor.as_view(), name="api_doctor"),
     path("admin/", admin.site.urls),
 ]
 if settings.DEMO:

@@ -25,7 +25,7 @@ READ_LOG = "accounts.view_audit_log"
 PAGE = 50
 
 
-def _where(request: HttpRequest) -> tuple[User, Workspace]:
+def where(request: HttpRequest) -> tuple[User, Workspace]:
     workspace: Workspace | None = getattr(request, "workspace", None)
     if workspace is None:
         raise NotFound(_("You hold no role in any workspace."))
@@ -35,7 +35,7 @@ def _where(request: HttpRequest) -> tuple[User, Workspace]:
 @login_required
 @require_safe
 def administration(request: HttpRequest) -> HttpResponse:
-    actor, workspace = _where(request)
+    actor, workspace = where(request)
     require(actor, MANAGE_WORKSPACE, workspace)
     members = User.objects.filter(groups__role__workspace=workspace).distinct().order_by("name")
     context = {
@@ -51,7 +51,7 @@ def administration(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_role(request: HttpRequest, pk: int | None = None) -> HttpResponse:
-    actor, workspace = _where(request)
+    actor, workspace = where(request)
     require(actor, MANAGE_WORKSPACE, workspace)
     role = customroles.role_for(actor, workspace, pk) if pk is not None else None
     title, held = (role.title, customroles.permissions_of(role)) if role else ("", set())
@@ -74,7 +74,7 @@ def edit_role(request: HttpRequest, pk: int | None = None) -> HttpResponse:
 @login_required
 @require_POST
 def delete_role(request: HttpRequest, pk: int) -> HttpResponse:
-    actor, workspace = _where(request)
+    actor, workspace = where(request)
     customroles.delete(customroles.role_for(actor, workspace, pk), actor=actor, now=timezone.now())
     return redirect("accounts:administration")
 
@@ -83,7 +83,7 @@ def delete_role(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def show_log(request: HttpRequest) -> HttpResponse:
     """Filtered by person, verb, kind and day; `verify` walks the chain and says whether it holds."""
-    actor, workspace = _where(request)
+    actor, workspace = where(request)
     require(actor, READ_LOG, workspace)
     names = ("who", "verb", "kind", "since", "until")
     asked = {key: request.GET.get(key, "").replace("\0", "").strip()[:80] for key in names}

@@ -28,15 +28,16 @@ FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'ca
 
 def drop_old_messages(*, now: datetime) -> list[int]:
     """The numbers of the partitions that were dropped. What is busy is dropped the next time."""
+    return [number for number, first, end in old_partitions(now) if _drop(number, first, end, now)]
+
+
+def old_partitions(now: datetime) -> list[tuple[int, int, int]]:
+    """`(number, first run, end)` of those that are to be dropped, the oldest first."""
     oldest = now - relativedelta(months=settings.MESSAGE_RETENTION_MONTHS)
     with connection.cursor() as cursor:
         cursor.execute(PARTITIONS)
         found = sorted(cursor.fetchall())
-    return [
-        number
-        for number, first, end in found
-        if _is_old(first, end, oldest) and _drop(number, first, end, now)
-    ]
+    return [part for part in found if _is_old(part[1], part[2], oldest)]
 
 
 def _is_old(first: int, end: int, oldest: datetime) -> bool:

@@ -14,8 +14,6 @@ from campaigns.models import Attempt, Batch, Outcome, Run, Status
 from channels import breaker, warming
 from channels.models import ChannelConfiguration
 
-SILENT = 30  # seconds without a sign of life
-
 
 def waiting_for(run: Run, *, now: datetime) -> str:
     """An empty text when nothing holds it back, or when it is over."""
@@ -37,8 +35,10 @@ def waiting_for(run: Run, *, now: datetime) -> str:
     if winner := _winner(run, now):
         return winner
     seen = heartbeat.parts(now=now)
-    if "bulk" not in seen or seen["bulk"] > SILENT:
-        return _("a worker: none has been seen for more than %(seconds)s seconds") % {"seconds": SILENT}
+    if "bulk" not in seen or seen["bulk"] > heartbeat.SILENT:
+        return _("a worker: none has been seen for more than %(seconds)s seconds") % {
+            "seconds": heartbeat.SILENT
+        }
     batches = Batch.objects.filter(run=run, state__in=[Batch.State.READY, Batch.State.CLAIMED])
     following = batches.order_by("send_after", "lo").first()
     if following is None:

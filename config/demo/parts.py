@@ -89,7 +89,6 @@ def programs(bind: str, mailbox: Path, logs: Path, environment: Mapping[str, str
 
     web = ["-m", "gunicorn", "config.wsgi", "--bind", bind, "--threads", "8", "--access-logfile", "-"]
     beat = ["-m", "celery", "-A", "config.celery", "beat", "--loglevel", "INFO", "--pidfile="]
-    beat += ["-S", "django_celery_beat.schedulers:DatabaseScheduler"]
     commands = {
         "mail server": ["-m", "config.demo.mailserver", str(mailbox)],
         "web": web,

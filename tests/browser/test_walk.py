@@ -119,6 +119,7 @@ PAGES = {
     "sending-domains": "/channels/domains/",
     "new-sending-domain": "/channels/domains/new/",
     "credentials": "/accounts/credentials/",
+    "doctor": "/doctor/",
     "mailbox": "/demo/mailbox/",
     "missing": "/nowhere/",
 }

@@ -1,0 +1,242 @@
+"""What the machine, the settings and the two servers are like."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import gettempdir
+
+from django.conf import settings
+from django.core import checks
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from kombu import Connection
+
+from accounts import heartbeat
+from accounts.models import Workspace
+from audiences import months
+from campaigns.delivery import retention
+from channels import sealing
+from channels.models import Credential
+from channels.sealing import Seal
+from config.doctor.finding import Finding, Severity
+
+CLOCK_OFF, CLOCK_WRONG = 2.0, 30.0  # seconds
+LEAST_FREE, TOO_LITTLE = 0.10, 0.02  # of a disk
+DROPPING = timedelta(hours=3)  # the clock rings for it every hour
+PATIENCE = 2  # seconds for the broker
+NOT_KEPT = 5  # TIME_ERROR of adjtimex(2)
+
+
+def findings(*, workspace: Workspace | None, now: datetime) -> Iterator[Finding]:
+    yield from _mode()
+    yield from _clocks(now)
+    yield from _settings()
+    yield from _secrets(workspace)
+    yield from _disks()
+    yield from _partitions(now)
+    yield from _migrations()
+    yield from _broker()
+
+
+def _mode() -> Iterator[Finding]:
+    if not settings.PRODUCTION:
+        yield Finding(
+            "not_production",
+            Severity.INFO,
+            _("This is not a production installation: its keys are known to everybody."),
+            f"CARILLON_MODE={settings.MODE}",
+            _("Leave it as it is on your own machine; elsewhere unset CARILLON_MODE and give the settings."),
+        )
+
+
+# ---- clocks -------------------------------------------------------------------------------------
+def _clocks(now: datetime) -> Iterator[Finding]:
+    here = offset()
+    if abs(here) > CLOCK_OFF:
+        yield _clock_off(_("this process"), here)
+    for part, drift in heartbeat.drifts(now=now).items():
+        if abs(drift) > CLOCK_OFF:
+            yield _clock_off(part, drift)
+    if is_kept() is False:
+        yield Finding(
+            "clock_not_kept",
+            Severity.WARNING,
+            _("The system says that nothing keeps its clock right."),
+            _("this machine"),
+            _("Install chrony or switch systemd-timesyncd on; `timedatectl` shows what is there."),
+        )
+
+
+def _clock_off(part: str, seconds: float) -> Finding:
+    ahead = _("Its clock is %(seconds)s seconds ahead of the database’s.")
+    behind = _("Its clock is %(seconds)s seconds behind the database’s.")
+    return Finding(
+        "clock_off",
+        Severity.ERROR if abs(seconds) > CLOCK_WRONG else Severity.WARNING,
+        (ahead if seconds > 0 else behind) % {"seconds": f"{abs(seconds):.1f}"},
+        part,
+        _("Let NTP keep the clocks of all hosts: times of sending and quiet hours follow them."),
+    )
+
+
+def offset() -> float:
+    """Seconds that this process is ahead of the database, to within the time of one query."""
+    before = time.time()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
+        (there,) = cursor.fetchone()
+    return (before + time.time()) / 2 - float(there)
+
+
+def is_kept() -> bool | None:
+    """Whether the kernel knows that its clock is kept by NTP; None where it does not tell."""
+    try:
+        told = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(256))
+    except (OSError, AttributeError):
+        return None
+    return None if told < 0 else told != NOT_KEPT
+
+
+# ---- settings and secrets -----------------------------------------------------------------------
+def _settings() -> Iterator[Finding]:
+    if not settings.PRODUCTION:
+        return
+    for one in checks.run_checks(include_deployment_checks=True):
+        if one.level >= checks.WARNING and not one.is_silenced():
+            yield Finding(
+                "settings_unsafe",
+                Severity.ERROR if one.level >= checks.ERROR else Severity.WARNING,
+                str(one.msg),
+                one.id or "",
+                one.hint or _("Change the setting; `manage.py check --deploy` shows the same line."),
+            )
+
+
+def _secrets(workspace: Workspace | None) -> Iterator[Finding]:
+    rows = Credential.objects.select_related("workspace").order_by("pk")
+    older = 0
+    for row in rows if workspace is None else rows.filter(workspace=workspace):
+        stands = sealing.stands(row)
+        where = f"{row.workspace}: {row.name} (#{row.pk})"
+        if stands == Seal.KEY_MISSING:
+            yield Finding(
+                "secret_key_missing",
+                Severity.ERROR,
+                _("A stored secret cannot be read: the key %(key)s that sealed it is not here.")
+                % {"key": sealing.key_id(row.sealed)},
+                where,
+                _("Put the old key into SEALING_KEY_FALLBACKS, or enter the secret again."),
+            )
+        elif stands in (Seal.BROKEN, Seal.EMPTY):
+            yield Finding(
+                "secret_unreadable",
+                Severity.ERROR,
+                _("A stored secret cannot be read: it is empty, was changed, or is another row’s."),
+                where,
+                _("Enter the secret again, and look who writes to the database besides Carillon."),
+            )
+        older += stands == Seal.OLDER
+    if older:
+        yield Finding(
+            "secret_old_key",
+            Severity.WARNING,
+            ngettext(
+                "%(num)s secret is still sealed with an older key.",
+                "%(num)s secrets are still sealed with an older key.",
+                older,
+            )
+            % {"num": older},
+            "SEALING_KEY_FALLBACKS",
+            _("Run `manage.py reseal_credentials`, then drop the fallback."),
+        )
+
+
+# ---- disk and tables ----------------------------------------------------------------------------
+def disks() -> dict[str, tuple[int, int]]:
+    """`{path: (bytes, free bytes)}` of each disk this process writes to."""
+    found: dict[int, tuple[str, tuple[int, int]]] = {}
+    for place in (settings.VAR, settings.MEDIA_ROOT, gettempdir()):
+        path = Path(place)
+        while not path.exists():
+            path = path.parent
+        size = shutil.disk_usage(path)
+        found.setdefault(path.stat().st_dev, (str(path), (size.total, size.free)))
+    return dict(found.values())
+
+
+def _disks() -> Iterator[Finding]:
+    for path, (size, free) in disks().items():
+        if free < size * LEAST_FREE:
+            yield Finding(
+                "disk_full",
+                Severity.ERROR if free < size * TOO_LITTLE else Severity.WARNING,
+                _("%(free)s MB of %(size)s MB are free.") % {"free": free // 2**20, "size": size // 2**20},
+                path,
+                _("Make room: pictures, imports and exports are written here."),
+            )
+
+
+def _partitions(now: datetime) -> Iterator[Finding]:
+    """What the clock should have dropped hours ago, and did not."""
+    before = now - DROPPING
+    waiting = [f"campaigns_message_p{number}" for number, *_range in retention.old_partitions(before)]
+    waiting += [f"{months.PARENT}_y{year:04}m{month:02}" for year, month in months.old(before)]
+    if waiting:
+        yield Finding(
+            "partitions_to_drop",
+            Severity.WARNING,
+            ngettext(
+                "%(num)s table is older than this installation keeps messages and events.",
+                "%(num)s tables are older than this installation keeps messages and events.",
+                len(waiting),
+            )
+            % {"num": len(waiting)},
+            ", ".join(waiting[:5]),
+            _("Look for a long query or an open transaction that keeps the clock from dropping them."),
+        )
+
+
+def pending() -> list[str]:
+    """The migrations that this code knows and the database does not have yet."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [str(migration) for migration, _backwards in plan]
+
+
+def _migrations() -> Iterator[Finding]:
+    if waiting := pending():
+        yield Finding(
+            "migrations_pending",
+            Severity.ERROR,
+            ngettext(
+                "The database lacks %(num)s migration of this version.",
+                "The database lacks %(num)s migrations of this version.",
+                len(waiting),
+            )
+            % {"num": len(waiting)},
+            ", ".join(waiting[:5]),
+            _("Run `manage.py migrate`."),
+        )
+
+
+def _broker() -> Iterator[Finding]:
+    try:
+        with Connection(settings.CELERY_BROKER_URL, connect_timeout=PATIENCE) as broker:
+            broker.transport_options = {"socket_connect_timeout": PATIENCE, "socket_timeout": PATIENCE}
+            broker.ensure_connection(max_retries=1, interval_start=0, timeout=PATIENCE)
+    except Exception as error:  # each kind of broker has errors of its own
+        yield Finding(
+            "broker_unreachable",
+            Severity.ERROR,
+            _("The broker does not answer (%(error)s). Nothing is lost; nothing leaves either.")
+            % {"error": type(error).__name__},
+            "BROKER_URL",
+            _("Start it, or mend the address. The sweep finds what is due once it answers."),
+        )
