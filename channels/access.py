@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from accounts.access import Actor, may, require, visible_to
-from accounts.models import Workspace
+from accounts.access import Actor, may, require, rights_on, visible_to
+from accounts.models import ApiCredential, User, Workspace
 from channels.models import ChannelConfiguration, SendingDomain
 from common.errors import NotFound
 
@@ -41,7 +41,22 @@ def doable(actor: Actor, row: ChannelConfiguration, verbs: Iterable[str]) -> lis
     """
     if not may(actor, MANAGE, row):
         return []
-    is_alone = not may(actor, MANAGE, row.workspace)
+    return _unless_alone(verbs, is_alone=not may(actor, MANAGE, row.workspace))
+
+
+def doable_in_list(
+    actor: User | ApiCredential, workspace: Workspace, possible: Mapping[ChannelConfiguration, Iterable[str]]
+) -> dict[ChannelConfiguration, list[str]]:
+    """The same of many rows of one workspace, in a constant number of queries."""
+    rights = rights_on(actor, list(possible))
+    is_alone = not may(actor, MANAGE, workspace)
+    return {
+        row: _unless_alone(verbs, is_alone=is_alone) if MANAGE in rights[row.pk] else []
+        for row, verbs in possible.items()
+    }
+
+
+def _unless_alone(verbs: Iterable[str], *, is_alone: bool) -> list[str]:
     return [verb for verb in verbs if not (is_alone and verb == "duplicate")]
 
 

@@ -44,11 +44,11 @@ def entries_for(actor: Actor, workspace: Workspace) -> QuerySet[AllowedEntry]:
     return AllowedEntry.objects.filter(workspace=workspace).select_related("created_by").order_by("-pk")
 
 
-def entry_for(actor: Actor, pk: int) -> AllowedEntry:
+def entry_for(actor: Actor, pk: int, permission: str = MANAGE) -> AllowedEntry:
     entry = AllowedEntry.objects.select_related("workspace").filter(pk=pk).first()
     if entry is None or not may(actor, VIEW, entry.workspace):
         raise NotFound(_("There is no such entry, or you may not see it."))
-    require(actor, MANAGE, entry.workspace)
+    require(actor, permission, entry.workspace)
     return entry
 
 

@@ -6,6 +6,7 @@ changed by `update`: a new version that is checked while the old one keeps servi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -74,8 +75,20 @@ def running_check(configuration: ChannelConfiguration, now: datetime) -> Configu
 
 def possible(configuration: ChannelConfiguration, now: datetime) -> list[str]:
     """The verbs that may be done now, whoever asks. While a check runs, little is."""
-    if running_check(configuration, now):
-        return ["duplicate"]
+    return possible_in_list([configuration], now)[configuration.pk]
+
+
+def possible_in_list(rows: Iterable[ChannelConfiguration], now: datetime) -> dict[int, list[str]]:
+    """The same of many, by primary key, in one query."""
+    rows = list(rows)
+    checks = ConfigurationVersion.objects.filter(
+        configuration__in=rows, state=ConfigurationVersion.State.PROCESSING, created_at__gte=now - STALE
+    )
+    running = set(checks.values_list("configuration", flat=True))
+    return {row.pk: ["duplicate"] if row.pk in running else _unless_checked(row) for row in rows}
+
+
+def _unless_checked(configuration: ChannelConfiguration) -> list[str]:
     # A check that died with its process left the row behind as it was.
     is_left = configuration.status == Status.PROCESSING
     status = Status.FAILED if is_left else configuration.status

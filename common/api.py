@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
@@ -200,7 +200,12 @@ def fields_of(shape: type[serializers.Serializer[Any]]) -> OpenApiParameter:
 
 
 class SparseSerializer(StrictSerializer):
-    """An answer of which `?fields=` may choose a part; `id` is always there."""
+    """An answer of which `?fields=` may choose a part; `id` is always there.
+
+    `moving` are fields that change though nobody changes the thing; the ETag is not of them.
+    """
+
+    moving: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -8,7 +8,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
-from common.api import StrictSerializer
+from common.api import SparseSerializer, StrictSerializer
 
 MEDIA = "application/problem+json"
 PROBLEM: dict[str, Any] = {
@@ -45,6 +45,16 @@ MEANINGS = {
     "429": "The credential calls more often than it may; Retry-After says when to come back.",
 }
 
+ETAG = {
+    "schema": {"type": "string"},
+    "required": True,
+    "description": "Send it as If-Match with a change of what was read.",
+}
+RETRY_AFTER = {
+    "schema": {"type": "integer", "minimum": 1, "maximum": 60},
+    "required": True,
+    "description": "Seconds.",
+}
 CODES = {
     "400": "invalid",
     "401": "not_authenticated",
@@ -74,6 +84,8 @@ class Schema(AutoSchema):
         shape = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         if direction == "request" and isinstance(serializer, StrictSerializer):
             shape["additionalProperties"] = False
+        if direction == "response" and isinstance(serializer, SparseSerializer):
+            shape["required"] = [name for name in shape.get("required", []) if name == "id"]
         return shape
 
     def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Any:
@@ -93,6 +105,8 @@ def add_problems(result: dict[str, Any], generator: Any, request: Any, public: b
                 operation["tags"] = [path.split("/")[2]]
             for status in _statuses(path, method, operation):
                 operation["responses"].setdefault(status, _answer(status))
+        if any(_needs_match(operation) for operation in operations.values()) and "get" in operations:
+            operations["get"]["responses"]["200"]["headers"] = {"ETag": ETAG}
     return result
 
 
@@ -102,9 +116,13 @@ def _statuses(path: str, method: str, operation: dict[str, Any]) -> list[str]:
     found = ["400", "401", "403", "404", "429"]
     if method != "get":
         found.append("409")
-    if any(one["name"] == "If-Match" for one in operation.get("parameters", [])):
+    if _needs_match(operation):
         found += ["412", "428"]
     return [*found, "413", "415"] if "requestBody" in operation else found
+
+
+def _needs_match(operation: dict[str, Any]) -> bool:
+    return any(one["name"] == "If-Match" for one in operation.get("parameters", []))
 
 
 def _answer(status: str) -> dict[str, Any]:
@@ -117,4 +135,5 @@ def _answer(status: str) -> dict[str, Any]:
         "detail": detail,
     }
     media = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
-    return {"description": detail, "content": {MEDIA: media}}
+    told: dict[str, Any] = {"description": detail, "content": {MEDIA: media}}
+    return {**told, "headers": {"Retry-After": RETRY_AFTER}} if status == "429" else told

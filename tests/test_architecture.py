@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("config", "campaigns", "audiences", "channels", "accounts", "common")
 DOORS = {
     *("views", "api", "admin", "management", "tasks", "forms", "urls", "public_urls"),
-    *("middleware", "authentication", "apps"),
+    *("middleware", "authentication", "apps", "doors"),
 }
 NEVER_NAMED = {"services", "utils", "util", "helpers", "helper", "managers", "handlers", "signals"}
 FRAMES = ("django.http", "django.forms", "django.views", "django.contrib.admin", "rest_framework", "celery")

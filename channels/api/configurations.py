@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.utils import timezone
@@ -21,6 +21,7 @@ from rest_framework.views import APIView
 from accounts.access import labels_held, require
 from accounts.models import AccessLabel, ApiCredential
 from channels import access, configurations, lifecycle, versions
+from channels.api.callers import credential_of
 from channels.api.shapes import (
     ConfigurationChange,
     ConfigurationDetail,
@@ -33,7 +34,8 @@ from channels.configurations import Values
 from channels.models import ChannelConfiguration
 from channels.providers import registry
 from channels.providers.base import ProviderForm
-from common.api import PAGING, CursorPages, choice_of, page_of
+from common.api import IF_MATCH, choice_of, chosen_fields, fields_of, only, ordered, page_of
+from common.doors import NAMED, NEWEST, SEARCH, body_of, listed, listing, require_unchanged, searched, shown
 from common.errors import Invalid, Problem
 
 PRESSED = ("submit", "reactivate", "deactivate", "duplicate")
@@ -49,14 +51,10 @@ FILTERS = [
 ]
 
 
-def credential_of(request: Request) -> ApiCredential:
-    return cast(ApiCredential, request.user)
-
-
 class Configurations(APIView):
     @extend_schema(
         operation_id="channel_configurations_list",
-        parameters=[*FILTERS, *PAGING],
+        parameters=listing(ConfigurationShape, NAMED, *FILTERS, SEARCH),
         responses=page_of(ConfigurationShape),
     )
     def get(self, request: Request) -> Response:
@@ -66,9 +64,12 @@ class Configurations(APIView):
             rows = rows.filter(status=status)
         if channel := request.query_params.get("channel"):
             rows = rows.filter(channel=channel.replace("\0", ""))
-        pages = CursorPages()
-        found = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(ConfigurationShape(found, many=True).data)
+        wanted, pages = chosen_fields(request, ConfigurationShape), ordered(request, NAMED, "-created")
+        found: Any = pages.paginate_queryset(searched(request, rows), request) or []
+        _add_actions(found, credential)
+        return pages.get_paginated_response(
+            [only(row, wanted) for row in ConfigurationShape(found, many=True).data]
+        )
 
     @extend_schema(
         operation_id="channel_configurations_create",
@@ -79,23 +80,27 @@ class Configurations(APIView):
         """A draft; `submit` tests and activates it."""
         credential = credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
-        given = _body(ConfigurationWrite, request)
+        given = body_of(request, ConfigurationWrite)
         with _pointing(given["provider"]):
             values = _values(given, {}, credential)
             made = configurations.create(
                 workspace=credential.workspace, values=values, actor=credential, now=timezone.now()
             )
-        return _answer(made, credential, status=201)
+        return _answer(request, made, status=201)
 
 
 class OneConfiguration(APIView):
-    @extend_schema(operation_id="channel_configurations_read", responses=ConfigurationDetail)
+    @extend_schema(
+        operation_id="channel_configurations_read",
+        parameters=[fields_of(ConfigurationDetail)],
+        responses=ConfigurationDetail,
+    )
     def get(self, request: Request, pk: int) -> Response:
-        credential = credential_of(request)
-        return _answer(access.configuration_for(credential, pk), credential)
+        return _answer(request, access.configuration_for(credential_of(request), pk))
 
     @extend_schema(
         operation_id="channel_configurations_change",
+        parameters=[IF_MATCH],
         request=ConfigurationChange,
         responses=ConfigurationDetail,
     )
@@ -103,7 +108,8 @@ class OneConfiguration(APIView):
         """A draft is saved. Of an active one a new version is tested, and serves when it has passed."""
         credential = credential_of(request)
         row = access.configuration_for(credential, pk, access.MANAGE)
-        given = _body(ConfigurationChange, request)
+        given = body_of(request, ConfigurationChange)
+        require_unchanged(request, _told(row, credential), ConfigurationDetail)
         base = versions.base_of(row)
         known = {
             **{name: getattr(row, name) for name in ("name", "channel", "description", "marketing_actions")},
@@ -114,7 +120,7 @@ class OneConfiguration(APIView):
         with _pointing(row.provider):
             values = _values({**known, **given}, base.settings, credential)
             verb(row, values=values, actor=credential, now=timezone.now())
-        return _answer(access.configuration_for(credential, pk), credential)
+        return _answer(request, access.configuration_for(credential, pk))
 
     @extend_schema(operation_id="channel_configurations_delete", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
@@ -138,13 +144,13 @@ class Test(APIView):
 
 class Versions(APIView):
     @extend_schema(
-        operation_id="channel_configurations_versions", parameters=PAGING, responses=page_of(VersionShape)
+        operation_id="channel_configurations_versions",
+        parameters=listing(VersionShape, NEWEST),
+        responses=page_of(VersionShape),
     )
     def get(self, request: Request, pk: int) -> Response:
         row = access.configuration_for(credential_of(request), pk)
-        pages = CursorPages()
-        found = pages.paginate_queryset(row.versions.all(), request, view=self)
-        return pages.get_paginated_response(VersionShape(found, many=True).data)
+        return listed(request, row.versions.all(), VersionShape, NEWEST)
 
 
 class Press(APIView):
@@ -159,7 +165,7 @@ class Press(APIView):
         done = act(row, actor=credential, now=timezone.now())
         made = done.pk if self.verb == "duplicate" else pk
         status = 201 if self.verb == "duplicate" else 200
-        return _answer(access.configuration_for(credential, made), credential, status=status)
+        return _answer(request, access.configuration_for(credential, made), status=status)
 
 
 def verb_view(verb: str) -> Any:
@@ -175,12 +181,6 @@ def verb_view(verb: str) -> Any:
 
 
 # ---- parts --------------------------------------------------------------------------------------
-def _body(shape: type[ConfigurationChange], request: Request) -> dict[str, Any]:
-    body = shape(data=request.data)
-    body.is_valid(raise_exception=True)
-    return dict(body.validated_data)
-
-
 def _values(given: dict[str, Any], stored: dict[str, Any], credential: ApiCredential) -> Values:
     settings = _settings(given["provider"], {**stored, **given.get("settings", {})})
     labels = given.get("labels")
@@ -252,8 +252,19 @@ def _pointer(field: str, provider: str) -> str:
     return "/" + CAMEL.get(field, field)
 
 
-def _answer(row: ChannelConfiguration, credential: ApiCredential, *, status: int = 200) -> Response:
+def _answer(request: Request, row: ChannelConfiguration, *, status: int = 200) -> Response:
+    return shown(request, _told(row, credential_of(request)), ConfigurationDetail, status=status)
+
+
+def _add_actions(rows: list[ChannelConfiguration], credential: ApiCredential) -> None:
+    found = lifecycle.possible_in_list(rows, timezone.now())
+    possible = {row: found[row.pk] for row in rows}
+    for row, actions in access.doable_in_list(credential, credential.workspace, possible).items():
+        row.actions = actions  # type: ignore[attr-defined]
+
+
+def _told(row: ChannelConfiguration, credential: ApiCredential) -> ChannelConfiguration:
     possible = lifecycle.possible(row, timezone.now())
     row.actions = access.doable(credential, row, possible)  # type: ignore[attr-defined]
     row.recent_update = row.versions.first()  # type: ignore[attr-defined]
-    return Response(ConfigurationDetail(row).data, status=status)
+    return row

@@ -6,57 +6,69 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
 from channels import access, domains
-from channels.api.configurations import credential_of
+from channels.api.callers import credential_of, rights_of
 from channels.api.shapes import DomainChange, DomainShape, DomainWrite
-from common.api import PAGING, CursorPages, page_of
+from channels.models import SendingDomain
+from common.api import IF_MATCH, choice_of, fields_of, page_of
+from common.doors import NEWEST, SEARCH, body_of, listed, listing, require_unchanged, searched, shown
 from common.errors import Invalid, Problem
+
+ORDERS = {**NEWEST, "name": "name"}
+STATE = OpenApiParameter("state", str, enum=SendingDomain.State.values)
 
 
 class Domains(APIView):
-    @extend_schema(operation_id="sending_domains_list", parameters=PAGING, responses=page_of(DomainShape))
+    @extend_schema(
+        operation_id="sending_domains_list",
+        parameters=listing(DomainShape, ORDERS, STATE, SEARCH),
+        responses=page_of(DomainShape),
+    )
     def get(self, request: Request) -> Response:
         credential = credential_of(request)
         rows = access.domains_for(credential, credential.workspace).prefetch_related("dkim_keys")
-        pages = CursorPages()
-        found = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(DomainShape(found, many=True).data)
+        if state := choice_of(request, "state", SendingDomain.State.values):
+            rows = rows.filter(state=state)
+        return listed(request, searched(request, rows), DomainShape, ORDERS, rights=rights_of(request))
 
     @extend_schema(operation_id="sending_domains_add", request=DomainWrite, responses={201: DomainShape})
     def post(self, request: Request) -> Response:
         """With its own keys; the answer holds the DNS records to set."""
         credential = credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
-        body = DomainWrite(data=request.data)
-        body.is_valid(raise_exception=True)
+        given = body_of(request, DomainWrite)
         with _pointing():
-            made = domains.add(
-                workspace=credential.workspace, actor=credential, now=timezone.now(), **body.validated_data
-            )
-        return Response(DomainShape(made).data, status=201)
+            made = domains.add(workspace=credential.workspace, actor=credential, now=timezone.now(), **given)
+        return shown(request, made, DomainShape, rights_of(request), status=201)
 
 
 class OneDomain(APIView):
-    @extend_schema(operation_id="sending_domains_read", responses=DomainShape)
+    @extend_schema(
+        operation_id="sending_domains_read", parameters=[fields_of(DomainShape)], responses=DomainShape
+    )
     def get(self, request: Request, pk: int) -> Response:
-        return Response(DomainShape(access.domain_for(credential_of(request), pk)).data)
+        return shown(request, access.domain_for(credential_of(request), pk), DomainShape, rights_of(request))
 
-    @extend_schema(operation_id="sending_domains_change", request=DomainChange, responses=DomainShape)
+    @extend_schema(
+        operation_id="sending_domains_change",
+        parameters=[IF_MATCH],
+        request=DomainChange,
+        responses=DomainShape,
+    )
     def patch(self, request: Request, pk: int) -> Response:
         credential = credential_of(request)
         domain = access.domain_for(credential, pk, access.MANAGE)
-        body = DomainChange(data=request.data, partial=True)
-        body.is_valid(raise_exception=True)
-        spf = body.validated_data.get("spf", domain.spf)
+        spf = body_of(request, DomainChange, partial=True).get("spf", domain.spf)
+        require_unchanged(request, domain, DomainShape)
         with _pointing():
             changed = domains.change(domain, spf=spf, actor=credential, now=timezone.now())
-        return Response(DomainShape(changed).data)
+        return shown(request, changed, DomainShape, rights_of(request))
 
     @extend_schema(operation_id="sending_domains_delete", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
@@ -73,7 +85,8 @@ class Check(APIView):
         """Asks DNS now."""
         credential = credential_of(request)
         domain = access.domain_for(credential, pk, access.MANAGE)
-        return Response(DomainShape(domains.check(domain, actor=credential, now=timezone.now())).data)
+        checked = domains.check(domain, actor=credential, now=timezone.now())
+        return shown(request, checked, DomainShape, rights_of(request))
 
 
 @contextmanager

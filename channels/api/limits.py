@@ -13,10 +13,13 @@ from rest_framework.views import APIView
 
 from accounts.access import require
 from channels import access, allowed, breaker, limits
-from channels.api.configurations import credential_of
-from channels.models import ChannelConfiguration
-from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from channels.api.callers import credential_of, rights_of
+from channels.models import AllowedEntry, ChannelConfiguration
+from common.api import IF_MATCH, SparseSerializer, StrictSerializer, fields_of, page_of
+from common.doors import NEWEST, SEARCH, Acting, body_of, listed, listing, require_unchanged, searched, shown
 from common.errors import Invalid, Problem
+
+ORDERS = {**NEWEST, "address": "address"}
 
 
 class LimitsWrite(StrictSerializer):
@@ -47,17 +50,22 @@ class BreakerShape(StrictSerializer):
     reason = serializers.CharField()
 
 
-class LimitsShape(StrictSerializer):
+class LimitsShape(SparseSerializer):
+    moving = frozenset({"breaker"})
     rate = serializers.FloatField(allow_null=True)
     urgentShare = serializers.IntegerField(source="urgent_share")
     domains = serializers.DictField(child=serializers.FloatField())
     breaker = BreakerShape(allow_null=True, help_text="Set while the provider is in trouble.")
 
 
-class AllowedShape(StrictSerializer):
+class AllowedShape(Acting):
+    right = access.MANAGE
     id = serializers.IntegerField()
     address = serializers.CharField(help_text="An address, or a domain as “@example.com”.")
     createdAt = serializers.DateTimeField(source="created_at")
+
+    def possible(self, row: AllowedEntry) -> list[str]:
+        return ["delete"]
 
 
 class AllowedWrite(StrictSerializer):
@@ -82,56 +90,67 @@ class AllowedSwitch(StrictSerializer):
     active = serializers.BooleanField()
 
 
+class AllowedStateShape(SparseSerializer):
+    active = serializers.BooleanField()
+
+
 class ConfigurationLimits(APIView):
-    @extend_schema(operation_id="channel_configurations_limits_read", responses=LimitsShape)
+    @extend_schema(
+        operation_id="channel_configurations_limits_read",
+        parameters=[fields_of(LimitsShape)],
+        responses=LimitsShape,
+    )
     def get(self, request: Request, pk: int) -> Response:
-        return _answer(access.configuration_for(credential_of(request), pk))
+        row = access.configuration_for(credential_of(request), pk)
+        return shown(request, _told(row), LimitsShape)
 
     @extend_schema(
-        operation_id="channel_configurations_limits_write", request=LimitsWrite, responses=LimitsShape
+        operation_id="channel_configurations_limits_write",
+        parameters=[IF_MATCH],
+        request=LimitsWrite,
+        responses=LimitsShape,
     )
     def put(self, request: Request, pk: int) -> Response:
         """Counts at once, also for what is being sent."""
         credential = credential_of(request)
         row = access.configuration_for(credential, pk, access.MANAGE)
-        body = LimitsWrite(data=request.data)
-        body.is_valid(raise_exception=True)
+        given = body_of(request, LimitsWrite)
+        require_unchanged(request, _told(row), LimitsShape)
         try:
-            limits.change(row, **body.validated_data, actor=credential, now=timezone.now())
+            limits.change(row, **given, actor=credential, now=timezone.now())
         except Invalid as error:
             named = {"urgent_share": "urgentShare"}
             raise Invalid(
                 Problem(one.code, one.detail, f"/{named.get(one.pointer, one.pointer)}")
                 for one in error.problems
             ) from error
-        return _answer(row)
+        return shown(request, _told(row), LimitsShape)
 
 
-def _answer(row: ChannelConfiguration) -> Response:
+def _told(row: ChannelConfiguration) -> dict[str, Any]:
     found = limits.of(row)
     given = {"rate": found.rate, "urgent_share": found.urgent_share, "domains": found.domains}
-    return Response(LimitsShape({**given, "breaker": breaker.of(row)}).data)
+    return {**given, "breaker": breaker.of(row)}
 
 
 class Allowed(APIView):
-    @extend_schema(operation_id="allowed_list", parameters=PAGING, responses=page_of(AllowedShape))
+    @extend_schema(
+        operation_id="allowed_list",
+        parameters=listing(AllowedShape, ORDERS, SEARCH),
+        responses=page_of(AllowedShape),
+    )
     def get(self, request: Request) -> Response:
         credential = credential_of(request)
-        pages = CursorPages()
-        rows = allowed.entries_for(credential, credential.workspace)
-        found: Any = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(AllowedShape(found, many=True).data)
+        rows = searched(request, allowed.entries_for(credential, credential.workspace), "address")
+        return listed(request, rows, AllowedShape, ORDERS, rights=rights_of(request))
 
     @extend_schema(operation_id="allowed_add", request=AllowedWrite, responses=AllowedAnswer)
     def post(self, request: Request) -> Response:
         """Addresses and domains; each that is wrong is named and keeps no other out."""
         credential = credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
-        body = AllowedWrite(data=request.data)
-        body.is_valid(raise_exception=True)
-        told = allowed.add(
-            credential.workspace, body.validated_data["entries"], actor=credential, now=timezone.now()
-        )
+        entries = body_of(request, AllowedWrite)["entries"]
+        told = allowed.add(credential.workspace, entries, actor=credential, now=timezone.now())
         rejected = [
             {"pointer": f"/entries/{place}", "code": fault.code, "detail": fault.detail}
             for place, fault in told.rejects
@@ -140,27 +159,46 @@ class Allowed(APIView):
 
 
 class OneAllowed(APIView):
+    @extend_schema(operation_id="allowed_read", parameters=[fields_of(AllowedShape)], responses=AllowedShape)
+    def get(self, request: Request, pk: int) -> Response:
+        entry = allowed.entry_for(credential_of(request), pk, access.VIEW)
+        return shown(request, entry, AllowedShape, rights_of(request))
+
     @extend_schema(operation_id="allowed_remove", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
         credential = credential_of(request)
-        allowed.remove(allowed.entry_for(credential, pk), actor=credential, now=timezone.now())
+        allowed.remove(allowed.entry_for(credential, pk, access.MANAGE), actor=credential, now=timezone.now())
         return Response(status=204)
 
 
 class AllowedState(APIView):
-    @extend_schema(operation_id="allowed_state", responses=AllowedSwitch)
+    @extend_schema(
+        operation_id="allowed_state",
+        parameters=[fields_of(AllowedStateShape)],
+        responses=AllowedStateShape,
+    )
     def get(self, request: Request) -> Response:
         credential = credential_of(request)
         allowed.entries_for(credential, credential.workspace)
-        return Response({"active": allowed.is_active(credential.workspace)})
+        return self._answer(request)
 
-    @extend_schema(operation_id="allowed_switch", request=AllowedSwitch, responses=AllowedSwitch)
+    @extend_schema(
+        operation_id="allowed_switch",
+        parameters=[IF_MATCH],
+        request=AllowedSwitch,
+        responses=AllowedStateShape,
+    )
     def put(self, request: Request) -> Response:
         """On, email goes to nobody who is not on the list; on and empty, nothing is sent."""
         credential = credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
-        body = AllowedSwitch(data=request.data)
-        body.is_valid(raise_exception=True)
-        is_active = bool(body.validated_data["active"])
+        is_active = bool(body_of(request, AllowedSwitch)["active"])
+        require_unchanged(request, self._state(request), AllowedStateShape)
         allowed.switch(credential.workspace, is_active=is_active, actor=credential, now=timezone.now())
-        return Response({"active": is_active})
+        return self._answer(request)
+
+    def _state(self, request: Request) -> dict[str, bool]:
+        return {"active": allowed.is_active(credential_of(request).workspace)}
+
+    def _answer(self, request: Request) -> Response:
+        return shown(request, self._state(request), AllowedStateShape)

@@ -8,19 +8,24 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import rights_on
 from channels import access, mailfiles
-from channels.api.configurations import credential_of
+from channels.api.callers import credential_of
 from channels.api.shapes import MailFileShape
-from common.api import PAGING, CursorPages, page_of
+from common.api import page_of
+from common.doors import NEWEST, listed, listing, shown
 
 
 class Files(APIView):
-    @extend_schema(operation_id="mail_files_list", parameters=PAGING, responses=page_of(MailFileShape))
+    @extend_schema(
+        operation_id="mail_files_list",
+        parameters=listing(MailFileShape, NEWEST),
+        responses=page_of(MailFileShape),
+    )
     def get(self, request: Request, pk: int) -> Response:
         row = access.configuration_for(credential_of(request), pk)
-        pages = CursorPages()
-        found = pages.paginate_queryset(row.mail_files.all(), request, view=self)
-        return pages.get_paginated_response(MailFileShape(found, many=True).data)
+        rights = rights_on(credential_of(request), [row])[row.pk]
+        return listed(request, row.mail_files.all(), MailFileShape, NEWEST, rights=rights)
 
 
 class Retry(APIView):
@@ -30,4 +35,4 @@ class Retry(APIView):
         credential = credential_of(request)
         row = access.configuration_for(credential, pk, access.MANAGE)
         done = mailfiles.retry(row, file, actor=credential, now=timezone.now())
-        return Response(MailFileShape(done).data)
+        return shown(request, done, MailFileShape, {access.MANAGE})

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,14 +16,16 @@ from rest_framework.views import APIView
 from accounts.access import require
 from channels import rulesets
 from channels.access import MANAGE
-from channels.api.configurations import credential_of
+from channels.api.callers import credential_of, rights_of
 from channels.kinds import KINDS
 from channels.models import Rule, RuleSet, RuleState
 from channels.rulesets import RuleValues
-from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from common.api import IF_MATCH, StrictSerializer, choice_of, fields_of, page_of
+from common.doors import NAMED, SEARCH, Acting, body_of, listed, listing, require_unchanged, searched, shown
 from common.errors import Invalid, Problem
 
 CAMEL = {"default_zone": "defaultZone"}
+STATE = OpenApiParameter("state", str, enum=RuleState.values)
 
 
 class PeriodShape(StrictSerializer):
@@ -61,7 +63,8 @@ class RuleWrite(StrictSerializer):
     periods = PeriodShape(many=True, required=False)
 
 
-class RuleShape(StrictSerializer):
+class RuleShape(Acting):
+    right = MANAGE
     id = serializers.IntegerField()
     name = serializers.CharField()
     kind = serializers.ChoiceField(Rule.Kind.choices)
@@ -74,9 +77,8 @@ class RuleShape(StrictSerializer):
     defaultZone = serializers.CharField(source="default_zone")
     handling = serializers.ChoiceField(Rule.Handling.choices)
     periods = PeriodShape(many=True)
-    actions = serializers.SerializerMethodField()
 
-    def get_actions(self, row: Rule) -> list[str]:
+    def possible(self, row: Rule) -> list[str]:
         return rulesets.possible(row)
 
 
@@ -85,53 +87,66 @@ class RuleSetWrite(StrictSerializer):
     description = serializers.CharField(required=False, allow_blank=True, default="", max_length=500)
 
 
-class RuleSetShape(StrictSerializer):
+class RuleSetShape(Acting):
+    right = MANAGE
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField()
     isGlobal = serializers.BooleanField(source="is_global")
     state = serializers.ChoiceField(RuleState.choices)
     rules = RuleShape(many=True)
-    actions = serializers.SerializerMethodField()
     createdAt = serializers.DateTimeField(source="created_at")
     changedAt = serializers.DateTimeField(source="changed_at")
 
-    def get_actions(self, row: RuleSet) -> list[str]:
+    def possible(self, row: RuleSet) -> list[str]:
         return rulesets.possible(row)
 
 
 class RuleSets(APIView):
-    @extend_schema(operation_id="rule_sets_list", parameters=PAGING, responses=page_of(RuleSetShape))
+    @extend_schema(
+        operation_id="rule_sets_list",
+        parameters=listing(RuleSetShape, NAMED, STATE, SEARCH),
+        responses=page_of(RuleSetShape),
+    )
     def get(self, request: Request) -> Response:
         credential = credential_of(request)
         rows = rulesets.sets_for(credential, credential.workspace).prefetch_related("rules")
-        pages = CursorPages()
-        found: Any = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(RuleSetShape(found, many=True).data)
+        if state := choice_of(request, "state", RuleState.values):
+            rows = rows.filter(state=state)
+        return listed(request, searched(request, rows), RuleSetShape, NAMED, rights=rights_of(request))
 
     @extend_schema(operation_id="rule_sets_create", request=RuleSetWrite, responses={201: RuleSetShape})
     def post(self, request: Request) -> Response:
         credential = credential_of(request)
         require(credential, MANAGE, credential.workspace)
-        given = _body(RuleSetWrite, request)
+        given = body_of(request, RuleSetWrite)
         with _pointing():
             made = rulesets.create(credential.workspace, **given, actor=credential, now=timezone.now())
-        return Response(RuleSetShape(made).data, status=201)
+        return shown(request, made, RuleSetShape, rights_of(request), status=201)
 
 
 class OneRuleSet(APIView):
-    @extend_schema(operation_id="rule_sets_read", responses=RuleSetShape)
+    @extend_schema(
+        operation_id="rule_sets_read", parameters=[fields_of(RuleSetShape)], responses=RuleSetShape
+    )
     def get(self, request: Request, pk: int) -> Response:
-        return Response(RuleSetShape(rulesets.set_for(credential_of(request), pk)).data)
+        row = rulesets.set_for(credential_of(request), pk)
+        return shown(request, row, RuleSetShape, rights_of(request))
 
-    @extend_schema(operation_id="rule_sets_change", request=RuleSetWrite, responses=RuleSetShape)
+    @extend_schema(
+        operation_id="rule_sets_change",
+        parameters=[IF_MATCH],
+        request=RuleSetWrite,
+        responses=RuleSetShape,
+    )
     def put(self, request: Request, pk: int) -> Response:
         credential = credential_of(request)
         row = rulesets.set_for(credential, pk, MANAGE)
-        given = _body(RuleSetWrite, request)
+        given = body_of(request, RuleSetWrite)
+        require_unchanged(request, row, RuleSetShape)
         with _pointing():
             changed = rulesets.change(row, **given, actor=credential, now=timezone.now())
-        return Response(RuleSetShape(changed).data)
+        return shown(request, changed, RuleSetShape, rights_of(request))
 
     @extend_schema(operation_id="rule_sets_delete", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
@@ -151,19 +166,25 @@ class Rules(APIView):
         values = _values(request)
         with _pointing():
             made = rulesets.add_rule(row, values, actor=credential, now=timezone.now())
-        return Response(RuleShape(made).data, status=201)
+        return shown(request, made, RuleShape, rights_of(request), status=201)
 
 
 class OneRule(APIView):
-    @extend_schema(operation_id="rules_change", request=RuleWrite, responses=RuleShape)
+    @extend_schema(operation_id="rules_read", parameters=[fields_of(RuleShape)], responses=RuleShape)
+    def get(self, request: Request, pk: int, rule: int) -> Response:
+        row = rulesets.rule_of(rulesets.set_for(credential_of(request), pk), rule)
+        return shown(request, row, RuleShape, rights_of(request))
+
+    @extend_schema(operation_id="rules_change", parameters=[IF_MATCH], request=RuleWrite, responses=RuleShape)
     def put(self, request: Request, pk: int, rule: int) -> Response:
         """Counts at once, also for what is being sent."""
         credential = credential_of(request)
         row = rulesets.rule_of(rulesets.set_for(credential, pk, MANAGE), rule)
         values = _values(request)
+        require_unchanged(request, row, RuleShape)
         with _pointing():
             changed = rulesets.change_rule(row, values, actor=credential, now=timezone.now())
-        return Response(RuleShape(changed).data)
+        return shown(request, changed, RuleShape, rights_of(request))
 
     @extend_schema(operation_id="rules_delete", responses={204: None})
     def delete(self, request: Request, pk: int, rule: int) -> Response:
@@ -179,9 +200,8 @@ def switch_view(verb: str) -> Any:
         def post(self, request: Request, pk: int) -> Response:
             credential = credential_of(request)
             row = rulesets.set_for(credential, pk, MANAGE)
-            return Response(
-                RuleSetShape(rulesets.switch(row, verb, actor=credential, now=timezone.now())).data
-            )
+            done = rulesets.switch(row, verb, actor=credential, now=timezone.now())
+            return shown(request, done, RuleSetShape, rights_of(request))
 
     return Switch.as_view()
 
@@ -192,21 +212,14 @@ def switch_rule_view(verb: str) -> Any:
         def post(self, request: Request, pk: int, rule: int) -> Response:
             credential = credential_of(request)
             row = rulesets.rule_of(rulesets.set_for(credential, pk, MANAGE), rule)
-            return Response(
-                RuleShape(rulesets.switch_rule(row, verb, actor=credential, now=timezone.now())).data
-            )
+            done = rulesets.switch_rule(row, verb, actor=credential, now=timezone.now())
+            return shown(request, done, RuleShape, rights_of(request))
 
     return Switch.as_view()
 
 
-def _body(shape: type[StrictSerializer], request: Request) -> dict[str, Any]:
-    body = shape(data=request.data)
-    body.is_valid(raise_exception=True)
-    return dict(body.validated_data)
-
-
 def _values(request: Request) -> RuleValues:
-    given = _body(RuleWrite, request)
+    given = body_of(request, RuleWrite)
     periods = [dict(one) for one in given.get("periods", [])]
     return RuleValues(**{**given, "channels": tuple(given["channels"]), "periods": periods})
 

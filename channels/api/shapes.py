@@ -6,8 +6,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from channels.access import MANAGE
 from channels.models import ChannelConfiguration, ConfigurationVersion, MailFile, SendingDomain
-from common.api import StrictSerializer
+from common.api import SparseSerializer, StrictSerializer
+from common.doors import Acting
 
 Kind, Status = ChannelConfiguration.Kind, ChannelConfiguration.Status
 
@@ -59,7 +61,7 @@ class ChangeShape(StrictSerializer):
     after = serializers.JSONField(allow_null=True)
 
 
-class VersionShape(StrictSerializer):
+class VersionShape(SparseSerializer):
     number = serializers.IntegerField()
     state = serializers.ChoiceField(ConfigurationVersion.State.choices)
     changes = ChangeShape(many=True)
@@ -67,7 +69,8 @@ class VersionShape(StrictSerializer):
     createdAt = serializers.DateTimeField(source="created_at")
 
 
-class ConfigurationShape(StrictSerializer):
+class ConfigurationShape(SparseSerializer):
+    moving = frozenset({"recentUpdate"})
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField()
@@ -85,6 +88,7 @@ class ConfigurationShape(StrictSerializer):
     serving = serializers.IntegerField(allow_null=True, help_text="The number of the version that serves.")
     createdAt = serializers.DateTimeField(source="created_at")
     changedAt = serializers.DateTimeField(source="changed_at")
+    actions = serializers.ListField(child=serializers.CharField(), help_text="What may be done with it now.")
 
     def get_hasSecret(self, row: ChannelConfiguration) -> bool:
         return row.credential_id is not None
@@ -94,9 +98,8 @@ class ConfigurationShape(StrictSerializer):
 
 
 class ConfigurationDetail(ConfigurationShape):
-    """With what may be done now and how the last check went."""
+    """With how the last check went."""
 
-    actions = serializers.ListField(child=serializers.CharField())
     recentUpdate = VersionShape(source="recent_update", allow_null=True)
 
 
@@ -105,7 +108,8 @@ class TestShape(StrictSerializer):
     steps = StepShape(many=True)
 
 
-class MailFileShape(StrictSerializer):
+class MailFileShape(Acting):
+    right = MANAGE
     id = serializers.IntegerField()
     name = serializers.CharField(source="__str__")
     state = serializers.ChoiceField(MailFile.State.choices)
@@ -116,6 +120,9 @@ class MailFileShape(StrictSerializer):
     createdAt = serializers.DateTimeField(source="created_at")
     closedAt = serializers.DateTimeField(source="closed_at", allow_null=True)
     deliveredAt = serializers.DateTimeField(source="delivered_at", allow_null=True)
+
+    def possible(self, row: MailFile) -> list[str]:
+        return ["retry"] if row.state == MailFile.State.FAILED else []
 
 
 class DomainWrite(StrictSerializer):
@@ -141,7 +148,9 @@ class RecordShape(StrictSerializer):
     advice = serializers.CharField()
 
 
-class DomainShape(StrictSerializer):
+class DomainShape(Acting):
+    right = MANAGE
+    moving = frozenset({"state", "checkedAt", "verifiedAt", "records"})  # what DNS said when it was asked
     id = serializers.IntegerField()
     name = serializers.CharField()
     spf = serializers.CharField()
@@ -150,6 +159,9 @@ class DomainShape(StrictSerializer):
     verifiedAt = serializers.DateTimeField(source="verified_at", allow_null=True)
     createdAt = serializers.DateTimeField(source="created_at")
     records = serializers.SerializerMethodField()
+
+    def possible(self, domain: SendingDomain) -> list[str]:
+        return ["change", "check", "delete"]
 
     def get_records(self, domain: SendingDomain) -> list[dict[str, Any]]:
         from channels import domains

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from accounts.models import Role, User
 from accounts.sharing import holder_called, shown
 from channels import access
-from channels.api.configurations import credential_of
+from channels.api.callers import credential_of
 from channels.models import ChannelConfiguration
 from channels.sharing import SHARING
 from common.api import StrictSerializer

@@ -16,10 +16,11 @@ from rest_framework.views import APIView
 from accounts.access import require
 from channels import access, warming, warmups
 from channels.access import MANAGE
-from channels.api.configurations import credential_of
+from channels.api.callers import credential_of, rights_of
 from channels.models import WarmupPlan
 from channels.warmups import PlanValues
-from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from common.api import IF_MATCH, StrictSerializer, fields_of, page_of
+from common.doors import NAMED, SEARCH, Acting, body_of, listed, listing, require_unchanged, searched, shown
 from common.errors import Invalid, NotFound, Problem
 
 CAMEL = {"own_groups": "ownGroups", "configuration": "configurationId", "on": "startsOn"}
@@ -52,7 +53,9 @@ class WarmupStart(StrictSerializer):
     )
 
 
-class WarmupShape(StrictSerializer):
+class WarmupShape(Acting):
+    right = MANAGE
+    moving = frozenset({"state", "today"})
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField()
@@ -62,15 +65,14 @@ class WarmupShape(StrictSerializer):
     days = serializers.ListField(child=Day())
     ownGroups = serializers.DictField(source="own_groups", child=serializers.CharField())
     today = serializers.SerializerMethodField(help_text="Its number, and volume and sent messages by group.")
-    actions = serializers.SerializerMethodField()
     createdAt = serializers.DateTimeField(source="created_at")
     changedAt = serializers.DateTimeField(source="changed_at")
 
     def get_state(self, row: WarmupPlan) -> str:
         return warming.state(row, timezone.now())
 
-    def get_actions(self, row: WarmupPlan) -> list[str]:
-        return list(warmups.possible(row, timezone.now()))
+    def possible(self, row: WarmupPlan) -> tuple[str, ...]:
+        return warmups.possible(row, timezone.now())
 
     def get_today(self, row: WarmupPlan) -> dict[str, Any] | None:
         found = warming.today(row, timezone.now())
@@ -81,13 +83,15 @@ class WarmupShape(StrictSerializer):
 
 
 class Warmups(APIView):
-    @extend_schema(operation_id="warm_up_plans_list", parameters=PAGING, responses=page_of(WarmupShape))
+    @extend_schema(
+        operation_id="warm_up_plans_list",
+        parameters=listing(WarmupShape, NAMED, SEARCH),
+        responses=page_of(WarmupShape),
+    )
     def get(self, request: Request) -> Response:
         credential = credential_of(request)
-        rows = warmups.plans_for(credential, credential.workspace)
-        pages = CursorPages()
-        found: Any = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(WarmupShape(found, many=True).data)
+        rows = searched(request, warmups.plans_for(credential, credential.workspace))
+        return listed(request, rows, WarmupShape, NAMED, rights=rights_of(request))
 
     @extend_schema(operation_id="warm_up_plans_create", request=WarmupWrite, responses={201: WarmupShape})
     def post(self, request: Request) -> Response:
@@ -96,22 +100,31 @@ class Warmups(APIView):
         with _pointing():
             values = _values(request)
             made = warmups.create(credential.workspace, values, actor=credential, now=timezone.now())
-        return Response(WarmupShape(made).data, status=201)
+        return shown(request, made, WarmupShape, rights_of(request), status=201)
 
 
 class OneWarmup(APIView):
-    @extend_schema(operation_id="warm_up_plans_read", responses=WarmupShape)
+    @extend_schema(
+        operation_id="warm_up_plans_read", parameters=[fields_of(WarmupShape)], responses=WarmupShape
+    )
     def get(self, request: Request, pk: int) -> Response:
-        return Response(WarmupShape(warmups.plan_for(credential_of(request), pk)).data)
+        return shown(request, warmups.plan_for(credential_of(request), pk), WarmupShape, rights_of(request))
 
-    @extend_schema(operation_id="warm_up_plans_change", request=WarmupWrite, responses=WarmupShape)
+    @extend_schema(
+        operation_id="warm_up_plans_change",
+        parameters=[IF_MATCH],
+        request=WarmupWrite,
+        responses=WarmupShape,
+    )
     def put(self, request: Request, pk: int) -> Response:
         """Counts at once, also for what is being sent."""
         credential = credential_of(request)
         row = warmups.plan_for(credential, pk, MANAGE)
         with _pointing():
-            changed = warmups.change(row, _values(request), actor=credential, now=timezone.now())
-        return Response(WarmupShape(changed).data)
+            values = _values(request)
+            require_unchanged(request, row, WarmupShape)
+            changed = warmups.change(row, values, actor=credential, now=timezone.now())
+        return shown(request, changed, WarmupShape, rights_of(request))
 
     @extend_schema(operation_id="warm_up_plans_delete", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
@@ -126,12 +139,10 @@ class Start(APIView):
     def post(self, request: Request, pk: int) -> Response:
         credential = credential_of(request)
         row = warmups.plan_for(credential, pk, MANAGE)
-        body = WarmupStart(data=request.data)
-        body.is_valid(raise_exception=True)
+        on = body_of(request, WarmupStart)["startsOn"]
         with _pointing():
-            on = body.validated_data["startsOn"]
             started = warmups.start(row, on=on, actor=credential, now=timezone.now())
-        return Response(WarmupShape(started).data)
+        return shown(request, started, WarmupShape, rights_of(request))
 
 
 class Complete(APIView):
@@ -140,13 +151,12 @@ class Complete(APIView):
         """From now on nothing is limited by it."""
         credential = credential_of(request)
         row = warmups.plan_for(credential, pk, MANAGE)
-        return Response(WarmupShape(warmups.complete(row, actor=credential, now=timezone.now())).data)
+        done = warmups.complete(row, actor=credential, now=timezone.now())
+        return shown(request, done, WarmupShape, rights_of(request))
 
 
 def _values(request: Request) -> PlanValues:
-    body = WarmupWrite(data=request.data)
-    body.is_valid(raise_exception=True)
-    given = body.validated_data
+    given = body_of(request, WarmupWrite)
     try:
         configuration = access.configuration_for(credential_of(request), given["configurationId"])
     except NotFound as error:

@@ -155,7 +155,7 @@ def test_the_list_costs_the_same_for_many(
 ) -> None:
     for number in range(12):
         builders.configuration(where, name=f"C{number}")
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         page = call.get(f"{CONFIGURATIONS}?limit=10").json()
     assert len(page["results"]) == 10
     assert len(call.get(page["next"]).json()["results"]) == 2

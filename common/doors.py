@@ -1,0 +1,111 @@
+"""What the REST doors of every kind of thing do alike: pages of them, in an order, whole or in part; one with
+its ETag; what may be done with it now; and a change that names the state it was made for.
+
+A door brings the rows that its gate lets through, the shape they are shown in and the caller's rights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, ClassVar
+
+from django.db.models import Model, QuerySet
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.api import (
+    PAGING,
+    SparseSerializer,
+    chosen_fields,
+    etag_of,
+    fields_of,
+    only,
+    ordered,
+    ordering_of,
+    require_match,
+)
+
+Shape = type[SparseSerializer]
+NEWEST = {"created": "created_at"}
+CHANGED = {**NEWEST, "changed": "changed_at"}
+NAMED = {**CHANGED, "name": "name"}
+SEARCH = OpenApiParameter("search", str, description="A part of the name.")
+
+
+class Acting(SparseSerializer):
+    """A thing with the verbs that are possible in its present state, if the caller has the right to them.
+
+    The rights stand in the context, as a set of permissions.
+    """
+
+    right: ClassVar[str]
+    actions = serializers.SerializerMethodField(help_text="What may be done with it now.")
+
+    def get_actions(self, row: Any) -> list[str]:
+        return list(self.possible(row)) if self.right in self.context["rights"] else []
+
+    def possible(self, row: Any) -> Iterable[str]:
+        return ("change", "delete")
+
+
+def listing(shape: Shape, orders: Iterable[str], *filters: OpenApiParameter) -> list[OpenApiParameter]:
+    """The parameters that `listed` reads, for OpenAPI."""
+    return [*filters, ordering_of(orders), fields_of(shape), *PAGING]
+
+
+def listed(
+    request: Request,
+    rows: QuerySet[Any],
+    shape: Shape,
+    orders: Mapping[str, str],
+    otherwise: str = "-created",
+    *,
+    rights: Collection[str] = (),
+) -> Response:
+    """A page of the rows. Raises Invalid for a field or an order that does not exist."""
+    wanted, pages = chosen_fields(request, shape), ordered(request, orders, otherwise)
+    found: Any = pages.paginate_queryset(rows, request) or []
+    shown = shape(found, many=True, context={"rights": rights}).data
+    return pages.get_paginated_response([only(row, wanted) for row in shown])
+
+
+def whole(request: Request, rows: Iterable[Any], shape: Shape, rights: Collection[str] = ()) -> list[Any]:
+    """A list so short that it has no pages."""
+    wanted = chosen_fields(request, shape)
+    return [only(row, wanted) for row in shape(list(rows), many=True, context={"rights": rights}).data]
+
+
+def shown(
+    request: Request, row: Any, shape: Shape, rights: Collection[str] = (), *, status: int = 200, **more: Any
+) -> Response:
+    """One thing with its ETag; `more` stands beside it in this answer only, such as a secret just made."""
+    told, wanted = shape(row, context={"rights": rights}).data, None
+    if request.method == "GET":
+        wanted = chosen_fields(request, shape)
+    answer = only(told, wanted) if wanted else {**told, **more}
+    return Response(answer, status=status, headers={"ETag": _tag(told, shape)})
+
+
+def require_unchanged(request: Request, row: Any, shape: Shape) -> None:
+    """Raises UnconditionalChange without If-Match, ChangedSince where it was changed since it was read."""
+    require_match(request, _tag(shape(row, context={"rights": ()}).data, shape))
+
+
+def _tag(told: Mapping[str, Any], shape: Shape) -> str:
+    """Of what only a change by somebody moves: not of what a clock or another's rights make of it."""
+    return etag_of({name: value for name, value in told.items() if name not in {"actions", *shape.moving}})
+
+
+def searched(request: Request, rows: QuerySet[Model], field: str = "name") -> QuerySet[Any]:
+    """Those whose name holds what `?search=` asks for."""
+    text = request.query_params.get("search", "").replace("\0", "")[:100]
+    return rows.filter(**{f"{field}__icontains": text}) if text else rows
+
+
+def body_of(request: Request, shape: type[serializers.Serializer[Any]], **options: Any) -> dict[str, Any]:
+    """The body, checked. Raises ValidationError, with every fault at its place."""
+    body = shape(data=request.data, **options)
+    body.is_valid(raise_exception=True)
+    return dict(body.validated_data)
