@@ -189,6 +189,8 @@ def _piece(text: str) -> str:
         return f"{text}=\r\n"
     if not text:
         return ""
+    if text.isprintable() and text[0] != "." and len(octets := text.encode()) <= 24:  # surely one line
+        return binascii.b2a_qp(octets + b"=", istext=True)[: -len(b"3D")].decode("ascii") + "\r\n"
     octets = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
     # The sign behind it makes the encoder leave room for a soft line break, and see no blanks at an end.
     encoded = binascii.b2a_qp(octets + b"=", istext=True)[: -len(b"3D")]

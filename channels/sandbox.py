@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NoReturn
@@ -20,7 +20,9 @@ import jinja2
 from django.utils.translation import gettext as _
 from jinja2 import nodes
 from jinja2.meta import find_undeclared_variables
+from jinja2.runtime import Context
 
+from channels import slots
 from channels.mime import encoded_piece
 from channels.sandbox_environment import (
     CONCATENATE,
@@ -33,8 +35,10 @@ from channels.sandbox_environment import (
     Ready,
     RenderError,
     environment,
+    printer,
     too_large,
 )
+from channels.slots import Slots
 from common.errors import Invalid, Problem
 
 __all__ = ["Ready", "RenderError", "Template", "TemplateProblem", "compile_template"]
@@ -61,29 +65,49 @@ class TemplateProblem(Problem):
 
 class Template:
     """A compiled source. `names` holds the dotted paths it reads, such as `profile.first_name`; `fixed` is
-    its text where that is the same for everybody.
+    its text where that is the same for everybody; `slots` is the quick way through it.
     """
 
-    def __init__(self, compiled: jinja2.Template, names: set[str], most: int, fixed: str | None) -> None:
+    def __init__(
+        self, compiled: jinja2.Template, names: set[str], most: int, fixed: str | None, slots: Slots | None
+    ) -> None:
         self._compiled = compiled
         self.names = names
         self._most = most
         self._fixed = fixed
+        self._slots = slots
 
     def render(self, context: dict[str, Any]) -> str:
         """The text for one person. `context` is plain data; anything else in it cannot be read or printed."""
         if self._fixed is not None:
             return self._fixed
+        if self._slots is not None and (text := self._filled(self._slots, context)) is not None:
+            return text
+        return self._run_whole(context)
+
+    def _context(self, context: dict[str, Any]) -> Context:
         values = {name: value for name, value in context.items() if name[:1] != "_"}
         values[Budget.KEY] = Budget()
-        written, left = list[str](), self._most
+        return self._compiled.new_context(values)
+
+    def _filled(self, slots: Slots, context: dict[str, Any]) -> str | None:
+        """None where it is better said by the whole template."""
+        pieces = slots.fill(context)
+        if pieces is None:
+            return None
+        if slots.parts:
+            try:
+                made, left = self._context(context), self._most
+                for place, part in slots.parts:
+                    written, left = _run(part, made, left)
+                    pieces[place] = "".join(written)
+            except Exception:
+                return None
+        return "".join(pieces) if sum(map(len, pieces)) <= self._most else None
+
+    def _run_whole(self, context: dict[str, Any]) -> str:
         try:
-            pieces = self._compiled.root_render_func(self._compiled.new_context(values))
-            while some := list(islice(pieces, AT_ONCE)):
-                written += some
-                left -= sum(map(len, some))
-                if left < 0:
-                    raise too_large()
+            written, _left = _run(self._compiled.root_render_func, self._context(context), self._most)
         except RenderError as error:
             error.line = error.line or self._line(error)
             raise
@@ -107,6 +131,17 @@ class Template:
         return line
 
 
+def _run(function: Callable[[Context], Iterator[str]], context: Context, left: int) -> tuple[list[str], int]:
+    """What it writes, and how many characters are left of those it may."""
+    written, pieces = list[str](), function(context)
+    while some := list(islice(pieces, AT_ONCE)):
+        written += some
+        left -= sum(map(len, some))
+        if left < 0:
+            raise too_large()
+    return written, left
+
+
 def compile_template(source: str, *, html: bool, encoded: bool = False) -> Template:
     """`html` switches escaping of values on; `encoded` makes it write quoted-printable, its own text encoded
     here and now, each value when it is printed. That is right because nothing a template may use captures
@@ -126,6 +161,7 @@ def compile_template(source: str, *, html: bool, encoded: bool = False) -> Templ
         if encoded:
             _encode(tree)
         code = env.compile(tree)
+        quick = slots.of(tree, env, path_of, printer(html, encoded))
     except jinja2.TemplateSyntaxError as error:
         check.refuse("template_syntax", error.message or _("This is not understood."), error.lineno)
     except (RecursionError, MemoryError, SyntaxError):
@@ -133,7 +169,7 @@ def compile_template(source: str, *, html: bool, encoded: bool = False) -> Templ
     except ValueError:  # a number of thousands of digits, refused by Python itself
         check.refuse("template_syntax", _("A number in the template is too long."), 1)
     most = MAX_OUTPUT * ENCODED_LENGTH if encoded else MAX_OUTPUT
-    return Template(env.template_class.from_code(env, code, {}), names, most, _fixed(tree))
+    return Template(env.template_class.from_code(env, code, {}), names, most, _fixed(tree), quick)
 
 
 def _fixed(tree: nodes.Template) -> str | None:

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
-from functools import cache, lru_cache, wraps
+from functools import cache, wraps
 from typing import Any
 
 import jinja2
@@ -31,7 +31,7 @@ MAX_TEXT, MAX_OUTPUT, MAX_STEPS, MAX_WORK = 100_000, 1_000_000, 100_000, 20_000_
 MAX_SECONDS = 2.0
 MAX_INTEGER = 10**18
 STEPS, CONCATENATE = "_steps", "_concatenate"  # a source cannot name them: names begin with a letter
-HARMLESS = re.compile(r"(?!\.)[ !#-%(-;?-~]{1,75}\Z")  # as it is both in HTML and in quoted-printable
+MARKUP = re.compile(r"""[&<>"']""")  # what is written otherwise in HTML
 LOOP_FACTS = {"index", "index0", "revindex", "revindex0", "first", "last", "length"}
 
 
@@ -183,25 +183,45 @@ class Ready(str):
         return made
 
 
-@pass_context
-def finalize_encoded(context: Context, value: Any) -> str:
+def as_encoded_text(value: Any) -> str:
     if type(value) is Ready:
         return value.piece
     return encoded_piece(value if type(value) is str else str(text_of(value)))
 
 
-@pass_context
-def finalize_encoded_html(context: Context, value: Any) -> str:
+def as_encoded_html(value: Any) -> str:
     """Escapes by itself: the environment's own escaping would take what is encoded for raw text."""
     if type(value) is Ready:
         return value.piece
     text = value if type(value) is str else text_of(value)
-    return _kept_html(text) if type(text) is str and len(text) < 200 else encoded_piece(str(escape(text)))
+    if type(text) is str and not MARKUP.search(text):
+        return encoded_piece(text)  # as in the text version: the same is encoded once
+    return encoded_piece(str(escape(text)))
 
 
-@lru_cache(maxsize=4096)
-def _kept_html(text: str) -> str:
-    return f"{text}=\r\n" if HARMLESS.match(text) else encoded_piece(str(escape(text)))
+def as_html(value: Any) -> str:
+    return str(escape(text_of(value)))
+
+
+def as_text(value: Any) -> str:
+    return str(text_of(value))
+
+
+@pass_context
+def finalize_encoded(context: Context, value: Any) -> str:
+    return as_encoded_text(value)
+
+
+@pass_context
+def finalize_encoded_html(context: Context, value: Any) -> str:
+    return as_encoded_html(value)
+
+
+def printer(html: bool, encoded: bool) -> Callable[[Any], str]:
+    """How a value is written by the environment for the same."""
+    if encoded:
+        return as_encoded_html if html else as_encoded_text
+    return as_html if html else as_text
 
 
 class Steps:
@@ -503,5 +523,6 @@ __all__ = [
     "RenderError",
     "environment",
     "jinja2",
+    "printer",
     "too_large",
 ]

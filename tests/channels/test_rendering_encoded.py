@@ -122,3 +122,32 @@ def test_what_is_written_stays_bounded_in_both_ways() -> None:
         with pytest.raises(RenderError) as caught:
             compile_template(source, html=True, encoded=encoded).render(context)
         assert caught.value.code == "template_too_large"
+
+
+@given(source=SOURCE, a=TEXT, b=TEXT, listed=st.lists(TEXT, max_size=3), html=st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_the_quick_way_through_a_template_writes_what_the_whole_one_writes(
+    source: str, a: str, b: str, listed: list[str], html: bool
+) -> None:
+    profile = {"a": a, "b": b, "all": listed, "n": 1.5, "none": None, "flag": True}
+    for encoded in (False, True):
+        template = compile_template(source, html=html, encoded=encoded)
+        assert template.render({"profile": profile}) == template._run_whole({"profile": profile})
+
+
+@pytest.mark.parametrize(
+    ("source", "profile", "code"),
+    [
+        ("a\n{{ profile.gone }}", {}, "undefined_name"),
+        ("a\n{{ profile.all }}", {"all": ["x"]}, "not_printable"),
+        ("a\n{{ profile.a.b }}", {"a": "x"}, "undefined_name"),
+        ("{{ profile.a }}\n{{ profile.a|round }}", {"a": "x"}, "template_value"),
+    ],
+)
+def test_a_fault_is_told_with_its_line_whichever_way_was_begun(
+    source: str, profile: dict[str, Any], code: str
+) -> None:
+    for encoded in (False, True):
+        with pytest.raises(RenderError) as caught:
+            compile_template(source, html=True, encoded=encoded).render({"profile": profile})
+        assert (caught.value.code, caught.value.line) == (code, 2)
