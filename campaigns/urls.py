@@ -89,6 +89,7 @@ pages = [
     path("<int:pk>/edit/content/links/", contents.links, name="links"),
     path("<int:pk>/edit/<slug:tab>/", editor.edit, name="edit"),
     path("<int:pk>/preview/", previews.preview, name="preview"),
+    path("<int:pk>/preview/rows/", previews.rows, name="sample_rows"),
     path("<int:pk>/proofs/", proofs.send, name="proofs"),
     path("<int:pk>/preflight/", preflight.look, name="preflight"),
     path("<int:pk>/review/", review.review, name="review"),

@@ -33,7 +33,7 @@ from campaigns.models import Action, Campaign
 from campaigns.tracking.links import addresses
 from campaigns.variants import offered, treatments
 from campaigns.views.common import actor_of, campaign_of
-from campaigns.views.editor import frame, is_autosave, onward, sample_people, told
+from campaigns.views.editor import frame, is_autosave, onward, sample_people, sample_rows, told
 from channels import attachments, rendering
 from channels.contents import SHAPES
 from channels.kinds import KINDS
@@ -145,6 +145,7 @@ def _around(request: HttpRequest, campaign: Campaign, place: Place) -> dict[str,
         "fields": sample_fields(campaign.workspace),
         "context_names": rendering.context_names(content_of(whole), place.action.channel),
         "people": sample_people(campaign, actor_of(request)),
+        "sample_rows": sample_rows(request, campaign),
         "links": [(url, kept.get("links", {}).get(url, {})) for url in addresses(str(whole.get("html", "")))],
         **_files(campaign, kept, actor_of(request)),
         "shape": SHAPES[place.action.channel],

@@ -171,3 +171,12 @@ def sample_people(campaign: Campaign, actor: User) -> list[Profile]:
     except Invalid:
         members = []
     return tests + [one for one in members if one not in tests]
+
+
+SAMPLE_ROWS = "sample_rows"
+
+
+def sample_rows(request: HttpRequest, campaign: Campaign) -> list[tuple[str, dict[str, Any]]]:
+    """What the person took in for previews in this workspace, by the names it is asked for with."""
+    rows = request.session.get(SAMPLE_ROWS, {}).get(str(campaign.workspace_id), [])
+    return [(f"row-{number}", row) for number, row in enumerate(rows, start=1)]

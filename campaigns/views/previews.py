@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.clickjacking import xframe_options_sameorigin
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from campaigns import actions, samples, versions
+from campaigns import access, actions, samplerows, samples, versions
 from campaigns.views.common import actor_of, campaign_of
 from campaigns.views.contents import place_of
-from campaigns.views.editor import sample_people
+from campaigns.views.editor import SAMPLE_ROWS, sample_people, sample_rows
 from channels.messages import Rendered
 from channels.sandbox import RenderError
 from channels.segments import segment
@@ -32,18 +35,22 @@ PREFERS_DARK = re.compile(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)", re.IGNOR
 @require_safe
 @xframe_options_sameorigin
 def preview(request: HttpRequest, pk: int) -> HttpResponse:
-    """`?profile=` one of the sample people, `?sample=` a row of values in JSON, `?dark=1` as at night."""
+    """`?profile=` one of the sample people or `row-1` of the reader's sample rows, `?sample=` values in JSON,
+    `?dark=1` as at night.
+    """
     campaign = campaign_of(request, pk)
     place = place_of(request, campaign)
     people = {str(one.pk): one for one in sample_people(campaign, actor_of(request))}
-    person = people.get(request.GET.get("profile", "")) or next(iter(people.values()), None)
+    asked = request.GET.get("profile", "")
+    row = dict(sample_rows(request, campaign)).get(asked)
+    person = None if row else people.get(asked) or next(iter(people.values()), None)
     page: dict[str, Any] = {"person": person, "channel": place.action.channel}
     try:
         message = samples.rendered(
             place.action,
             actions.kept_of(place.action, place.treatment, place.language),
             person=person,
-            sample=samples.read(request.GET.get("sample", "")),
+            sample={**(row or {}), **samples.read(request.GET.get("sample", ""))},
             workspace=campaign.workspace,
             pinned=versions.pins(campaign),
         )
@@ -53,6 +60,24 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
     response = render(request, "campaigns/preview.html", page)
     response["Content-Security-Policy"] = PREVIEW_POLICY
     return response
+
+
+@login_required
+@require_POST
+def rows(request: HttpRequest, pk: int) -> HttpResponse:
+    """Takes sample rows from a CSV file, for this session; without a file forgets them."""
+    campaign = campaign_of(request, pk, access.MANAGE)
+    place, file = place_of(request, campaign), request.FILES.get("file")
+    kept = dict(request.session.get(SAMPLE_ROWS, {}))
+    try:
+        taken = samplerows.rows_of(file.read(samplerows.MOST_BYTES + 1)) if file else []
+    except Invalid as error:
+        messages.error(request, error.detail)
+    else:
+        request.session[SAMPLE_ROWS] = {**kept, str(campaign.workspace_id): taken}
+    first = "row-1" if file else ""
+    query = urlencode({"view": "preview", "profile": first})
+    return redirect(f"{reverse('campaigns:content', args=[pk])}?{query}&{place.query}")
 
 
 def look(message: Rendered, channel: str, is_dark: bool) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from accounts.access import SYSTEM
 from audiences.models import Profile
-from campaigns import contents, designs, validation, versions
+from campaigns import actions, contents, designs, validation, versions
 from campaigns.models import Campaign
 from common.errors import Invalid
 from tests import builders
@@ -267,3 +269,60 @@ def test_only_the_parts_of_a_message_are_frozen() -> None:
     where = builders.workspace("w")
     frozen = contents.frozen({"subject": "s", "links": {"x": {}}, "mjml": "", "text": ""}, where)
     assert frozen == {"subject": "s", "text": ""}
+
+
+def rows_given(client: Client, campaign: Campaign, octets: bytes) -> str:
+    file = SimpleUploadedFile("rows.csv", octets)
+    answer = client.post(f"/campaigns/{campaign.pk}/preview/rows/", {"file": file}, follow=True)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def test_a_preview_is_shown_as_rows_of_a_csv_file_that_only_its_author_sees(
+    campaign: Campaign, manager: Client
+) -> None:
+    actions.write(
+        campaign,
+        0,
+        {"subject": "{{ profile.name }}, {{ context.order.id }}"},
+        revision=campaign.revision,
+        actor=SYSTEM,
+        now=timezone.now(),
+    )
+    page = rows_given(
+        manager, campaign, "name,context.order.id\r\n陳怡君,A-1\r\n\r\n<b>x</b>,A-2\r\n".encode("big5")
+    )
+    assert "Sample row 2 · &lt;b&gt;x&lt;/b&gt;" in page
+    address = f"/campaigns/{campaign.pk}/preview/?profile="
+    assert "陳怡君, A-1" in manager.get(f"{address}row-1").text
+    assert "&lt;b&gt;x&lt;/b&gt;, A-2" in manager.get(f"{address}row-2").text
+    assert "A-2" not in manager.get(f"{address}row-3").text
+    other = Client()
+    other.force_login(builders.person(campaign.workspace, "approver", "other"))
+    assert "陳怡君" not in other.get(f"{address}row-1").text
+    manager.post(f"/campaigns/{campaign.pk}/preview/rows/")
+    assert "陳怡君" not in manager.get(f"{address}row-1").text
+
+
+@pytest.mark.parametrize(
+    ("octets", "told"),
+    [
+        (b"", "The file has no content"),
+        (b"name\n" + b"x\n" * 31, "Give one to 30 rows"),
+        (b"name\n", "Give one to 30 rows"),
+        (b"name,name\na,b\n", "Not “name”"),
+        (b"context.a,context.a.b\n1,2\n", "Not “context.a”"),
+        (b"__class__\nx\n", "Not “__class__”"),
+        (b"name,email\nx\n", "Row 2 has more or fewer cells"),
+        (b'name\n"x\n', "no CSV file"),
+        (b"name\n" + b"x" * 200_000, "at most 100 kB"),
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"PK\x03\x04[Content_Types].xml xl/", "not a CSV file"),
+        (b"name,\xe5\x90\x8d\nx,y\n", "Not “名”"),
+    ],
+)
+def test_what_is_no_sample_is_told_and_takes_nothing(
+    campaign: Campaign, manager: Client, octets: bytes, told: str
+) -> None:
+    assert told in rows_given(manager, campaign, octets)
+    assert "Sample row 1" not in manager.get(f"/campaigns/{campaign.pk}/edit/content/?view=preview").text
