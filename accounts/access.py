@@ -288,7 +288,7 @@ def people_who_may(permission: str, obj: Model) -> QuerySet[User]:
     workspace: Workspace = obj if isinstance(obj, Workspace) else obj.workspace  # type: ignore[attr-defined]
     roles = Role.objects.filter(workspace=workspace)
     allowed = Q(groups__in=roles.filter(_holds(permission)).values("pk"))
-    if _is_of(permission, type(obj)):
+    if obj is not workspace and _is_of(permission, type(obj)):
         share = {"content_object": obj, "permission__codename": permission.split(".")[1]}
         to_groups = _shares(get_group_obj_perms_model(obj)).filter(group__role__workspace=workspace, **share)
         to_users = _shares(get_user_obj_perms_model(obj)).filter(**share)

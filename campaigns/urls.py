@@ -36,6 +36,7 @@ from campaigns.views import (
 pages = [
     path("", lists.show_list, name="list"),
     path("new/", lists.create, name="create"),
+    path("start/", home.start, name="start"),
     path("sending/", switch.sending, name="sending"),
     path("seed-lists/", seeds.show_list, name="seed_lists"),
     path("seed-lists/new/", seeds.create, name="seed_list_create"),

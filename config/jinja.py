@@ -27,6 +27,7 @@ from accounts import heartbeat, notices, switch
 from accounts.access import rights_in, workspaces_of
 from accounts.models import User
 from audiences.typed import written
+from config.guide.topics import topic_of
 
 _STORED_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?")  # as audiences.typed stores them
 ICONS = Path(settings.ROOT) / "templates" / "icons"
@@ -135,6 +136,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         "theme": getattr(request, "theme", "light"),
         "may": _permission_test(request, workspace),
         "demo": settings.DEMO,
+        "help_topic": topic_of(request.resolver_match),
         "main_switch": SimpleLazyObject(lambda: switch.standing(workspace) if workspace else None),
         "silent_parts": SimpleLazyObject(silent_parts),
         "unread": SimpleLazyObject(lambda: notices.unread_count(cast(User, user)) if signed_in else 0),

@@ -13,6 +13,7 @@ from config import (
     schema,  # noqa: F401  registers what OpenAPI shows of our credentials
 )
 from config.doctor import doors
+from config.guide.views import show_guide
 
 urlpatterns = [
     path("", include("campaigns.urls")),
@@ -34,6 +35,7 @@ urlpatterns = [
     path("developers/changes/", reference.show_changelog, name="api_changelog"),
     path("doctor/", doors.show_doctor, name="doctor"),
     path("api/doctor/", doors.Doctor.as_view(), name="api_doctor"),
+    path("guide/", show_guide, name="guide"),
     path("admin/", admin.site.urls),
 ]
 if settings.DEMO:

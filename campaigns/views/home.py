@@ -1,4 +1,6 @@
-"""Home: what needs me, what is sending now, and for a new workspace the four steps to the first send."""
+"""Home: what needs me, what is sending now, and for a new workspace the four steps to the first send.
+Beside it stands what a first campaign needs, asked about the person who reads.
+"""
 
 from __future__ import annotations
 
@@ -14,26 +16,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts import notices
-from accounts.access import may
+from accounts.access import may, require
 from accounts.models import Notification, User, Workspace
-from audiences.models import Audience
 from campaigns import access, calendar, queue, validation
 from campaigns.models import Campaign, Run, Status
+from campaigns.prerequisites import first_steps, prerequisites
 from campaigns.reports.metrics import ledger
-from campaigns.views.common import actor_of
-from channels.models import ChannelConfiguration
+from campaigns.views.common import actor_of, workspace_of
 
 MOST = 5
-
-
-@dataclass(frozen=True)
-class Step:
-    """One of the four things a first send needs, and the page where it is done."""
-
-    title: str
-    help: str
-    is_done: bool
-    address: str
 
 
 @dataclass(frozen=True)
@@ -112,29 +103,10 @@ def _others(request: HttpRequest, workspace: Workspace) -> list[Campaign]:
     return list(mine.filter(submitted_by=actor).order_by("-changed_at")[:MOST])
 
 
-def first_steps(workspace: Workspace) -> list[Step]:
-    campaigns = Campaign.objects.filter(workspace=workspace)
-    active = ChannelConfiguration.objects.filter(
-        workspace=workspace, status=ChannelConfiguration.Status.ACTIVE
-    )
-    return [
-        Step(
-            _("Channel configuration"),
-            _("An administrator says how mail leaves."),
-            active.exists(),
-            "channels:list",
-        ),
-        Step(
-            _("Audience"),
-            _("Whom you write to: by a rule, or from a file."),
-            Audience.objects.filter(workspace=workspace).exists(),
-            "audiences:list",
-        ),
-        Step(_("Campaign"), _("What you write, and when."), campaigns.exists(), "campaigns:create"),
-        Step(
-            _("First send"),
-            _("An approver activates it, and it leaves."),
-            campaigns.exclude(activated_at=None).filter(runs__started_at__isnull=False).exists(),
-            "campaigns:list",
-        ),
-    ]
+@login_required
+@require_safe
+def start(request: HttpRequest) -> HttpResponse:
+    """Before the first campaign: what it needs, asked about the person who reads."""
+    actor, workspace = actor_of(request), workspace_of(request)
+    require(actor, access.VIEW, workspace)
+    return render(request, "campaigns/start.html", {"needs": prerequisites(actor, workspace)})

@@ -25,6 +25,7 @@ from audiences.reachability import CHANNELS
 from campaigns import access, bulk, drafts, folders, lifecycle, listing
 from campaigns.forms.draft import NewCampaignForm
 from campaigns.models import Campaign, Folder, Status
+from campaigns.prerequisites import first_steps
 from campaigns.views.common import actor_of, workspace_of
 from common.errors import CarillonError, Invalid
 
@@ -62,6 +63,8 @@ def show_list(request: HttpRequest) -> HttpResponse:
         "views": listing.views_of(actor, workspace),
         "bulk": bulk.LABELS,
     }
+    if not context["counts"]:
+        context["steps"] = first_steps(workspace)
     return render(request, "campaigns/list.html", context)
 
 

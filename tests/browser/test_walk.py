@@ -76,6 +76,8 @@ def test_a_campaign_goes_from_draft_to_a_click_in_the_report(page: Page, demo: s
 PAGES = {
     "home": "/",
     "campaigns": "/campaigns/?status=all",
+    "start": "/campaigns/start/",
+    "guide": "/guide/",
     "new-campaign": "/campaigns/new/",
     "review": "/campaigns/1/review/",
     "proofs": "/campaigns/1/proofs/",
