@@ -1,14 +1,15 @@
 """Debian's Postfix on a high port of this machine, with its own configuration, queue and mailboxes.
 
-It keeps every mail to itself: what is for another place is refused by its own `error` transport.
+It keeps every mail to itself: what is for another place is refused by its own `error` transport. The package
+may be installed, or only unpacked: see tests/benchmarks/mailtools.py.
 """
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,9 +18,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-POSTFIX = shutil.which("postfix") or shutil.which("postfix", path="/usr/sbin")
+from tests.benchmarks import mailtools
+
+POSTFIX = mailtools.found("postfix")
 MAIN = """
 compatibility_level = 3.6
+command_directory = {root}/sbin
+daemon_directory = {root}/lib/postfix/sbin
+shlib_directory = {root}/lib/postfix
+meta_directory = {files}
+import_environment = MAIL_CONFIG LD_LIBRARY_PATH
+mail_owner = {owner}
+setgid_group = {group}
 queue_directory = {base}/queue
 data_directory = {base}/data
 maillog_file = {base}/log
@@ -77,24 +87,37 @@ class Postfix:
 def running(mailboxes: dict[str, str]) -> Iterator[Postfix]:
     """`mailboxes` are addresses, or @domain for whatever else is of it, and the names of their folders."""
     base = Path(tempfile.mkdtemp(prefix="postfix-"))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = mailtools.free_port()
     owner = pwd.getpwnam("nobody")
     domains = sorted({address.rpartition("@")[2] for address in mailboxes})
     base.chmod(0o755)
     for name in ("etc", "queue", "mail"):
         (base / name).mkdir(mode=0o755)
     os.chown(base / "mail", owner.pw_uid, owner.pw_gid)
-    values = {"base": base, "domains": ", ".join(domains), "uid": owner.pw_uid, "gid": owner.pw_gid}
+    values = {"base": base, "domains": ", ".join(domains), "uid": owner.pw_uid, "gid": owner.pw_gid, **_place()}
     (base / "etc/main.cf").write_text(MAIN.format(**values))
     (base / "etc/master.cf").write_text(MASTER.format(port=port))
     rows = (f"{address} {folder}/\n" for address, folder in mailboxes.items())
     (base / "etc/mailboxes").write_text("".join(rows))
     command = [str(POSTFIX), "-c", str(base / "etc")]
-    started = subprocess.run([*command, "start"], capture_output=True, text=True)
+    environment = mailtools.environment(str(POSTFIX))
+    started = subprocess.run([*command, "start"], capture_output=True, text=True, env=environment)
     assert started.returncode == 0, started.stderr
     try:
         yield Postfix(port, base)
     finally:
-        subprocess.run([*command, "stop"], capture_output=True)
+        subprocess.run([*command, "stop"], capture_output=True, env=environment)
         shutil.rmtree(base, ignore_errors=True)
+
+
+def _place() -> dict[str, object]:
+    """Where its parts lie, and as whom they run; without its own users, as others that do nothing here."""
+    root = Path(str(POSTFIX)).parents[1]
+    has_user = any(one.pw_name == "postfix" for one in pwd.getpwall())
+    has_group = any(one.gr_name == "postdrop" for one in grp.getgrall())
+    return {
+        "root": root,
+        "files": root.parent / "etc/postfix",
+        "owner": "postfix" if has_user else "daemon",
+        "group": "postdrop" if has_group else "games",
+    }

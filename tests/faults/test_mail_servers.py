@@ -7,10 +7,8 @@ tests/channels/test_smtp*.py, HTTP providers (P-68) in test_http_providers.py an
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
-import subprocess
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -29,12 +27,13 @@ from campaigns.reports.metrics import Ledger, ledger
 from channels.models import Breaker, ChannelConfiguration
 from channels.providers import smtp_line
 from tests import builders
+from tests.benchmarks import mailtools
 from tests.fakes.certificates import make_certificate
 from tests.fakes.relay import FakeRelay
 from tests.fakes.smtp import FakeSmtp
 
 pytestmark = pytest.mark.django_db
-SINK = shutil.which("smtp-sink") or shutil.which("smtp-sink", path="/usr/sbin")
+SINK = mailtools.found("smtp-sink")
 
 
 def run_over(port: int, *people: str, **settings: Any) -> Run:
@@ -327,25 +326,8 @@ def test_p6c_what_is_uncertain_at_one_provider_goes_through_no_other() -> None:
     ids=["well", "hard at RCPT", "hangs up at RCPT", "hangs up at the dot", "no pipelining"],
 )
 def test_smtp_sink_says_the_same(options: list[str], failed: int, accepted: int) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = subprocess.Popen([str(SINK), "-u", "nobody", *options, f"127.0.0.1:{port}", "20"])
-    try:
-        wait_for(port)
+    with mailtools.sink(*options) as port:
         run = run_over(port, "a", "b", "c")
-    finally:
-        server.terminate()
-        server.wait(10)
     assert (book(run).failed, book(run).accepted) == (failed, accepted)
     assert Suppression.objects.count() == 0  # 500 says nothing of the person
 
-
-def wait_for(port: int) -> None:
-    end = time.monotonic() + 10
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            assert time.monotonic() < end
-            time.sleep(0.05)
