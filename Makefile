@@ -83,7 +83,7 @@ test-bell: $(STAMP)
 # The limit of a configuration, also by the mail server's clock: for a machine that does nothing else.
 test-pace: $(STAMP)
 	QUIET_MACHINE=1 $(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest \
-		tests/campaigns/test_gate.py tests/channels/test_pacing.py $(ARGS)
+		tests/campaigns/test_gate.py tests/channels/test_pacing.py tests/faults/test_pace.py $(ARGS)
 
 bench-rules: $(STAMP)
 	$(EMBEDDED) run --volatile --data var/bench -- $(BIN)/python -m tests.benchmarks.rules $(ARGS)

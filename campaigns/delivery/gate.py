@@ -25,30 +25,36 @@ REACH = 200  # of the messages that wait: how far a window looks for those that 
 SPAN = 0.5  # seconds: what a window takes of a pace at once, so that workers take turns
 JOINS, STAYS = 0.25, 5.0  # seconds a batch waits for its first window, and for each one after it
 LONGEST_NAP = 12.0  # seconds, well within a lease
+LEAD, MOST_LEAD = 0.01, 0.2  # seconds between taking a moment and being ready to leave
 INACTIVE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
 class Opening:
-    """`window` may leave, each so many seconds from now. Without one, `until` is when to come back, and
-    `trouble` what the provider said, when it is the provider we wait for.
+    """`window` may leave, each at a moment of the monotonic clock, 0 for at once. Without one, `until` is
+    when to come back, and `trouble` what the provider said, when it is the provider we wait for. `since` is
+    when the moments were taken, None where nothing limits.
     """
 
     window: list[tuple[Due, float]] = field(default_factory=list)
     is_probe: bool = False
     until: timedelta = timedelta(0)
     trouble: Said | None = None
+    since: float | None = None
 
 
 @dataclass
 class Gate:
-    """One for each batch on its way out. `rate` is the campaign's own."""
+    """One for each batch on its way out. `rate` is the campaign's own, `lead` what its windows need to get
+    ready, by the last ones.
+    """
 
     configuration: ChannelConfiguration
     run_id: int
     rate: int | None
     is_urgent: bool
     has_begun: bool = False
+    lead: float = LEAD
 
     def ask(self, waiting: Sequence[Due], *, most: int) -> Opening:
         """Who of those waiting makes the next window, of at most so many."""
@@ -68,10 +74,16 @@ class Gate:
             most=most,
             ahead=STAYS if self.has_begun or is_probe else JOINS,
             instead=stands.limits.instead(self.configuration.pk, is_urgent=self.is_urgent),
+            lead=self.lead,
         )
         self.has_begun = self.has_begun or bool(reserved.slots)
-        window = [(near[slot.place], slot.wait) for slot in reserved.slots]
-        return Opening(window, is_probe, timedelta(seconds=reserved.wait))
+        window = [(near[slot.place], reserved.moment(slot)) for slot in reserved.slots]
+        return Opening(window, is_probe, timedelta(seconds=reserved.wait), since=reserved.since)
+
+    def went(self, opening: Opening, *, at: float) -> None:
+        """A window was ready: so long the next one will need, and a moment more."""
+        if opening.since is not None:
+            self.lead = min(MOST_LEAD, max(LEAD, 1.5 * (at - opening.since), 0.9 * self.lead))
 
     def stays(self, opening: Opening) -> bool:
         """Whether this batch, once it has begun, waits here for its next window: then the pace is kept."""

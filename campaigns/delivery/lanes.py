@@ -33,10 +33,9 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Entry:
-    """A message that may leave in so many seconds, at `at` on the monotonic clock; 0 is at once."""
+    """A message that may leave `at` a moment of the monotonic clock; 0 is at once."""
 
     due: Due
-    wait: float = 0.0
     at: float = 0.0
 
 
@@ -63,9 +62,6 @@ class Handover:
 
     # ---- the database's thread --------------------------------------------------------------------
     def put(self, entries: list[Entry]) -> None:
-        begun = time.monotonic()
-        for entry in entries:
-            entry.at = begun + entry.wait if entry.wait else 0.0
         self.ready.extend(entries)
         loop().call_soon_threadsafe(self._wake.set)
 

@@ -95,27 +95,27 @@ def _send(configuration_id: int, now: datetime) -> int:
     if configuration is None or not stands.is_active or stands.is_open:
         return 0
     copies = [one for one in _claim(configuration_id, now) if _may_go(one, configuration)]
-    paces = [stands.limits.paces(configuration_id, one.address, is_urgent=False) for one in copies]
-    slots = pacing.reserve(paces, most=len(copies)).slots if copies else []
-    going = [(copies[slot.place], slot.wait) for slot in slots]
-    left = {one.pk for one in copies} - {one.pk for one, _wait in going}
-    SeedCopy.objects.filter(pk__in=left).update(state=State.DUE)
-    written = [(one, wait, message) for one, wait in going if (message := _message(one, configuration))]
+    written = [(one, message) for one in copies if (message := _message(one, configuration))]
     if not written:
         return 0
     lane = registry.get(configuration.provider).open(configuration)
+    paces = [stands.limits.paces(configuration_id, one.address, is_urgent=False) for one, _message in written]
+    reserved = pacing.reserve(paces, most=len(written))
 
     async def hand_over() -> list[tuple[SeedCopy, Outcome]]:
         said = []
         try:
-            for one, wait, message in written:
-                await asyncio.sleep(max(0.0, wait))
-                said.append((one, await lane.send(message)))
+            for slot in reserved.slots:
+                one, message = written[slot.place]
+                if await pacing.is_time(reserved.moment(slot)):
+                    said.append((one, await lane.send(message)))
         finally:
             await lane.close()
         return said
 
     answers = asyncio.run(hand_over())
+    left = {one.pk for one, _message in written} - {one.pk for one, _said in answers}
+    SeedCopy.objects.filter(pk__in=left).update(state=State.DUE, tries=F("tries") - 1)
     for one, said in answers:
         _record(one, said, now)
     breaker.tell(configuration, [said for _one, said in answers], now=now)

@@ -229,6 +229,8 @@ class _Worker:
         delivery.handover.may_leave_until = delivery.claimed.lease_until
         if may_go:
             delivery.handover.put(admitted)
+            if admitted:
+                delivery.post.gate.went(delivery.opening, at=time.monotonic())
             return
         delivery.is_held = True
         for entry in admitted:
@@ -250,15 +252,15 @@ class _Worker:
             self._hold(delivery, opening)
             return []
         delivery.opening = opening
-        wait_of = {one.ref: wait for one, wait in opening.window}
-        chosen = [one for one, _wait in opening.window]
-        delivery.waiting = [one for one in delivery.waiting if one.ref not in wait_of]
+        moments = {one.ref: moment for one, moment in opening.window}
+        chosen = [one for one, _moment in opening.window]
+        delivery.waiting = [one for one in delivery.waiting if one.ref not in moments]
         if not delivery.is_looked_at:
             post = delivery.post
             chosen, excluded = look(post.workspace_id, post.letters[0], post.configuration, chosen)
             delivery.unsaid += excluded
         delivery.is_looked_at = False
-        return [Entry(one, wait_of[one.ref]) for one in chosen]
+        return [Entry(one, moments[one.ref]) for one in chosen]
 
     def _hold(self, delivery: _Delivery, opening: Opening) -> None:
         """The gate is closed: wait here when it is not for long, else give the batch back."""

@@ -15,12 +15,16 @@ from django.utils import timezone
 
 from accounts.access import SYSTEM
 from campaigns.delivery import clock, fanout, send
+from campaigns.delivery.claims import Tried
+from campaigns.delivery.due import Due
+from campaigns.delivery.lanes import Entry, Handover
 from campaigns.models import Attempt, Batch, Campaign, Run
 from campaigns.reports.metrics import ledger
 from campaigns.reports.waiting import waiting_for
 from channels import limits
 from channels.models import Breaker, ChannelConfiguration, Pace
 from channels.pacing import MARGIN
+from channels.providers import registry
 from tests import builders
 from tests.channels.test_pacing import most_in_a_second
 from tests.fakes.smtp import FakeSmtp
@@ -108,6 +112,24 @@ def test_a_campaigns_own_rate_is_kept_and_frozen_with_it() -> None:
         call_command("deliver")
         times = [one.at for one in server.accepted]
     assert len(times) == 20 and 0.9 < max(times) - min(times) < 3
+
+
+def test_who_is_not_ready_at_their_moment_does_not_leave_beside_the_next() -> None:
+    """The moments of a window are taken before it is recorded; a slow record must not shift them."""
+
+    def note(due: Due) -> Tried:
+        return Tried(due.ref, 1, "failed")
+
+    over, now = (Due(ref, None, "", 0, 1, "", None) for ref in range(2))
+    handover = Handover(note, threading.Event(), time.monotonic() + 60, enough=1)
+    at = time.monotonic()
+    handover.put([Entry(over, at - 0.5), Entry(now, 0.0)])
+    handover.start([registry.get("sandbox").open(ChannelConfiguration(provider="sandbox"))])
+    while not handover.told and time.monotonic() < at + 30:
+        handover.news.wait(0.1)
+    left = [due for due, _tried in handover.told]
+    handover.end()
+    assert (list(handover.returned), left) == ([over], [now])
 
 
 def database_clock() -> float:

@@ -80,6 +80,23 @@ def test_a_clock_that_was_put_back_stops_nobody() -> None:
     assert pacing.reserve([(steady("c1", 5),)], most=1).slots == [Slot(0, 0.0)]
 
 
+def test_a_slow_answer_shifts_nobodys_moment_and_a_clock_that_was_set_is_believed_anew() -> None:
+    clock = pacing._Clock()
+    assert clock.moment(5000.0, asked=10.0, heard=10.001) == pytest.approx(10.001)
+    assert clock.moment(5001.0, asked=10.2, heard=11.7) == pytest.approx(11.001)
+    assert clock.moment(9000.0, asked=12.0, heard=12.5) == pytest.approx(12.5)
+    assert clock.moment(9001.0, asked=13.3, heard=13.302) == pytest.approx(13.302)
+
+
+@pytest.mark.django_db
+def test_who_needs_time_to_get_ready_takes_no_moment_before_that() -> None:
+    asked = time.monotonic()
+    found = pacing.reserve([(strict("c1", 10),)] * 2, most=2, lead=0.5)
+    assert [slot.wait for slot in found.slots] == pytest.approx([0.5, 0.5 + MARGIN / 10])
+    assert asked <= found.moment(found.slots[0]) - 0.5 <= time.monotonic() + 0.01
+    assert pacing.reserve([()], most=1).moment(Slot(0, 0.0)) == 0.0
+
+
 @pytest.mark.parametrize(
     ("rate", "share", "kept"), [(10, 0, 0), (10, 20, 2), (2, 90, 1), (1, 50, 0), (2.5, 10, 1), (None, 50, 0)]
 )

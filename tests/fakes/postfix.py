@@ -94,7 +94,13 @@ def running(mailboxes: dict[str, str]) -> Iterator[Postfix]:
     for name in ("etc", "queue", "mail"):
         (base / name).mkdir(mode=0o755)
     os.chown(base / "mail", owner.pw_uid, owner.pw_gid)
-    values = {"base": base, "domains": ", ".join(domains), "uid": owner.pw_uid, "gid": owner.pw_gid, **_place()}
+    values = {
+        "base": base,
+        "domains": ", ".join(domains),
+        "uid": owner.pw_uid,
+        "gid": owner.pw_gid,
+        **_place(),
+    }
     (base / "etc/main.cf").write_text(MAIN.format(**values))
     (base / "etc/master.cf").write_text(MASTER.format(port=port))
     rows = (f"{address} {folder}/\n" for address, folder in mailboxes.items())

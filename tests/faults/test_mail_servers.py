@@ -330,4 +330,3 @@ def test_smtp_sink_says_the_same(options: list[str], failed: int, accepted: int)
         run = run_over(port, "a", "b", "c")
     assert (book(run).failed, book(run).accepted) == (failed, accepted)
     assert Suppression.objects.count() == 0  # 500 says nothing of the person
-
