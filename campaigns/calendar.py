@@ -7,21 +7,23 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import islice, takewhile
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.access import Actor, require
 from accounts.models import User, Workspace
-from campaigns import access
+from campaigns import access, schedule
 from campaigns.access import MANAGE
 from campaigns.models import CalendarEntry, Campaign, ExternalCalendar, Run, Status
 from common.errors import Invalid, NotFound, Problem
 from common.text import has_control
 
+MOST_AHEAD = 1000  # sends of one campaign that are looked ahead over
 MOST_CALENDARS, MOST_ENTRIES, MOST_BYTES = 3, 2000, 1024 * 1024
 PLANNED = (Status.SCHEDULED, Status.LIVE, Status.PAUSED)
 PAST = (Status.COMPLETED, Status.STOPPED)
@@ -30,11 +32,11 @@ DATES = ("%Y-%m-%d", "%m/%d/%y", "%m/%d/%Y", "%Y/%m/%d")
 
 @dataclass(frozen=True)
 class Slot:
-    """One sending at a moment."""
+    """One sending at a moment; without a run it is one that the schedule asks for later."""
 
     campaign: Campaign
     at: datetime
-    run: Run
+    run: Run | None = None
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,11 @@ def days(
     """`count` days from `first` where the reader is, of what the gate lets them see."""
     last = first + timedelta(days=count)
     begin, end = _midnight(first), _midnight(last)
-    slots = _slots(actor, workspace, begin, end, past, channel)
+    found_slots = slots(actor, workspace, begin, end, past=past, channel=channel)
     entries = CalendarEntry.objects.filter(calendar__workspace=workspace, first__lt=last, last__gte=first)
     found = list(entries.select_related("calendar"))
     by_day: dict[date, list[Slot]] = {}
-    for slot in sorted(slots, key=lambda one: one.at):
+    for slot in sorted(found_slots, key=lambda one: one.at):
         by_day.setdefault(timezone.localtime(slot.at).date(), []).append(slot)
     return [
         Day(day, by_day.get(day, []), [one for one in found if one.first <= day <= one.last])
@@ -66,9 +68,10 @@ def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
-def _slots(
-    actor: User, workspace: Workspace, begin: datetime, end: datetime, past: bool, channel: str
+def slots(
+    actor: User, workspace: Workspace, begin: datetime, end: datetime, *, past: bool, channel: str = ""
 ) -> list[Slot]:
+    """What has a run, and what the schedules ask for between now and the end, of what the gate shows."""
     mine = access.list_for(actor, workspace).filter(status__in=(*PLANNED, *PAST) if past else PLANNED)
     if channel:
         mine = mine.filter(actions__channel=channel).distinct()
@@ -76,10 +79,43 @@ def _slots(
         Q(due_at__gte=begin, due_at__lt=end) | Q(kind=Run.Kind.STANDING, due_at__lt=end, finished_at=None),
         campaign__in=mine,
     ).exclude(kind=Run.Kind.PROOF)
-    return [
+    planned = [
         Slot(run.campaign, max(run.due_at, begin), run)
         for run in runs.select_related("campaign__workspace", "campaign__audience", "version")
     ]
+    return [*planned, *_expected(access.list_for(actor, workspace), begin, end, channel)]
+
+
+def _expected(seen: QuerySet[Campaign], begin: datetime, end: datetime, channel: str) -> Iterable[Slot]:
+    """The later times of recurring campaigns, and those of what is approved and not activated yet. A run is
+    written for one time ahead only, so these are read from the schedules.
+    """
+    now = timezone.now()
+    if end <= now:
+        return
+    rows = seen.filter(status__in=(*PLANNED, Status.APPROVED), type=Campaign.Type.SCHEDULED)
+    if channel:
+        rows = rows.filter(actions__channel=channel).distinct()
+    is_begun = Q(runs__kind=Run.Kind.SCHEDULED) & ~Q(runs__state=Run.State.DUE)
+    waiting = Run.objects.filter(campaign__in=rows, kind=Run.Kind.SCHEDULED, state=Run.State.DUE)
+    taken = set(waiting.values_list("campaign", "due_at"))
+    rows = rows.annotate(made=Count("runs", filter=is_begun, distinct=True))
+    for campaign in rows.select_related("version", "live_version", "workspace"):
+        for slot in takewhile(lambda one: one.due_at < end, _coming(campaign, campaign.made, now)):
+            if slot.due_at >= begin and (campaign.pk, slot.due_at) not in taken:
+                yield Slot(campaign, slot.due_at)
+
+
+def _coming(campaign: Campaign, made: int, now: datetime) -> Iterable[schedule.Slot]:
+    version = campaign.live_version or campaign.version
+    if version is None:
+        return ()
+    table = schedule.of_version(version.definition)
+    if table.is_recurring:
+        left = table.occurrences - made if table.occurrences else MOST_AHEAD
+        return islice(table.after(now, since=campaign.activated_at or now), max(left, 0))
+    is_ahead = campaign.status == Status.APPROVED and table.starts_at is not None and table.starts_at > now
+    return table.slots(since=now) if is_ahead else ()
 
 
 # ---- other calendars ----------------------------------------------------------------------------

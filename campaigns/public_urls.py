@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from campaigns.views import public
+from campaigns.views import calendar, public
 
 app_name = "tracking"
 urlpatterns = [
     path("t/c/<str:token>/<int:number>", public.click, name="click"),
+    path("t/calendar/<str:token>.ics", calendar.feed, name="calendar_feed"),
     path("t/o/<str:token>.gif", public.opened, name="open"),
     path("assets/<str:token>/<int:width>/<str:name>", public.asset_copy, name="asset_copy"),
     path("assets/<str:token>/<str:name>", public.asset, name="asset"),

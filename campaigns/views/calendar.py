@@ -10,11 +10,12 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import require
 from audiences.reachability import CHANNELS
-from campaigns import access, calendar
+from campaigns import access, calendar, calendarfeed
 from campaigns.access import MANAGE
 from campaigns.views.common import actor_of, workspace_of
 from common.errors import Invalid
@@ -38,7 +39,13 @@ def show_calendar(request: HttpRequest) -> HttpResponse:
         actor, workspace, first=first, count=step, past=past, channel=channel if channel in CHANNELS else ""
     )
     chosen = next(
-        (slot for one in days for slot in one.slots if str(slot.run.pk) == request.GET.get("run")), None
+        (
+            slot
+            for one in days
+            for slot in one.slots
+            if slot.run and str(slot.run.pk) == request.GET.get("run")
+        ),
+        None,
     )
     context: dict[str, Any] = {
         "days": days,
@@ -54,8 +61,17 @@ def show_calendar(request: HttpRequest) -> HttpResponse:
         "chosen": chosen,
         "hides_audience": bool(chosen and access.hidden_audiences(actor, [chosen.campaign])),
         "calendars": calendar.calendars_of(actor, workspace),
+        "feed": calendarfeed.address(actor, workspace),
     }
     return render(request, "campaigns/calendar.html", context)
+
+
+@never_cache
+@require_safe
+def feed(request: HttpRequest, token: str) -> HttpResponse:
+    """The calendar of whoever the address was made for, with what they may see at this moment."""
+    content = calendarfeed.content(token, now=timezone.now())
+    return HttpResponse(content, content_type="text/calendar; charset=utf-8")
 
 
 def _day(text: str) -> date | None:
