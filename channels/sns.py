@@ -31,7 +31,9 @@ TOPIC = re.compile(
     r"arn:(aws|aws-cn|aws-us-gov):sns:([a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}):[0-9]{12}:[\w-]{1,256}"
 )
 PATH = re.compile(r"SimpleNotificationService-[0-9a-f]{32}\.pem")
-RETRIED = timedelta(minutes=65)  # a policy of tries lasts at most 3,600 seconds
+# All tries of a notification together last at most 3,600 seconds, whatever the subscription's policy:
+# https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+RETRIED = timedelta(minutes=65)
 SIGNED: dict[str, tuple[str, ...]] = {
     "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
     **dict.fromkeys(

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
@@ -116,6 +117,34 @@ def test_receipts_move_a_message_forward_once_whatever_is_repeated_and_in_whatev
     assert sorted(kinds(first)) == ["delivered", "open"]  # what was read has been delivered
     assert kinds(second) == []
     assert ReceivedReceipt.objects.filter(applied_at=None).count() == 0
+
+
+def test_p6d_what_comes_three_days_late_counts_for_the_day_it_happened_and_once(
+    client: Client, whatsapp: ChannelConfiguration
+) -> None:
+    first, second, third = sent(whatsapp, ["+886912345610", "+886912345611", "+886912345612"])
+    happened = timezone.now().replace(microsecond=0)
+    asked = happened + timedelta(days=3)
+
+    def at(name: str, message: Message, **more: Any) -> dict[str, Any]:
+        return status(name, message, f"wamid.{message.ref}", **more) | {
+            "timestamp": str(int(happened.timestamp()))
+        }
+
+    assert Run.objects.get().state == "completed"
+    with time_machine.travel(asked, tick=False):
+        late = [at("read", first), at("delivered", first), at("delivered", second),
+                at("failed", third, errors=FAILED)]  # fmt: skip
+        for _again in range(2):
+            assert post(client, whatsapp, {"statuses": late}).status_code == 204
+            receipts.apply(timezone.now())
+        received.prune(timezone.now() + timedelta(days=2))
+        assert post(client, whatsapp, {"statuses": late}).status_code == 204  # it is still known
+        assert receipts.apply(timezone.now()) == 0
+    assert sorted(kinds(first)) == ["delivered", "open"]
+    assert (kinds(second), kinds(third)) == (["delivered"], ["bounce"])
+    assert set(Event.objects.values_list("at", flat=True)) == {happened}
+    assert list(Suppression.objects.values_list("address", flat=True)) == ["+886912345612"]
 
 
 def test_a_receipt_without_our_key_is_matched_by_the_providers_own_id(

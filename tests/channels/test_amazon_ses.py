@@ -8,14 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.session import get_session
 from django.test import Client
 from django.utils import timezone
 
 from channels import sns
+from channels.http import Answer
 from channels.messages import Arrival, Attachment, Fact, Fault, Happened
 from channels.models import ChannelConfiguration, ReceivedReceipt
 from channels.providers import mail_receipts, registry
-from channels.providers.amazon_ses import AmazonSes
+from channels.providers.amazon_ses import CODES, AmazonSes, SesLane
 from channels.providers.base import ReceiptReader
 from channels.sealing import keep
 from channels.signatures import NotGenuine
@@ -119,6 +121,19 @@ def test_only_what_is_about_the_recipient_is_held_against_them(
         (outcome,) = BENCH.send(BENCH.configuration(server), BENCH.message())
     assert (outcome.fact, outcome.fault) == (fact, blamed)
     assert outcome.code == code.partition(":")[0][:40]
+
+
+def test_every_error_that_amazon_names_for_sending_has_its_meaning() -> None:
+    """By Amazon's own description of the API, which botocore brings along."""
+    service = get_session().get_service_model("sesv2")
+    shapes = service.operation_model("SendEmail").error_shapes
+    named = {shape.name: shape.metadata["error"]["httpStatusCode"] for shape in shapes}
+    assert set(named) - set(CODES) == {"MessageRejected", "BadRequestException"}  # by their words
+    lane = AmazonSes().open(BENCH.configuration(NoServer))
+    assert isinstance(lane, SesLane)
+    for code in named.keys() & CODES.keys():
+        outcome = lane.read(Answer(named[code], {"x-amzn-errortype": code}, b'{"message": "words"}'))
+        assert (outcome.fact, outcome.fault) == CODES[code]
 
 
 @pytest.mark.parametrize(

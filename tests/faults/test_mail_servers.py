@@ -212,6 +212,22 @@ def test_p64_a_copy_that_is_refused_says_nothing_of_the_person() -> None:
     assert book(run).accepted == 2
 
 
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_p64_each_person_has_a_transaction_and_an_answer_of_their_own(pipelining: bool) -> None:
+    """Also where the copy is taken and the person is not: then nobody gets anything."""
+    people = ["a", "refuse", "b", "later", "policy", "full", "c"]
+    with FakeRelay(pipelining=pipelining) as relay:
+        run = run_over(relay.port, *people, bcc="archive@fernhill.example")
+    assert {one: tries(one) for one in people} == {
+        "a": ["accepted"], "b": ["accepted"], "c": ["accepted"], "later": ["deferred"],
+        "refuse": ["failed"], "policy": ["failed"], "full": ["failed"],
+    }  # fmt: skip
+    taken = sorted(to for _sender, to, _body in relay.accepted)
+    assert taken == [[f"{one}@example.com", "archive@fernhill.example"] for one in "abc"]
+    assert list(Suppression.objects.values_list("address", flat=True)) == ["refuse@example.com"]
+    assert (book(run).accepted, book(run).failed, book(run).to_go) == (3, 3, 1)
+
+
 # ---- P-65 -----------------------------------------------------------------------------------------
 def test_p65_a_line_that_breaks_after_the_dot_is_uncertain_and_tried_again_under_the_same_name(
     monkeypatch: pytest.MonkeyPatch,
