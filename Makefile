@@ -20,7 +20,7 @@ PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillo
 	SEALING_KEY=check-only-q4Wn8Ke2Zr6Ty0Ui3Op5As7Df9Gh1Jk
 
 .DEFAULT_GOAL := help
-.PHONY: bench drill fuzz model help venv demo reset test test-servers test-bell test-pace rights bench-rules bench-imports bench-smtp bench-rendering lint messages shell lock vendor
+.PHONY: bench drill fuzz model help venv demo reset test test-servers test-bell test-pace rights bench-rules bench-imports bench-smtp bench-rendering bench-tracking lint messages shell lock vendor
 
 help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
@@ -32,6 +32,7 @@ help:
 	@echo "make bench-imports  how fast a million people come in, against a COPY and a merge written by hand"
 	@echo "make bench-smtp  the SMTP sender against Postfix's smtp-source (SMTP_TOOLS names its directory)"
 	@echo "make bench-rendering  writing a message against a bare Jinja2 rendering"
+	@echo "make bench-tracking  a click and an open against an empty view on the same server"
 	@echo "make bench     how fast a run is from snapshot to outcome, against smtp-source"
 	@echo "make drill     kill workers, broker and database in the middle of runs, and count what arrived"
 	@echo "make model     check the delivery protocol with Spin"
@@ -96,6 +97,9 @@ bench-smtp: $(STAMP)
 
 bench-rendering: $(STAMP)
 	$(UNCONNECTED) CARILLON_MODE=local $(BIN)/python -m tests.benchmarks.rendering $(ARGS)
+
+bench-tracking: $(STAMP)
+	CARILLON_MODE=local $(EMBEDDED) run --data var/bench-tracking -- $(BIN)/python -m tests.benchmarks.tracking $(ARGS)
 
 bench: $(STAMP)
 	$(EMBEDDED) run --data var/bench -- $(BIN)/python -m tests.benchmarks.pipeline $(ARGS)

@@ -137,6 +137,13 @@ def choose(person: Profile, *, chosen: Collection[str], shown: str, now: datetim
     return consent.Verdict.WRITTEN in verdicts
 
 
+def follow(person: Profile, *, is_welcome: bool, now: datetime) -> None:
+    """Whether what the person opens and clicks may be recorded; it is, until they say no."""
+    changed = Profile.objects.filter(pk=person.pk, is_untracked=is_welcome)
+    changed.update(is_untracked=not is_welcome, changed_at=now)
+    person.is_untracked = not is_welcome
+
+
 def stop(person: Profile, *, now: datetime) -> None:
     """No more marketing from this house, on any channel."""
     whole = (_choice(person, channel, None, None) for channel in CHANNELS)

@@ -87,6 +87,7 @@ def change(
     locale: str,
     time_zone: str,
     is_test: bool,
+    is_untracked: bool | None = None,
     attributes: Mapping[str, Any] | None = None,
     seen: datetime | None = None,
     actor: Actor,
@@ -102,7 +103,13 @@ def change(
     if seen is not None and seen != locked.changed_at:
         detail = _("Somebody changed this person meanwhile. Load the page again; nothing was saved.")
         raise Conflict(detail, code="changed_meanwhile")
-    given = {"is_test": is_test, **_cleaned(locked, locale, time_zone, attributes or {})}
+    if is_untracked is None:
+        is_untracked = locked.is_untracked
+    given = {
+        "is_test": is_test,
+        "is_untracked": is_untracked,
+        **_cleaned(locked, locale, time_zone, attributes or {}),
+    }
     changed = sorted(name for name, value in given.items() if getattr(locked, name) != value)
     if not changed:
         return locked
@@ -192,6 +199,7 @@ def summary(profile: Profile, held: Sequence[tuple[str, str]]) -> dict[str, Any]
         "locale": profile.locale,
         "timeZone": profile.time_zone,
         "isTest": profile.is_test,
+        "isUntracked": profile.is_untracked,
         "attributes": profile.attributes,
         "createdAt": profile.created_at.isoformat(),
         "changedAt": profile.changed_at.isoformat(),

@@ -45,6 +45,7 @@ class Given:
     locale: Any = None
     time_zone: Any = None
     is_test: bool | None = None
+    is_untracked: bool | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     has_key: bool = False  # the first identity is the key
 
@@ -167,7 +168,8 @@ def _checked(item: Given | Invalid, known: _Known) -> _Person:
         raise item
     problems: list[Problem] = []
     pairs: list[Pair] = []
-    columns: dict[str, Any] = {} if item.is_test is None else {"is_test": item.is_test}
+    flags = {"is_test": item.is_test, "is_untracked": item.is_untracked}
+    columns: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
     attributes: dict[str, Stored | None] = {}
     if not 1 <= len(item.identities) <= MOST_IDENTITIES:
         detail = _("Give 1 to %(most)s identities.") % {"most": MOST_IDENTITIES}
@@ -292,13 +294,15 @@ def _refuse_many(
 UPDATE = """
 UPDATE audiences_profile p
 SET email = u.email, phone = u.phone, external_id = u.external_id, locale = u.locale,
-    time_zone = u.time_zone, is_test = u.is_test, attributes = u.attributes::jsonb, changed_at = %(now)s
+    time_zone = u.time_zone, is_test = u.is_test, is_untracked = u.is_untracked,
+    attributes = u.attributes::jsonb, changed_at = %(now)s
 FROM unnest(%(ids)s::bigint[], %(email)s::text[], %(phone)s::text[], %(external_id)s::text[],
-            %(locale)s::text[], %(time_zone)s::text[], %(is_test)s::boolean[], %(attributes)s::text[])
-     AS u(id, email, phone, external_id, locale, time_zone, is_test, attributes)
+            %(locale)s::text[], %(time_zone)s::text[], %(is_test)s::boolean[],
+            %(is_untracked)s::boolean[], %(attributes)s::text[])
+     AS u(id, email, phone, external_id, locale, time_zone, is_test, is_untracked, attributes)
 WHERE p.id = u.id
 """
-WRITTEN = ("email", "phone", "external_id", "locale", "time_zone", "is_test")
+WRITTEN = ("email", "phone", "external_id", "locale", "time_zone", "is_test", "is_untracked")
 
 
 def _write(

@@ -80,6 +80,9 @@ def _fields(definition: Definition, workspace: Workspace) -> Iterator[tuple[str,
     yield _("Delivery rate"), _("%(rate)s a second") % {"rate": rate} if rate else ""
     if len(definition["actions"]) > 1:
         yield _("Reach"), _label(Campaign.Reach, definition.get("reach"))
+    untracked = definition.get("untracked", [])
+    yield _("Opens are not recorded"), _yes_or_no("opens" in untracked)
+    yield _("Clicks are not recorded"), _yes_or_no("clicks" in untracked)
     yield _("When it is uncertain"), _label(Campaign.OnUncertain, definition.get("on_uncertain"))
     yield _("Languages"), _languages(definition.get("languages") or {})
     yield _("Experiment"), _experiment(definition.get("experiment") or {})

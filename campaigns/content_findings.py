@@ -28,7 +28,7 @@ from common.errors import Invalid, Problem
 
 HEAVY = 100 * 1024
 LONG_SMS = 10
-OURS = {"unsubscribe_url", "preferences_url"}
+OURS = {"unsubscribe_url", "preferences_url", "mirror_url"}
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ MANAGE = "campaigns.manage_campaign"
 FIELDS = (
     *("name", "description", "tags", "folder", "owner", "audience", "reach", "languages", "experiment"),
     *("schedule", "waves", "rate", "starts_at", "ends_at", "create_profiles", "high_throughput"),
-    *("on_uncertain", "rule_set"),
+    *("on_uncertain", "rule_set", "ignores_opens", "ignores_clicks"),
 )
 CONTENT = contents.EDITED
 

@@ -400,6 +400,8 @@ def duplicate(campaign: Campaign, *, actor: Actor, now: datetime) -> Campaign:
         create_profiles=campaign.create_profiles,
         high_throughput=campaign.high_throughput,
         on_uncertain=campaign.on_uncertain,
+        ignores_opens=campaign.ignores_opens,
+        ignores_clicks=campaign.ignores_clicks,
         created_by=author,
         edited_by=author,
         created_at=now,

@@ -13,7 +13,7 @@ from campaigns.models import Action, Campaign
 
 PLAIN = (
     *("reach", "schedule", "waves", "rate", "languages", "experiment"),
-    *("create_profiles", "on_uncertain", "high_throughput", "rule_set_id"),
+    *("create_profiles", "on_uncertain", "high_throughput", "rule_set_id", "ignores_opens", "ignores_clicks"),
 )
 MOMENTS = ("starts_at", "ends_at")
 OF_ACTION = ("position", "channel", "configuration_id", "content", "variants")
@@ -37,7 +37,8 @@ def bring_back(campaign: Campaign) -> None:
     """The rows as `remember` found them; the caller saves the campaign."""
     before = campaign.before_draft
     for name in PLAIN:
-        setattr(campaign, name, before[name])
+        if name in before:  # what was remembered before the field was there holds nothing of it
+            setattr(campaign, name, before[name])
     for name in MOMENTS:
         moment = before[name]
         setattr(campaign, name, datetime.fromisoformat(moment) if moment else None)

@@ -89,6 +89,7 @@ def rendered(
         **values_of(action.channel, [content], person=person, sample=sample, workspace=workspace),
         "unsubscribe_url": "#",
         "preferences_url": "#",
+        "mirror_url": "#",
     }
     return rendering.sample(
         content,

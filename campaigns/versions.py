@@ -67,7 +67,14 @@ def definition(campaign: Campaign) -> dict[str, Any]:
             for action in campaign.actions.select_related("configuration")
         ],
         **({"fragments": numbers} if numbers else {}),
+        **({"untracked": untracked} if (untracked := _untracked(campaign)) else {}),
     }
+
+
+def _untracked(campaign: Campaign) -> list[str]:
+    """What nobody records of this campaign's messages, of opens and clicks."""
+    asked = {"opens": campaign.ignores_opens, "clicks": campaign.ignores_clicks}
+    return [name for name, is_ignored in asked.items() if is_ignored]
 
 
 def pins(campaign: Campaign) -> dict[str, int]:
@@ -164,7 +171,7 @@ def freeze(campaign: Campaign, *, actor: Actor, now: datetime) -> Version:
             label=labels[action["position"]].get(url, "")[:200],
         )
         for action in frozen["actions"]
-        for number, url in enumerate(links_of(action))
+        for number, url in enumerate(() if campaign.ignores_clicks else links_of(action))
     )
     return version
 

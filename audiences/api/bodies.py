@@ -16,7 +16,7 @@ from audiences.upsert import Given
 from common.errors import Invalid, Problem, pointer_to
 
 Item = TypeVar("Item")
-PERSON = ("identities", "locale", "timeZone", "isTest", "attributes")
+PERSON = ("identities", "locale", "timeZone", "isTest", "isUntracked", "attributes")
 OURS = ("id", "createdAt", "changedAt")
 EVENT = ("name", "at", "profileId", "identity", "properties", "key")
 
@@ -83,6 +83,7 @@ def person(given: Any, *, key: tuple[str, str] | None = None) -> Given:
         locale=_text(body, "locale"),
         time_zone=_text(body, "timeZone"),
         is_test=is_test,
+        is_untracked=flag(body, "isUntracked", False) if "isUntracked" in body else None,
         attributes=attributes,
         has_key=key is not None,
     )

@@ -185,6 +185,7 @@ def _changed(person: Profile, given: Given, credential: Any) -> Profile:
             locale=person.locale if given.locale is None else given.locale,
             time_zone=person.time_zone if given.time_zone is None else given.time_zone,
             is_test=person.is_test if given.is_test is None else given.is_test,
+            is_untracked=given.is_untracked,
             attributes=given.attributes,
             actor=credential,
             now=timezone.now(),

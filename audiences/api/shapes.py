@@ -17,6 +17,9 @@ class IdentityShape(StrictSerializer):
     value = serializers.CharField(max_length=500)
 
 
+UNTRACKED = "What they open and click is not recorded."
+
+
 class ProfileShape(StrictSerializer):
     """Attributes by key, in the form of their type; null takes a value away."""
 
@@ -25,6 +28,9 @@ class ProfileShape(StrictSerializer):
     locale = serializers.CharField(required=False, allow_blank=True, max_length=35)
     timeZone = serializers.CharField(required=False, allow_blank=True, max_length=64)
     isTest = serializers.BooleanField(required=False)
+    isUntracked = serializers.BooleanField(
+        required=False, help_text="What they open and click is not recorded."
+    )
     attributes = serializers.DictField(child=serializers.JSONField(allow_null=True), required=False)
     createdAt = serializers.DateTimeField(read_only=True)
     changedAt = serializers.DateTimeField(read_only=True)
@@ -37,6 +43,9 @@ class ProfileWrite(StrictSerializer):
     locale = serializers.CharField(required=False, allow_blank=True, max_length=35)
     timeZone = serializers.CharField(required=False, allow_blank=True, max_length=64)
     isTest = serializers.BooleanField(required=False)
+    isUntracked = serializers.BooleanField(
+        required=False, help_text="What they open and click is not recorded."
+    )
     attributes = serializers.DictField(child=serializers.JSONField(allow_null=True), required=False)
 
 
@@ -46,6 +55,9 @@ class ProfileChange(StrictSerializer):
     locale = serializers.CharField(required=False, allow_blank=True, max_length=35)
     timeZone = serializers.CharField(required=False, allow_blank=True, max_length=64)
     isTest = serializers.BooleanField(required=False)
+    isUntracked = serializers.BooleanField(
+        required=False, help_text="What they open and click is not recorded."
+    )
     attributes = serializers.DictField(child=serializers.JSONField(allow_null=True), required=False)
 
 

@@ -38,6 +38,9 @@ class ProfileForm(forms.Form):
     is_test = forms.BooleanField(
         label=gettext_lazy("Test profile: offered first for previews"), required=False
     )
+    is_untracked = forms.BooleanField(
+        label=gettext_lazy("Do not record what this person opens and clicks"), required=False
+    )
     seen = forms.DateTimeField(widget=forms.HiddenInput, required=False)
 
     def __init__(
@@ -51,7 +54,7 @@ class ProfileForm(forms.Form):
             self.fields[ATTRIBUTE + definition.key] = _field(definition)
 
     def facts(self) -> list[Any]:
-        return [self["locale"], self["time_zone"], self["is_test"]]
+        return [self["locale"], self["time_zone"], self["is_test"], self["is_untracked"]]
 
     def attribute_fields(self) -> list[Any]:
         return [self[ATTRIBUTE + key] for key in self.definitions]
@@ -72,6 +75,7 @@ def _initial(
         "locale": person.locale,
         "time_zone": person.time_zone,
         "is_test": person.is_test,
+        "is_untracked": person.is_untracked,
         "seen": person.changed_at.isoformat(),
     }
     for key, definition in definitions.items():

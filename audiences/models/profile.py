@@ -30,6 +30,8 @@ class Profile(models.Model):
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, validators=[validate_time_zone])
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)
     is_test = models.BooleanField(_("test profile"), default=False)
+    # Of this person no open and no click is recorded, and their messages hold plain links.
+    is_untracked = models.BooleanField(_("not followed"), default=False, db_default=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     changed_at = models.DateTimeField(_("changed"), default=timezone.now)
 

@@ -74,6 +74,7 @@ def create(request: HttpRequest) -> HttpResponse:
             locale=form.cleaned_data["locale"],
             time_zone=form.cleaned_data["time_zone"],
             is_test=form.cleaned_data["is_test"],
+            is_untracked=form.cleaned_data["is_untracked"],
             attributes=form.attributes(),
         )
         try:
@@ -115,6 +116,7 @@ def _correct(request: HttpRequest, person: Profile, form: ProfileForm) -> None:
         locale=given["locale"],
         time_zone=given["time_zone"],
         is_test=given["is_test"],
+        is_untracked=given["is_untracked"],
         attributes=form.attributes(),
         seen=given["seen"],
         actor=actor_of(request),

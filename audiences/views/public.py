@@ -44,6 +44,7 @@ def _act(request: HttpRequest, person: Profile) -> dict[str, Any]:
         choices.stop(person, now=timezone.now())
         return {"stopped": True}
     try:
+        choices.follow(person, is_welcome="followed" in request.POST, now=timezone.now())
         choices.choose(
             person,
             chosen=set(request.POST.getlist("chosen")),

@@ -63,6 +63,8 @@ class CampaignShape(SparseSerializer):
     createProfiles = serializers.BooleanField()
     highThroughput = serializers.BooleanField()
     onUncertain = serializers.ChoiceField(Campaign.OnUncertain.values)
+    ignoresOpens = serializers.BooleanField()
+    ignoresClicks = serializers.BooleanField()
     revision = serializers.IntegerField()
     version = serializers.IntegerField(allow_null=True, help_text="The number of what was frozen last.")
     liveVersion = serializers.IntegerField(allow_null=True)
@@ -105,6 +107,8 @@ class CampaignChange(StrictSerializer):
     createProfiles = serializers.BooleanField(required=False)
     highThroughput = serializers.BooleanField(required=False)
     onUncertain = serializers.ChoiceField(Campaign.OnUncertain.values, required=False)
+    ignoresOpens = serializers.BooleanField(required=False, help_text="Emails without the pixel.")
+    ignoresClicks = serializers.BooleanField(required=False, help_text="Links stay as they are written.")
 
 
 class CampaignWrite(CampaignChange):

@@ -319,6 +319,8 @@ def _told(row: Campaign, hidden: set[int], left_out: set[int]) -> dict[str, Any]
         "createProfiles": row.create_profiles,
         "highThroughput": row.high_throughput,
         "onUncertain": row.on_uncertain,
+        "ignoresOpens": row.ignores_opens,
+        "ignoresClicks": row.ignores_clicks,
         "revision": row.revision,
         "version": row.version.number if row.version else None,
         "liveVersion": row.live_version.number if row.live_version else None,

@@ -36,6 +36,8 @@ PLAIN = {
     "createProfiles": "create_profiles",
     "highThroughput": "high_throughput",
     "onUncertain": "on_uncertain",
+    "ignoresOpens": "ignores_opens",
+    "ignoresClicks": "ignores_clicks",
 }
 LANGUAGES = {"default", "others", "when_missing"}
 WINNER = {"test_percent", "after_hours", "otherwise"}

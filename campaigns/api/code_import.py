@@ -49,6 +49,8 @@ NOT_GIVEN: dict[str, Any] = {
     "endsAt": None,
     "createProfiles": False,
     "highThroughput": False,
+    "ignoresOpens": False,
+    "ignoresClicks": False,
     "onUncertain": Campaign._meta.get_field("on_uncertain").get_default(),
 }
 

@@ -44,6 +44,8 @@ PLAIN = {
     "createProfiles": "create_profiles",
     "highThroughput": "high_throughput",
     "onUncertain": "on_uncertain",
+    "ignoresOpens": "ignores_opens",
+    "ignoresClicks": "ignores_clicks",
 }
 MOST_AUDIENCES = 100
 DEFINED = {Audience.Kind.RULE: "rule", Audience.Kind.COMPOSITION: "composition"}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from audiences import preferences
 from campaigns.models import Campaign, Version
 from campaigns.tracking import tokens
-from campaigns.tracking.links import links_of, number_links, with_pixel
+from campaigns.tracking.links import links_of, number_links, with_pixel, with_trap
 from campaigns.tracking.tokens import MessageKey
 from channels import attachments as attached
 from channels import rendering, sending
@@ -24,12 +24,18 @@ class Letter:
     """One content of a version's action, ready to be written to anybody."""
 
     compiled: rendering.Compiled
+    content: Content  # as it was written, without our links and pixel
     is_marketing: bool
     channel: str
     campaign_id: int
     campaign_name: str
     is_proof: bool = False
     files: tuple[dict[str, str], ...] = ()  # by reference, see `channels/attachments.py`
+
+    @cached_property
+    def plain(self) -> rendering.Compiled:
+        """For who wants not to be followed."""
+        return rendering.compile_content(self.content, self.channel)
 
     def write(
         self,
@@ -41,6 +47,7 @@ class Letter:
         context: dict[str, Any],
         configuration: ChannelConfiguration,
         attachments: tuple[Attachment, ...] = (),
+        is_followed: bool = True,
     ) -> Rendered:
         """Raises RenderError. The Message-ID comes from the key, so it is the same for every try."""
         leave = tokens.unsubscribe_url(key)
@@ -56,8 +63,10 @@ class Letter:
             values["preferences_url"] = leave  # of nobody: it shows a page and changes nothing
         elif profile_id is not None and "preferences_url" in self.compiled.names:
             values["preferences_url"] = preferences.url_of(profile_id)
+        if "mirror_url" in self.compiled.names:
+            values["mirror_url"] = tokens.mirror_url(key)
         message = rendering.render(
-            self.compiled,
+            self.compiled if is_followed else self.plain,
             context=values,
             key=str(key),
             recipient=address,
@@ -81,17 +90,27 @@ def letter_of(definition: dict[str, Any], position: int, variant: int, campaign:
     """The same of what is not frozen yet."""
     action = action_of(definition, position)
     content = Content(**action["contents"][variant]["content"])
-    html = with_pixel(number_links(content.html, links_of(action)))
-    tracked = replace(content, html=html)
+    channel = str(action["channel"])
     return Letter(
-        rendering.compile_content(tracked, str(action["channel"])),
+        rendering.compile_content(
+            replace(content, html=_followed(content.html, definition, action)), channel
+        ),
+        content,
         definition["category"] == "marketing",
-        str(action["channel"]),
+        channel,
         campaign.pk,
         campaign.name,
         "proof" in definition,
         tuple(attached.references(content)),
     )
+
+
+def _followed(html: str, definition: dict[str, Any], action: dict[str, Any]) -> str:
+    """With the links, the trap and the pixel that tell what is done, as far as the campaign wants them."""
+    untracked = definition.get("untracked", ())
+    if "clicks" not in untracked and (urls := links_of(action)):
+        html = with_trap(number_links(html, urls))
+    return html if "opens" in untracked else with_pixel(html)
 
 
 def action_of(definition: dict[str, Any], position: int) -> dict[str, Any]:

@@ -21,13 +21,14 @@ from channels import sending
 from channels.models import ChannelConfiguration
 
 FRESH = """
-SELECT m.ref, m.profile_id, m.address, m.variant, 1, '', '', NULL{columns}
+SELECT m.ref, m.profile_id, m.address, m.variant, COALESCE(p.is_untracked, FALSE), 1, '', '', NULL{columns}
 FROM campaigns_message m LEFT JOIN audiences_profile p ON p.id = m.profile_id
 WHERE {range} ORDER BY m.ref
 """
 AGAIN = """
-SELECT m.ref, m.profile_id, m.address, m.variant, COALESCE(last.n, 0) + 1, COALESCE(last.outcome, ''),
-       COALESCE(last.code, ''), (SELECT min(a.at) FROM campaigns_attempt a
+SELECT m.ref, m.profile_id, m.address, m.variant, COALESCE(p.is_untracked, FALSE),
+       COALESCE(last.n, 0) + 1, COALESCE(last.outcome, ''), COALESCE(last.code, ''),
+       (SELECT min(a.at) FROM campaigns_attempt a
         WHERE a.run_id = m.run_id AND a.action = m.action AND a.ref = m.ref
           AND NOT (a.outcome = 'deferred' AND a.code IN ('quiet_hours', 'warm_up'))){columns}
 FROM campaigns_message m {last} LEFT JOIN audiences_profile p ON p.id = m.profile_id
@@ -47,6 +48,7 @@ class Due:
     before: str  # as the batch's tally counts it until now
     first_at: datetime | None  # of its first attempt; to have been put off by ourselves is none
     profile: dict[str, Any] = field(default_factory=dict)
+    is_untracked: bool = False
 
 
 def fetch(claimed: Claim, reader: Reader | None = None) -> list[Due]:
@@ -61,10 +63,10 @@ def fetch(claimed: Claim, reader: Reader | None = None) -> list[Due]:
 
 
 def _due(row: tuple[Any, ...], reader: Reader | None) -> Due:
-    ref, profile_id, address, variant, n, outcome, code, first_at, *values = row
+    ref, profile_id, address, variant, is_untracked, n, outcome, code, first_at, *values = row
     before = counts_as(outcome, code) if outcome else ""
     profile = reader.read(values) if reader and profile_id is not None else {}
-    return Due(ref, profile_id, address, variant, n, before, first_at, profile)
+    return Due(ref, profile_id, address, variant, n, before, first_at, profile, is_untracked)
 
 
 def look(

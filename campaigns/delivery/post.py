@@ -63,6 +63,7 @@ class Post:
                 context=beside.context if beside else self.context,
                 configuration=self.configuration,
                 attachments=self._files(one.variant),
+                is_followed=not one.is_untracked,
             )
         except (RenderError, Invalid) as error:
             said = str(error.detail)[:500]

@@ -56,6 +56,16 @@ class PropertiesForm(TabForm):
     create_profiles = forms.BooleanField(
         label=_("Create new profiles for unknown recipients"), required=False
     )
+    ignores_opens = forms.BooleanField(
+        label=_("Do not record who opens an email"),
+        required=False,
+        help_text=_("No picture of one pixel tells when it is opened."),
+    )
+    ignores_clicks = forms.BooleanField(
+        label=_("Do not record who follows a link"),
+        required=False,
+        help_text=_("Links lead straight to where they lead, and nobody counts them."),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -83,6 +93,8 @@ class PropertiesForm(TabForm):
             "owner": draft.owner_id,
             "on_uncertain": draft.on_uncertain,
             "create_profiles": draft.create_profiles,
+            "ignores_opens": draft.ignores_opens,
+            "ignores_clicks": draft.ignores_clicks,
         }
 
     def clean_tags(self) -> list[str]:

@@ -149,6 +149,8 @@ class Campaign(models.Model):
         choices=OnUncertain,
         default=OnUncertain.RESEND,
     )
+    ignores_opens = models.BooleanField(_("do not record who opens an email"), default=False)
+    ignores_clicks = models.BooleanField(_("do not record who follows a link"), default=False)
     revision = models.PositiveIntegerField(default=1, editable=False)
     version = models.ForeignKey(
         "Version",

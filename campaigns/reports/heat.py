@@ -43,6 +43,7 @@ def shown(version: Version, action: dict[str, Any], variant: int, links: list[Li
             "context": context_sample(content, str(action["channel"])),
             "unsubscribe_url": "#",
             "preferences_url": "#",
+            "mirror_url": "#",
         },
         recipient="",
         configuration=configuration or ChannelConfiguration(channel=str(action["channel"])),

@@ -114,6 +114,7 @@ def written(message: Message) -> Rendered:
         "context": beside.context if beside else message.run.context,
         "unsubscribe_url": "#",
         "preferences_url": "#",
+        "mirror_url": "#",
     }
     made = rendering.sample(
         Content(**action["contents"][message.variant]["content"]),

@@ -4,49 +4,106 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import transaction
+import structlog
+from django.db import InterfaceError, OperationalError, transaction
 
 from audiences import consent
-from campaigns.models import Event, Link, Message
-from campaigns.tracking import machines, tokens
+from campaigns.models import Event, Message
+from campaigns.tracking import destinations, machines, tokens
 from campaigns.tracking.parameters import with_parameters
 from campaigns.tracking.tokens import MessageKey
+from common import prepared
+
+log = structlog.get_logger(__name__)
 
 AGENT_LENGTH = 200
+DOWN = (OperationalError, InterfaceError)
+
+# One round trip: nothing of whoever wants not to be followed, and what the configuration adds to its links.
+APPEND = """
+WITH told AS (
+    INSERT INTO campaigns_event (run_id, action, ref, kind, at, link, user_agent, signals, machine, judged)
+    SELECT %(run_id)s::bigint, %(action)s::smallint, %(ref)s::bigint, %(kind)s::text, %(at)s::timestamptz,
+           %(link)s::smallint, %(user_agent)s::text, %(signals)s::smallint, %(machine)s::text, 0
+    WHERE NOT EXISTS (
+        SELECT 1 FROM campaigns_message m JOIN audiences_profile p ON p.id = m.profile_id AND p.is_untracked
+        WHERE m.run_id = %(run_id)s::bigint AND m.ref = %(ref)s::bigint AND m.action = %(action)s::smallint)
+)
+SELECT settings->>'url_parameters' FROM channels_channelconfiguration WHERE id = %(configuration)s::bigint
+"""
 
 
 def _append(
-    key: MessageKey, kind: str, *, now: datetime, agent: str, link: int | None = None, signals: int = 0
-) -> None:
-    if key.ref >= tokens.SEEDS:
-        return
-    printable = "".join(letter for letter in agent[:AGENT_LENGTH] if letter.isprintable())
-    machine = machines.at_door(kind, printable, signals)
-    seen = {"link": link, "user_agent": printable, "signals": signals, "machine": machine}
-    Event.objects.create(**key._asdict(), kind=kind, at=now, **seen)
+    key: MessageKey,
+    kind: str,
+    *,
+    now: datetime,
+    agent: str,
+    link: int | None = None,
+    signals: int = 0,
+    configuration: int | None = None,
+) -> str:
+    """The parameters that the configuration adds to links, as it has them written."""
+    printable = _printable(agent)
+    seen = {
+        "user_agent": printable,
+        "signals": signals,
+        "machine": machines.at_door(kind, printable, signals),
+    }
+    values = {**key._asdict(), "kind": kind, "at": now, "link": link, "configuration": configuration, **seen}
+    with prepared.cursor() as cursor:
+        row = cursor.execute(APPEND, values).fetchone()
+    return str(row[0] or "") if row else ""
 
 
-def click(token: str, number: int, *, now: datetime, agent: str, signals: int = 0) -> str | None:
-    """Where the link leads; None for a forged token or a link that never was."""
+def _printable(agent: str) -> str:
+    return "".join(letter for letter in agent[:AGENT_LENGTH] if letter.isprintable())
+
+
+def click(
+    token: str, number: int, *, now: datetime, agent: str, signals: int = 0, sealed: str = ""
+) -> str | None:
+    """Where the link leads; None for a forged token or a link that never was, empty for the trap."""
     key = tokens.read(tokens.CLICK, token)
     if key is None:
         return None
-    links = Link.objects.filter(version__runs=key.run_id, action=key.action, number=number)
-    url = links.values_list("url", flat=True).first()
-    if url is not None:
-        _append(key, Event.Kind.CLICK, now=now, agent=agent, link=number, signals=signals)
-    return with_parameters(url, key) if url is not None else None
+    try:
+        found = destinations.of(key.run_id, key.action)
+        url = found.urls.get(number) if found else None
+        if number == machines.TRAP:
+            url, signals = "", signals | machines.Signal.TRAP
+        if found is None or url is None:
+            return None
+        added = ""
+        if key.ref < tokens.SEEDS:
+            added = _append(
+                key,
+                Event.Kind.CLICK,
+                now=now,
+                agent=agent,
+                link=number,
+                signals=signals,
+                configuration=found.configuration_id,
+            )
+        return with_parameters(url, key) if url and (added or key.ref >= tokens.SEEDS) else url
+    except DOWN as error:
+        log.error("click not recorded", message=str(key), link=number, error=type(error).__name__)
+        return tokens.unseal(sealed)
 
 
 def opened(token: str, *, now: datetime, agent: str, signals: int = 0) -> None:
     key = tokens.read(tokens.OPEN, token)
-    if key is not None:
+    if key is None or key.ref >= tokens.SEEDS:
+        return
+    try:
         _append(key, Event.Kind.OPEN, now=now, agent=agent, signals=signals)
+    except DOWN as error:
+        log.error("open not recorded", message=str(key), error=type(error).__name__)
 
 
-def message_of(token: str) -> Message | None:
-    """The message an unsubscribe link belongs to, with its run, campaign and profile's id."""
-    key = tokens.read(tokens.UNSUBSCRIBE, token)
+def message_of(token: str, purpose: str = tokens.UNSUBSCRIBE) -> Message | None:
+    """The message a link belongs to, with its run, campaign and profile's id."""
+    key = tokens.read(purpose, token)
     if key is None:
         return None
     return Message.objects.filter(**key._asdict()).select_related("run__campaign__workspace").first()
@@ -64,5 +121,5 @@ def unsubscribe(message: Message, *, now: datetime, agent: str, source: str) -> 
     if profile_id is None:
         return
     if consent.withdraw(profile_id=profile_id, channel=channel, source=source, now=now):
-        key = MessageKey(message.run_id, message.action, message.ref)
-        _append(key, Event.Kind.UNSUBSCRIBE, now=now, agent=agent)
+        key = {"run": message.run, "action": message.action, "ref": message.ref}
+        Event.objects.create(**key, kind=Event.Kind.UNSUBSCRIBE, at=now, user_agent=_printable(agent))

@@ -10,11 +10,15 @@ import html
 import re
 from typing import Any
 
+from campaigns.tracking import machines
+from campaigns.tracking.tokens import seal
+
 LINK = re.compile(r"""(<a\s(?:[^<>]*?\s)?href\s*=\s*)(["'])(https?://[^"'<>\s]+)\2""", re.IGNORECASE)
 EMPTY_LINK = re.compile(r"""<a\s(?:[^<>]*?\s)?href\s*=\s*(["'])\s*#?\s*\1""", re.IGNORECASE)
 IMAGE_WITHOUT_TEXT = re.compile(r"<img\b(?![^<>]*\salt\s*=)[^<>]*>", re.IGNORECASE)
 UNTRACKED = "data-untracked"
 CLOSING = re.compile(r"</body\s*>", re.IGNORECASE)
+TRAP = '<a href="{{{{ carillon_click }}}}{}" style="display:none" tabindex="-1" aria-hidden="true"></a>'
 PIXEL = '<img src="{{ carillon_open }}" width="1" height="1" alt="">'
 
 
@@ -27,7 +31,9 @@ def links_of(action: dict[str, Any]) -> list[str]:
 
 
 def number_links(source: str, urls: list[str]) -> str:
-    """The HTML with `{{ carillon_click }}N` for every tracked link; new addresses are added to `urls`."""
+    """The HTML with `{{ carillon_click }}N/…` for every tracked link, its destination signed behind its
+    number; new addresses are added to `urls`.
+    """
 
     def numbered(match: re.Match[str]) -> str:
         before, quote, written = match.groups()
@@ -36,7 +42,9 @@ def number_links(source: str, urls: list[str]) -> str:
         url = html.unescape(written)
         if url not in urls:
             urls.append(url)
-        return f"{before}{quote}{{{{ carillon_click }}}}{urls.index(url)}{quote}"
+        sealed = seal(url)
+        behind = f"/{sealed}" if sealed else ""
+        return f"{before}{quote}{{{{ carillon_click }}}}{urls.index(url)}{behind}{quote}"
 
     return LINK.sub(numbered, source)
 
@@ -61,6 +69,15 @@ def with_untracked(source: str, skipped: set[str]) -> str:
 
 def with_pixel(source: str) -> str:
     """The HTML with the open pixel before the end of its body."""
+    return _before_end(source, PIXEL)
+
+
+def with_trap(source: str) -> str:
+    """The HTML with a link that no person sees, but a program that follows every link does."""
+    return _before_end(source, TRAP.format(machines.TRAP))
+
+
+def _before_end(source: str, added: str) -> str:
     ends = list(CLOSING.finditer(source))
     at = ends[-1].start() if ends else len(source)
-    return source[:at] + PIXEL + source[at:]
+    return source[:at] + added + source[at:]

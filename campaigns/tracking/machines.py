@@ -2,8 +2,8 @@
 
 The event keeps the signals (program, HEAD, prefetch, time, link), so that a new version of the rules can
 judge old events again: `manage.py judge_machines --all`. What one request shows is judged at the door. What
-only its neighbours show (how soon after the message left, several links at once) is judged for a page of
-events at a time, a minute later. The first rule that holds names the machine.
+only its neighbours show (how soon after the message left, several links at once, the link that nobody sees)
+is judged for a page of events at a time, a minute later. The first rule that holds names the machine.
 
 Apple Mail Privacy Protection loads pictures through a proxy that calls itself `Mozilla/5.0` and nothing else,
 whether or not anybody reads the mail: such an open says nothing. The proxies of Gmail and Yahoo load a
@@ -21,7 +21,7 @@ from django.db import connection
 from django.db.models import IntegerChoices
 from django.utils.translation import gettext_lazy as _
 
-VERSION = 1  # one more with every change of the rules
+VERSION = 2  # one more with every change of the rules
 LAG = timedelta(minutes=1)
 PAGE = 5000
 
@@ -31,6 +31,7 @@ class Signal(IntegerChoices):
 
     HEAD = 1
     PREFETCH = 2
+    TRAP = 4
 
 
 class Program(NamedTuple):
@@ -61,6 +62,9 @@ PROGRAMS = (
 )
 SOON = 1  # seconds after the provider took the message
 AT_ONCE, WITHIN = 3, 5  # so many different links of one message within so many seconds
+# The number of the link in a message that nobody sees: who follows it follows every link there is, and so are
+# the clicks of the same message within so many seconds a program's.
+TRAP, AROUND = 32767, 10
 
 LABELS = {
     "head": _("Only asked whether the address exists (HEAD)"),
@@ -71,6 +75,7 @@ LABELS = {
     "robot": _("Robot or script"),
     "soon": _("Within a second of sending"),
     "at_once": _("Several links within five seconds"),
+    "trap": _("Followed a link that no person sees"),
 }
 
 
@@ -80,6 +85,8 @@ def at_door(kind: str, agent: str, signals: int) -> str:
         return "head"
     if signals & Signal.PREFETCH:
         return "prefetch"
+    if signals & Signal.TRAP:
+        return "trap"
     for rule in PROGRAMS:
         if rule.only in ("", kind) and re.search(rule.pattern, agent, re.IGNORECASE):
             return rule.machine
@@ -96,6 +103,7 @@ WITH due AS MATERIALIZED (
     SELECT d.id, CASE
         WHEN d.signals & 1 <> 0 THEN 'head'
         WHEN d.signals & 2 <> 0 THEN 'prefetch'
+        WHEN d.signals & 4 <> 0 THEN 'trap'
         {programs}
         WHEN EXISTS (
             SELECT 1 FROM campaigns_attempt a WHERE a.run_id = d.run_id AND a.action = d.action
@@ -107,6 +115,12 @@ WITH due AS MATERIALIZED (
             AND e.at BETWEEN d.at - make_interval(secs => %(within)s)
                          AND d.at + make_interval(secs => %(within)s)
         ) THEN 'at_once'
+        WHEN d.kind = 'click' AND EXISTS (
+            SELECT 1 FROM campaigns_event e WHERE e.run_id = d.run_id AND e.kind = 'click'
+            AND e.action = d.action AND e.ref = d.ref AND e.link = %(trap)s
+            AND e.at BETWEEN d.at - make_interval(secs => %(around)s)
+                         AND d.at + make_interval(secs => %(around)s)
+        ) THEN 'trap'
         ELSE '' END AS machine
     FROM due d
 ), written AS (
@@ -125,6 +139,8 @@ def judge(*, now: datetime, everything: bool = False) -> int:
         "soon": SOON,
         "at_once": AT_ONCE,
         "within": WITHIN,
+        "trap": TRAP,
+        "around": AROUND,
         "version": VERSION,
     }
     programs = ""

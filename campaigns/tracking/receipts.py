@@ -92,6 +92,9 @@ WHERE (g.kind IN ('open', 'click') OR NOT EXISTS (
         SELECT 1 FROM campaigns_event e WHERE e.run_id = g.run_id
         AND e.kind IN ('delivered', 'open', 'click', 'complaint')
         AND e.action = g.action AND e.ref = g.ref))
+  AND (g.kind NOT IN ('open', 'click') OR NOT EXISTS (
+        SELECT 1 FROM campaigns_message m JOIN audiences_profile p ON p.id = m.profile_id AND p.is_untracked
+        WHERE m.run_id = g.run_id AND m.ref = g.ref AND m.action = g.action))
 ORDER BY g.run_id, g.action, g.ref, g.kind, g.place, g.at
 """
 DONE = "UPDATE channels_receivedreceipt SET applied_at = %s WHERE id = ANY(%s)"

@@ -1,4 +1,8 @@
-"""One signed name per message, for the links in it: run (4 bytes), action (1), ref (5), then the MAC."""
+"""One signed name per message, for the links in it: run (4 bytes), action (1), ref (5), then the MAC.
+
+Behind it a link bears its destination, signed too and the same in every message: whoever follows it gets
+there though the database may be down. As long as that answers, what it holds counts.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ from django.urls import reverse
 
 from common import tokens
 
-CLICK, OPEN, UNSUBSCRIBE = "click", "open", "unsubscribe"
+CLICK, OPEN, UNSUBSCRIBE, MIRROR, DESTINATION = "click", "open", "unsubscribe", "mirror", "destination"
+LONGEST_SEALED = 1000  # characters of a destination that a link bears itself
 # A worker looks the addresses up among these alone: all pages of the house are tens of megabytes of it.
 PUBLIC = "campaigns.public_urls"
 SEEDS = 1 << 39  # refs from here on name copies for a seed list: their links lead on and count nothing
@@ -39,6 +44,16 @@ def read(purpose: str, token: str) -> MessageKey | None:
     return MessageKey(int.from_bytes(payload[:4], "big"), payload[4], int.from_bytes(payload[5:], "big"))
 
 
+def seal(url: str) -> str:
+    """A destination to stand in a link; empty for one that is so long that no mail program would take it."""
+    return tokens.sign(DESTINATION, url.encode()) if len(url) <= LONGEST_SEALED else ""
+
+
+def unseal(sealed: str) -> str | None:
+    url = tokens.read(DESTINATION, sealed, longest=6 * LONGEST_SEALED)
+    return url.decode() if url else None
+
+
 @lru_cache(maxsize=16)
 def _around(public_url: str, name: str) -> tuple[str, str]:
     """What stands before and behind the token in an address of ours: looked up once, not for each message."""
@@ -63,3 +78,7 @@ def open_url(key: MessageKey) -> str:
 
 def unsubscribe_url(key: MessageKey) -> str:
     return _url(UNSUBSCRIBE, key)
+
+
+def mirror_url(key: MessageKey) -> str:
+    return _url(MIRROR, key)

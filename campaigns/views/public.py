@@ -16,12 +16,19 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
+from campaigns.delivery.mirror import mirrored
 from campaigns.models import Asset
-from campaigns.tracking import events
+from campaigns.tracking import events, tokens
 from campaigns.tracking.machines import Signal
-from common.errors import NotFound
+from channels.sandbox import RenderError
+from common.errors import Invalid, NotFound
 
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+MIRROR_POLICY = (
+    "sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation; "
+    "default-src 'none'; img-src 'self' data: https: http:; style-src 'unsafe-inline' https:; "
+    "font-src https: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def _agent(request: HttpRequest) -> str:
@@ -63,10 +70,14 @@ def _asset(token: str, width: int) -> FileResponse:
 
 @require_safe
 @never_cache
-def click(request: HttpRequest, token: str, number: int) -> HttpResponse:
-    url = events.click(token, number, now=timezone.now(), agent=_agent(request), signals=_signals(request))
+def click(request: HttpRequest, token: str, number: int, sealed: str = "") -> HttpResponse:
+    """Leads on whatever becomes of our records; the address itself tells where, if the database cannot."""
+    now, agent, signals = timezone.now(), _agent(request), _signals(request)
+    url = events.click(token, number, sealed=sealed, now=now, agent=agent, signals=signals)
     if url is None:
         return render(request, "public/unknown_link.html", status=404)
+    if not url:  # the link that nobody sees leads nowhere
+        return HttpResponse(status=204)
     response = HttpResponseRedirect(url)
     response["Referrer-Policy"] = "no-referrer"
     return response
@@ -78,6 +89,23 @@ def opened(request: HttpRequest, token: str) -> HttpResponse:
     """Always the pixel: a forged address learns nothing."""
     events.opened(token, now=timezone.now(), agent=_agent(request), signals=_signals(request))
     return HttpResponse(PIXEL, content_type="image/gif")
+
+
+@require_safe
+@never_cache
+def mirror(request: HttpRequest, token: str) -> HttpResponse:
+    """The message as a page, written anew for whom it was sent to. Nothing in it runs."""
+    message = events.message_of(token, tokens.MIRROR)
+    try:
+        page = mirrored(message).html if message is not None else ""
+    except (Invalid, RenderError):  # its files or its configuration are gone
+        page = ""
+    if not page:
+        return render(request, "public/unknown_link.html", status=404)
+    response = HttpResponse(page)
+    response["Content-Security-Policy"] = MIRROR_POLICY
+    response["X-Robots-Tag"] = "noindex, nofollow"
+    return response
 
 
 @csrf_exempt  # RFC 8058: the mail provider posts without cookies

@@ -67,7 +67,7 @@ def test_a_proof_of_a_draft_leaves_as_the_test_profile_and_nothing_counts_it(
     part = got["a@house.example"].parsed.get_body(("html",))
     assert part is not None
     html = part.get_content()
-    [link] = re.findall(r'href="(?:https?://[^/"]+)(/[^"]+/0)"', html)
+    [link] = re.findall(r'href="(?:https?://[^/"]+)(/t/c/[^"]+/0)/[^"]+"', html)
     [leave] = re.findall(r'href="(?:https?://[^/"]+)(/u/[^"]+)"', html)
     assert client.get(link).headers["Location"] == "https://shop.example/a?x=1&y=2"
     client.post(leave)
