@@ -21,12 +21,7 @@ from channels import breaker
 from channels.messages import Fact, Outcome
 from channels.models import ChannelConfiguration
 from tests import builders
-from tests.campaigns.test_api import (
-    body,
-    post,
-    token,  # noqa: F401
-)
-from tests.campaigns.test_api import campaign as triggered  # noqa: F401
+from tests.campaigns.test_api import body, campaign, post, token  # noqa: F401
 from tests.campaigns.test_delivery import sending
 from tests.campaigns.test_recovery import crashed
 
