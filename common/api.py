@@ -241,6 +241,14 @@ IF_MATCH = OpenApiParameter(
 )
 
 
+IF_MATCH_GIVEN = OpenApiParameter(
+    "If-Match",
+    {"type": "string", "pattern": r"\S", "example": "*"},
+    OpenApiParameter.HEADER,
+    description="The ETag of the last answer; when it was changed since: 412.",
+)
+
+
 def etag_of(row: Mapping[str, Any]) -> str:
     """A strong entity tag (RFC 9110 section 8.8.3) of what is shown."""
     text = json.dumps(row, sort_keys=True, default=str)

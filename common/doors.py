@@ -31,6 +31,7 @@ Shape = type[SparseSerializer]
 NEWEST = {"created": "created_at"}
 CHANGED = {**NEWEST, "changed": "changed_at"}
 NAMED = {**CHANGED, "name": "name"}
+NUMBERED = {"number": "number"}
 SEARCH = OpenApiParameter("search", str, description="A part of the name.")
 
 
@@ -85,15 +86,15 @@ def shown(
     if request.method == "GET":
         wanted = chosen_fields(request, shape)
     answer = only(told, wanted) if wanted else {**told, **more}
-    return Response(answer, status=status, headers={"ETag": _tag(told, shape)})
+    return Response(answer, status=status, headers={"ETag": tag_of(told, shape)})
 
 
 def require_unchanged(request: Request, row: Any, shape: Shape) -> None:
     """Raises UnconditionalChange without If-Match, ChangedSince where it was changed since it was read."""
-    require_match(request, _tag(shape(row, context={"rights": ()}).data, shape))
+    require_match(request, tag_of(shape(row, context={"rights": ()}).data, shape))
 
 
-def _tag(told: Mapping[str, Any], shape: Shape) -> str:
+def tag_of(told: Mapping[str, Any], shape: Shape) -> str:
     """Of what only a change by somebody moves: not of what a clock or another's rights make of it."""
     return etag_of({name: value for name, value in told.items() if name not in {"actions", *shape.moving}})
 

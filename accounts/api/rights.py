@@ -16,7 +16,8 @@ from accounts import customroles, labels
 from accounts.access import MANAGE_WORKSPACE, require
 from accounts.models import AccessLabel, ApiCredential, Role
 from accounts.roles import PERMISSION_LABELS
-from common.api import StrictSerializer
+from common.api import IF_MATCH, StrictSerializer, fields_of
+from common.doors import Acting, body_of, require_unchanged, shown, whole
 from common.errors import Invalid, Problem
 
 
@@ -27,7 +28,8 @@ class RoleWrite(StrictSerializer):
     )
 
 
-class RoleShape(StrictSerializer):
+class RoleShape(Acting):
+    right = MANAGE_WORKSPACE
     id = serializers.IntegerField()
     title = serializers.CharField()
     builtin = serializers.CharField(help_text="Empty for a role of the workspace's own making.")
@@ -35,6 +37,9 @@ class RoleShape(StrictSerializer):
 
     def get_permissions(self, row: Role) -> list[str]:
         return sorted(customroles.permissions_of(row))
+
+    def possible(self, row: Role) -> list[str]:
+        return ["change"] if row.builtin else ["change", "delete"]
 
 
 class RolesShape(StrictSerializer):
@@ -49,7 +54,8 @@ class LabelWrite(StrictSerializer):
     )
 
 
-class LabelShape(StrictSerializer):
+class LabelShape(Acting):
+    right = MANAGE_WORKSPACE
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField()
@@ -70,22 +76,27 @@ def _manager(request: Request) -> ApiCredential:
 
 
 class Roles(APIView):
-    @extend_schema(operation_id="roles_list", responses=RolesShape)
+    @extend_schema(operation_id="roles_list", parameters=[fields_of(RoleShape)], responses=RolesShape)
     def get(self, request: Request) -> Response:
         rows = Role.objects.filter(workspace=_manager(request).workspace).order_by("pk")
-        return Response({"results": RoleShape(rows, many=True).data})
+        return Response({"results": whole(request, rows, RoleShape, {MANAGE_WORKSPACE})})
 
     @extend_schema(operation_id="roles_create", request=RoleWrite, responses={201: RoleShape})
     def post(self, request: Request) -> Response:
         """Nobody holds it yet: people are given roles in the admin site."""
-        return Response(RoleShape(_save_role(request, None)).data, status=201)
+        return shown(request, _save_role(request, None), RoleShape, {MANAGE_WORKSPACE}, status=201)
 
 
 class OneRole(APIView):
-    @extend_schema(operation_id="roles_change", request=RoleWrite, responses=RoleShape)
+    @extend_schema(operation_id="roles_read", parameters=[fields_of(RoleShape)], responses=RoleShape)
+    def get(self, request: Request, pk: int) -> Response:
+        return shown(request, _role(request, pk), RoleShape, {MANAGE_WORKSPACE})
+
+    @extend_schema(operation_id="roles_change", parameters=[IF_MATCH], request=RoleWrite, responses=RoleShape)
     def put(self, request: Request, pk: int) -> Response:
         """Works at the next request of whoever holds it."""
-        return Response(RoleShape(_save_role(request, _role(request, pk))).data)
+        saved = _save_role(request, _role(request, pk))
+        return shown(request, saved, RoleShape, {MANAGE_WORKSPACE})
 
     @extend_schema(operation_id="roles_delete", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
@@ -101,33 +112,46 @@ def _role(request: Request, pk: int) -> Role:
 
 def _save_role(request: Request, row: Role | None) -> Role:
     credential = _manager(request)
-    body = RoleWrite(data=request.data)
-    body.is_valid(raise_exception=True)
+    given = body_of(request, RoleWrite)
+    if row is not None:
+        require_unchanged(request, row, RoleShape)
     return customroles.save(
-        row, workspace=credential.workspace, **body.validated_data, actor=credential, now=timezone.now()
+        row, workspace=credential.workspace, **given, actor=credential, now=timezone.now()
     )
 
 
 class Labels(APIView):
-    @extend_schema(operation_id="access_labels_list", responses=LabelsShape)
+    @extend_schema(
+        operation_id="access_labels_list", parameters=[fields_of(LabelShape)], responses=LabelsShape
+    )
     def get(self, request: Request) -> Response:
         rows = AccessLabel.objects.filter(workspace=_manager(request).workspace).order_by("name", "pk")
-        return Response({"results": LabelShape(rows.prefetch_related("roles"), many=True).data})
+        found = rows.prefetch_related("roles")
+        return Response({"results": whole(request, found, LabelShape, {MANAGE_WORKSPACE})})
 
     @extend_schema(operation_id="access_labels_create", request=LabelWrite, responses={201: LabelShape})
     def post(self, request: Request) -> Response:
         credential, given = _manager(request), _given_label(request)
         made = labels.create(credential.workspace, **given, actor=credential, now=timezone.now())
-        return Response(LabelShape(made).data, status=201)
+        return shown(request, made, LabelShape, {MANAGE_WORKSPACE}, status=201)
 
 
 class OneLabel(APIView):
-    @extend_schema(operation_id="access_labels_change", request=LabelWrite, responses=LabelShape)
+    @extend_schema(
+        operation_id="access_labels_read", parameters=[fields_of(LabelShape)], responses=LabelShape
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        return shown(request, _label(request, pk), LabelShape, {MANAGE_WORKSPACE})
+
+    @extend_schema(
+        operation_id="access_labels_change", parameters=[IF_MATCH], request=LabelWrite, responses=LabelShape
+    )
     def put(self, request: Request, pk: int) -> Response:
         """What carries the label is at once visible to the new holders only."""
         row, given = _label(request, pk), _given_label(request)
+        require_unchanged(request, row, LabelShape)
         changed = labels.change(row, **given, actor=_manager(request), now=timezone.now())
-        return Response(LabelShape(changed).data)
+        return shown(request, changed, LabelShape, {MANAGE_WORKSPACE})
 
     @extend_schema(operation_id="access_labels_delete", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
@@ -143,9 +167,7 @@ def _label(request: Request, pk: int) -> AccessLabel:
 
 def _given_label(request: Request) -> dict[str, Any]:
     """A role of another workspace is as unknown as one that does not exist."""
-    body = LabelWrite(data=request.data)
-    body.is_valid(raise_exception=True)
-    given = dict(body.validated_data)
+    given = body_of(request, LabelWrite)
     known = Role.objects.filter(workspace=_manager(request).workspace).in_bulk(given["roles"])
     if missing := [place for place, pk in enumerate(given["roles"]) if pk not in known]:
         detail = _("This is not known here. Choose from the list.")

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from audiences.explain import Explained
 from audiences.models import Audience
-from common.api import StrictSerializer
+from common.api import SparseSerializer, StrictSerializer
 
 
 class ChannelReason(StrictSerializer):
@@ -24,7 +24,7 @@ class ChannelReach(StrictSerializer):
     excluded = ChannelReason(many=True)
 
 
-class SizeShape(StrictSerializer):
+class SizeShape(SparseSerializer):
     at = serializers.DateTimeField()
     people = serializers.IntegerField()
     milliseconds = serializers.IntegerField()
@@ -91,7 +91,8 @@ class AudienceWrite(AudienceChange):
     changedAt = None  # type: ignore[assignment]
 
 
-class AudienceShape(StrictSerializer):
+class AudienceShape(SparseSerializer):
+    moving = frozenset({"people", "evaluatedAt", "nextEvaluationAt"})
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField()

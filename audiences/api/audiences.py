@@ -42,9 +42,11 @@ from audiences.api.audience_shapes import (
 )
 from audiences.api.bodies import credential_of
 from audiences.models import Audience, AudienceSize, Topic
-from common.api import PAGING, CursorPages, page_of
+from common.api import IF_MATCH, PAGING, CursorPages, chosen_fields, fields_of, only, ordered, page_of
+from common.doors import NAMED, body_of, listed, listing, require_unchanged, tag_of
 from common.errors import Conflict, Invalid, NotFound, Problem
 
+AT = {"at": "at"}
 FILTERS = [
     OpenApiParameter("state", str, enum=Audience.State.values),
     OpenApiParameter("kind", str, enum=Audience.Kind.values),
@@ -56,16 +58,16 @@ FILTERS = [
 
 class Audiences(APIView):
     @extend_schema(
-        operation_id="audiences_list", parameters=[*FILTERS, *PAGING], responses=page_of(AudienceShape)
+        operation_id="audiences_list",
+        parameters=listing(AudienceShape, NAMED, *FILTERS),
+        responses=page_of(AudienceShape),
     )
     def get(self, request: Request) -> Response:
         credential = credential_of(request)
         rows = access.list_for(credential, credential.workspace).select_related("owner", "topic", "workspace")
-        pages = CursorPages()
-        found = pages.paginate_queryset(
-            _filtered(rows, request).prefetch_related("labels"), request, view=self
-        )
-        return pages.get_paginated_response(_shown(found or [], credential))
+        wanted, pages = chosen_fields(request, AudienceShape), ordered(request, NAMED, "-created")
+        found = pages.paginate_queryset(_filtered(rows, request).prefetch_related("labels"), request) or []
+        return pages.get_paginated_response([only(row, wanted) for row in _shown(found, credential)])
 
     @extend_schema(operation_id="audiences_create", request=AudienceWrite, responses={201: AudienceShape})
     def post(self, request: Request) -> Response:
@@ -84,17 +86,25 @@ class Audiences(APIView):
 
 
 class OneAudience(APIView):
-    @extend_schema(operation_id="audiences_read", responses=AudienceShape)
+    @extend_schema(
+        operation_id="audiences_read", parameters=[fields_of(AudienceShape)], responses=AudienceShape
+    )
     def get(self, request: Request, pk: int) -> Response:
-        credential = credential_of(request)
-        return _answer(access.audience_for(credential, pk), credential)
+        credential, wanted = credential_of(request), chosen_fields(request, AudienceShape)
+        return _answer(access.audience_for(credential, pk), credential, wanted=wanted)
 
-    @extend_schema(operation_id="audiences_change", request=AudienceChange, responses=AudienceShape)
+    @extend_schema(
+        operation_id="audiences_change",
+        parameters=[IF_MATCH],
+        request=AudienceChange,
+        responses=AudienceShape,
+    )
     def patch(self, request: Request, pk: int) -> Response:
         """What is left out stays. With `changedAt` as last read, a change in between is refused with 409."""
         credential = credential_of(request)
         audience = access.audience_for(credential, pk, access.MANAGE)
         given = _body(AudienceChange, request, credential)
+        require_unchanged(request, audience, AudienceShape)
         seen_at, is_sure = given.pop("changed_at", None), given.pop("everybody", False)
         with _pointing(audience.kind):
             if "rule" in given and audience.kind == Audience.Kind.RULE and given["rule"] != audience.rule:
@@ -156,17 +166,13 @@ class Evaluate(APIView):
 
 
 class Sizes(APIView):
-    @extend_schema(operation_id="audiences_sizes", parameters=PAGING, responses=page_of(SizeShape))
+    @extend_schema(
+        operation_id="audiences_sizes", parameters=listing(SizeShape, AT), responses=page_of(SizeShape)
+    )
     def get(self, request: Request, pk: int) -> Response:
         """The history of its sizes, the newest first."""
         audience = access.audience_for(credential_of(request), pk)
-        pages = SizePages()
-        rows = pages.paginate_queryset(audience.sizes.all(), request, view=self) or []
-        return pages.get_paginated_response(SizeShape(rows, many=True).data)
-
-
-class SizePages(CursorPages):
-    ordering = ("-at", "-id")  # type: ignore[assignment]
+        return listed(request, audience.sizes.all(), SizeShape, AT, "-at")
 
 
 class Explain(APIView):
@@ -266,9 +272,7 @@ def _filtered(rows: QuerySet[Audience], request: Request) -> QuerySet[Audience]:
 
 def _body(shape: type[AudienceChange], request: Request, credential: ApiCredential) -> dict[str, Any]:
     """What the verbs take: names looked up in the workspace. Raises Invalid."""
-    body = shape(data=request.data)
-    body.is_valid(raise_exception=True)
-    given: dict[str, Any] = dict(body.validated_data)
+    given = body_of(request, shape)
     if "topic" in given:
         given["topic"] = _topic(given["topic"], credential)
     if "owner" in given:
@@ -325,8 +329,12 @@ def _from_root(pointer: str, root: str) -> str:
     return root.rstrip("/") + pointer if not pointer or pointer.startswith("/") else f"/{pointer}"
 
 
-def _answer(audience: Audience, credential: ApiCredential, status: int = 200) -> Response:
-    return Response(_shown([audience], credential)[0], status=status)
+def _answer(
+    audience: Audience, credential: ApiCredential, status: int = 200, wanted: set[str] | None = None
+) -> Response:
+    (row,) = _shown([audience], credential)
+    told = only(row, wanted) if wanted else row
+    return Response(told, status=status, headers={"ETag": tag_of(row, AudienceShape)})
 
 
 def _shown(rows: Sequence[Audience], credential: ApiCredential) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
+from accounts.access import rights_in
 from accounts.models import ApiCredential
 from audiences.events import Happened
 from audiences.upsert import Given
@@ -23,6 +24,12 @@ EVENT = ("name", "at", "profileId", "identity", "properties", "key")
 
 def credential_of(request: Request) -> ApiCredential:
     return cast(ApiCredential, request.user)
+
+
+def rights_of(request: Request) -> set[str]:
+    """Every permission that the credential's role gives in its workspace."""
+    credential = credential_of(request)
+    return rights_in(credential, credential.workspace)
 
 
 def an_object(given: Any, known: Collection[str], pointer: str = "") -> dict[str, Any]:

@@ -24,9 +24,20 @@ from audiences.models import ConsentState, Topic
 from audiences.models.consent import Statement
 from audiences.namespaces import namespaces_of
 from audiences.reachability import CHANNELS
-from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from common.api import (
+    IF_MATCH,
+    SparseSerializer,
+    StrictSerializer,
+    chosen_fields,
+    fields_of,
+    only,
+    ordered,
+    page_of,
+)
+from common.doors import NEWEST, SEARCH, Acting, body_of, listed, listing, require_unchanged, searched, shown
 from common.errors import Invalid, Problem
 
+ORDERS, SAID = {**NEWEST, "name": "name"}, {"at": "at"}
 MOST_ITEMS, REJECTED = 5000, "rejected"
 STATUSES = (str(Verdict.WRITTEN), str(Verdict.UNCHANGED), REJECTED)
 KEYS = ("profileId", "identity", "channel", "topic", "state", "source", "wording")
@@ -35,17 +46,31 @@ LARGEST = 2**63 - 1
 
 
 # ---- shapes ---------------------------------------------------------------------------------------
-class TopicShape(StrictSerializer):
-    id = serializers.IntegerField(read_only=True)
+class TopicShape(Acting):
+    right = access.MANAGE
+    moving = frozenset({"subscribed", "pending", "withdrawn"})
+    id = serializers.IntegerField()
+    key = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    isPublic = serializers.BooleanField(source="is_public")
+    doubleOptIn = serializers.BooleanField(source="double_opt_in")
+    createdAt = serializers.DateTimeField(source="created_at")
+    archivedAt = serializers.DateTimeField(source="archived_at", allow_null=True)
+    subscribed = serializers.IntegerField()
+    pending = serializers.IntegerField()
+    withdrawn = serializers.IntegerField()
+
+    def possible(self, row: Topic) -> list[str]:
+        return ["change", "reopen" if row.archived_at else "archive"]
+
+
+class TopicWrite(StrictSerializer):
     key = serializers.CharField(max_length=63)
     name = serializers.CharField(max_length=100)
     description = serializers.CharField(max_length=500, required=False, allow_blank=True)
     isPublic = serializers.BooleanField(source="is_public", required=False)
     doubleOptIn = serializers.BooleanField(source="double_opt_in", required=False)
-    archivedAt = serializers.DateTimeField(source="archived_at", read_only=True, allow_null=True)
-    subscribed = serializers.IntegerField(read_only=True)
-    pending = serializers.IntegerField(read_only=True)
-    withdrawn = serializers.IntegerField(read_only=True)
 
 
 class TopicChange(StrictSerializer):
@@ -57,7 +82,7 @@ class TopicChange(StrictSerializer):
     doubleOptIn = serializers.BooleanField(source="double_opt_in", required=False)
 
 
-class ConsentShape(StrictSerializer):
+class ConsentShape(SparseSerializer):
     """Without a topic it speaks of the whole channel."""
 
     channel = serializers.ChoiceField(list(CHANNELS))
@@ -104,39 +129,41 @@ class BulkConsentsAnswer(StrictSerializer):
 
 # ---- topics ---------------------------------------------------------------------------------------
 class Topics(APIView):
-    @extend_schema(operation_id="topics_list", parameters=PAGING, responses=page_of(TopicShape))
+    @extend_schema(
+        operation_id="topics_list",
+        parameters=listing(TopicShape, ORDERS, SEARCH),
+        responses=page_of(TopicShape),
+    )
     def get(self, request: Request) -> Response:
         credential = bodies.credential_of(request)
-        pages = CursorPages()
-        rows = pages.paginate_queryset(
-            topics.listed_for(credential, credential.workspace), request, view=self
-        )
-        return pages.get_paginated_response(TopicShape(rows or [], many=True).data)
+        rows = searched(request, topics.listed_for(credential, credential.workspace))
+        return listed(request, rows, TopicShape, ORDERS, rights=bodies.rights_of(request))
 
-    @extend_schema(operation_id="topics_create", request=TopicShape, responses={201: TopicShape})
+    @extend_schema(operation_id="topics_create", request=TopicWrite, responses={201: TopicShape})
     def post(self, request: Request) -> Response:
         credential = bodies.credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
-        body = TopicShape(data=request.data)
-        body.is_valid(raise_exception=True)
-        made = _pointed(topics.create, credential.workspace, **body.validated_data, actor=credential)
-        return Response(_topic(request, made.pk), status=201)
+        given = body_of(request, TopicWrite)
+        made = _pointed(topics.create, credential.workspace, **given, actor=credential)
+        return _topic(request, made.pk, status=201)
 
 
 class OneTopic(APIView):
-    @extend_schema(operation_id="topics_read", responses=TopicShape)
+    @extend_schema(operation_id="topics_read", parameters=[fields_of(TopicShape)], responses=TopicShape)
     def get(self, request: Request, pk: int) -> Response:
         topics.topic_for(bodies.credential_of(request), pk)
-        return Response(_topic(request, pk))
+        return _topic(request, pk)
 
-    @extend_schema(operation_id="topics_change", request=TopicChange, responses=TopicShape)
+    @extend_schema(
+        operation_id="topics_change", parameters=[IF_MATCH], request=TopicChange, responses=TopicShape
+    )
     def patch(self, request: Request, pk: int) -> Response:
         credential = bodies.credential_of(request)
         held = topics.topic_for(credential, pk, access.MANAGE)
-        body = TopicChange(data=request.data)
-        body.is_valid(raise_exception=True)
-        _pointed(topics.change, held, **body.validated_data, actor=credential)
-        return Response(_topic(request, pk))
+        given = body_of(request, TopicChange)
+        require_unchanged(request, _counted(request, pk), TopicShape)
+        _pointed(topics.change, held, **given, actor=credential)
+        return _topic(request, pk)
 
 
 class ArchiveTopic(APIView):
@@ -146,7 +173,7 @@ class ArchiveTopic(APIView):
         credential = bodies.credential_of(request)
         held = topics.topic_for(credential, pk, access.MANAGE)
         topics.archive(held, actor=credential, now=timezone.now())
-        return Response(_topic(request, pk))
+        return _topic(request, pk)
 
 
 class ReopenTopic(APIView):
@@ -155,12 +182,17 @@ class ReopenTopic(APIView):
         credential = bodies.credential_of(request)
         held = topics.topic_for(credential, pk, access.MANAGE)
         topics.reopen(held, actor=credential, now=timezone.now())
-        return Response(_topic(request, pk))
+        return _topic(request, pk)
 
 
-def _topic(request: Request, pk: int) -> Any:
+def _topic(request: Request, pk: int, status: int = 200) -> Response:
+    return shown(request, _counted(request, pk), TopicShape, bodies.rights_of(request), status=status)
+
+
+def _counted(request: Request, pk: int) -> Topic:
     credential = bodies.credential_of(request)
-    return TopicShape(topics.listed_for(credential, credential.workspace).get(pk=pk)).data
+    counted: Topic = topics.listed_for(credential, credential.workspace).get(pk=pk)
+    return counted
 
 
 def _pointed(verb: Any, *args: Any, **values: Any) -> Topic:
@@ -176,29 +208,32 @@ def _pointed(verb: Any, *args: Any, **values: Any) -> Topic:
 
 
 # ---- consent --------------------------------------------------------------------------------------
-class HistoryPages(CursorPages):
-    ordering = ("-at", "-id")  # type: ignore[assignment]
-
-
 class ProfileConsents(APIView):
-    @extend_schema(operation_id="profiles_consents", responses=ConsentShape(many=True))
+    @extend_schema(
+        operation_id="profiles_consents",
+        parameters=[fields_of(ConsentShape)],
+        responses=ConsentShape(many=True),
+    )
     def get(self, request: Request, pk: int) -> Response:
         """What the person last said; nothing said means that nothing was withdrawn."""
         person = access.profile_for(bodies.credential_of(request), pk)
         rows = person.consents.select_related("topic").order_by("channel", "topic__key")
-        return Response([_statement(one) for one in rows])
+        wanted = chosen_fields(request, ConsentShape)
+        return Response([only(_statement(one), wanted) for one in rows])
 
 
 class ProfileConsentHistory(APIView):
     @extend_schema(
-        operation_id="profiles_consent_history", parameters=PAGING, responses=page_of(ConsentShape)
+        operation_id="profiles_consent_history",
+        parameters=listing(ConsentShape, SAID),
+        responses=page_of(ConsentShape),
     )
     def get(self, request: Request, pk: int) -> Response:
         """All the person ever said, the newest first."""
         person = access.profile_for(bodies.credential_of(request), pk)
-        pages = HistoryPages()
-        rows = pages.paginate_queryset(person.consent_history.select_related("topic"), request, view=self)
-        return pages.get_paginated_response([_statement(one) for one in rows or []])
+        wanted, pages = chosen_fields(request, ConsentShape), ordered(request, SAID, "-at")
+        rows = pages.paginate_queryset(person.consent_history.select_related("topic"), request) or []
+        return pages.get_paginated_response([only(_statement(one), wanted) for one in rows])
 
 
 def _statement(one: Any) -> dict[str, Any]:

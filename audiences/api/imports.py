@@ -10,7 +10,7 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import parsers, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,7 +24,17 @@ from audiences.imports import jobs, problems
 from audiences.imports.progress import progress_of
 from audiences.models import Audience, Import
 from audiences.tasks import ring_import
-from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from common.api import (
+    SparseSerializer,
+    StrictSerializer,
+    choice_of,
+    chosen_fields,
+    fields_of,
+    only,
+    ordered,
+    page_of,
+)
+from common.doors import NEWEST, body_of, listing
 from common.errors import Invalid, NotFound, Problem
 
 
@@ -46,7 +56,7 @@ class ImportForecast(StrictSerializer):
     unchanged = serializers.IntegerField()
 
 
-class ImportShape(StrictSerializer):
+class ImportShape(SparseSerializer):
     id = serializers.IntegerField()
     content = serializers.ChoiceField(choices=Import.Content.choices)
     fileName = serializers.CharField()
@@ -120,13 +130,19 @@ def answer(job: Import) -> dict[str, Any]:
 class Imports(APIView):
     parser_classes = [parsers.MultiPartParser]
 
-    @extend_schema(operation_id="imports_list", parameters=PAGING, responses=page_of(ImportShape))
+    @extend_schema(
+        operation_id="imports_list",
+        parameters=listing(ImportShape, NEWEST, OpenApiParameter("state", str, enum=Import.State.values)),
+        responses=page_of(ImportShape),
+    )
     def get(self, request: Request) -> Response:
         credential = credential_of(request)
-        pages = CursorPages()
+        wanted, pages = chosen_fields(request, ImportShape), ordered(request, NEWEST, "-created")
         rows = access.imports_for(credential, credential.workspace)
-        found = pages.paginate_queryset(rows, request, view=self) or []
-        return pages.get_paginated_response([answer(job) for job in found])
+        if state := choice_of(request, "state", Import.State.values):
+            rows = rows.filter(state=state)
+        found = pages.paginate_queryset(rows, request) or []
+        return pages.get_paginated_response([only(answer(job), wanted) for job in found])
 
     @extend_schema(
         operation_id="imports_create",
@@ -137,9 +153,7 @@ class Imports(APIView):
         """The file and how to read it; every row is checked, and nothing is merged before `start`."""
         credential = credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
-        body = ImportWrite(data=request.data)
-        body.is_valid(raise_exception=True)
-        given = body.validated_data
+        given = body_of(request, ImportWrite)
         job = _uploaded(credential, given)
         if given["check"]:
             ring_import(job.pk)
@@ -158,15 +172,14 @@ class EventImports(APIView):
         """Takes in a file of events. It is read to its end first, then recorded without `start`."""
         credential = credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
-        body = EventImportWrite(data=request.data)
-        body.is_valid(raise_exception=True)
-        file = body.validated_data["file"]
+        given = body_of(request, EventImportWrite)
+        file = given["file"]
         job = eventfiles.bring_in(
             credential.workspace,
             file=file,
             name=file.name,
             size=file.size,
-            create_profiles=body.validated_data["createProfiles"],
+            create_profiles=given["createProfiles"],
             actor=credential,
             now=timezone.now(),
         )
@@ -215,9 +228,10 @@ def _audience(credential: ApiCredential, pk: int | None) -> Audience | None:
 
 
 class OneImport(APIView):
-    @extend_schema(operation_id="imports_read", responses=ImportShape)
+    @extend_schema(operation_id="imports_read", parameters=[fields_of(ImportShape)], responses=ImportShape)
     def get(self, request: Request, pk: int) -> Response:
-        return Response(answer(access.import_for(credential_of(request), pk)))
+        wanted = chosen_fields(request, ImportShape)
+        return Response(only(answer(access.import_for(credential_of(request), pk)), wanted))
 
 
 def verb_view(verb: str) -> Any:

@@ -27,11 +27,22 @@ from audiences.api.shapes import (
 )
 from audiences.models import Profile, ProfileEvent
 from audiences.upsert import CHANGED, CREATED, MOST_ITEMS, REJECTED, UNCHANGED, Given, upsert
-from common.api import PAGING, CursorPages, page_of
+from common.api import (
+    IF_MATCH_GIVEN,
+    chosen_fields,
+    etag_of,
+    fields_of,
+    only,
+    ordered,
+    page_of,
+    require_match,
+)
+from common.doors import listed, listing
 from common.errors import Invalid, NotFound, Problem
 
 WRITTEN = {200: ProfileShape, 201: ProfileShape}
 STATUSES = (CREATED, CHANGED, UNCHANGED, REJECTED)
+ORDERS, AT = {"created": "pk"}, {"at": "at"}
 FIND = [
     OpenApiParameter("namespace", str, description="With `value`: who has this identity."),
     OpenApiParameter("value", str),
@@ -40,13 +51,17 @@ FIND = [
 
 
 class Profiles(APIView):
-    @extend_schema(operation_id="profiles_list", parameters=[*FIND, *PAGING], responses=page_of(ProfileShape))
+    @extend_schema(
+        operation_id="profiles_list",
+        parameters=listing(ProfileShape, ORDERS, *FIND),
+        responses=page_of(ProfileShape),
+    )
     def get(self, request: Request) -> Response:
         credential = bodies.credential_of(request)
         rows = _wanted(request, access.profiles_for(credential, credential.workspace))
-        pages = CursorPages()
-        people = pages.paginate_queryset(rows, request, view=self) or []
-        return pages.get_paginated_response(_summaries(people))
+        wanted, pages = chosen_fields(request, ProfileShape), ordered(request, ORDERS, "-created")
+        people = pages.paginate_queryset(rows, request) or []
+        return pages.get_paginated_response([only(one, wanted) for one in _summaries(people)])
 
     @extend_schema(operation_id="profiles_write", request=ProfileWrite, responses=WRITTEN)
     def post(self, request: Request) -> Response:
@@ -75,15 +90,24 @@ class BulkWrite(APIView):
 
 
 class OneProfile(APIView):
-    @extend_schema(operation_id="profiles_read", responses=ProfileShape)
+    @extend_schema(operation_id="profiles_read", parameters=[fields_of(ProfileShape)], responses=ProfileShape)
     def get(self, request: Request, pk: int) -> Response:
-        return _answer(access.profile_for(bodies.credential_of(request), pk))
+        wanted = chosen_fields(request, ProfileShape)
+        return _answer(access.profile_for(bodies.credential_of(request), pk), wanted=wanted)
 
-    @extend_schema(operation_id="profiles_change", request=ProfileChange, responses=ProfileShape)
+    @extend_schema(
+        operation_id="profiles_change",
+        parameters=[IF_MATCH_GIVEN],
+        request=ProfileChange,
+        responses=ProfileShape,
+    )
     def patch(self, request: Request, pk: int) -> Response:
+        """Many systems know something of a person: what is left out stays as it is, whoever wrote it."""
         credential = bodies.credential_of(request)
         person = access.profile_for(credential, pk)
         given = bodies.an_object(request.data, [name for name in bodies.PERSON if name != "identities"])
+        if "If-Match" in request.headers:
+            require_match(request, etag_of(_summaries([person])[0]))
         return _answer(_changed(person, bodies.person(given), credential))
 
     @extend_schema(operation_id="profiles_erase", responses={204: None})
@@ -97,14 +121,18 @@ class OneProfile(APIView):
 class NamedProfile(APIView):
     """A person by one identity."""
 
-    @extend_schema(operation_id="profiles_read_by_identity", responses=ProfileShape)
+    @extend_schema(
+        operation_id="profiles_read_by_identity",
+        parameters=[fields_of(ProfileShape)],
+        responses=ProfileShape,
+    )
     def get(self, request: Request, namespace: str, value: str) -> Response:
         credential = bodies.credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
         found = identities.find(credential.workspace, namespace, value)
         if found is None:
             raise NotFound(_("There is no such person, or you may not see them."))
-        return _answer(found)
+        return _answer(found, wanted=chosen_fields(request, ProfileShape))
 
     @extend_schema(
         operation_id="profiles_write_by_identity",
@@ -140,18 +168,14 @@ class ProfileIdentity(APIView):
         return Response(status=204)
 
 
-class EventPages(CursorPages):
-    ordering = ("-at", "-id")  # type: ignore[assignment]
-
-
 class ProfileEvents(APIView):
-    @extend_schema(operation_id="profiles_events", parameters=PAGING, responses=page_of(EventShape))
+    @extend_schema(
+        operation_id="profiles_events", parameters=listing(EventShape, AT), responses=page_of(EventShape)
+    )
     def get(self, request: Request, pk: int) -> Response:
         """What the person did, the newest first."""
         person = access.profile_for(bodies.credential_of(request), pk)
-        pages = EventPages()
-        rows = pages.paginate_queryset(ProfileEvent.objects.filter(profile=person), request, view=self)
-        return pages.get_paginated_response(EventShape(rows, many=True).data)
+        return listed(request, ProfileEvent.objects.filter(profile=person), EventShape, AT, "-at")
 
 
 def _wanted(request: Request, rows: QuerySet[Profile]) -> QuerySet[Profile]:
@@ -197,8 +221,10 @@ def _changed(person: Profile, given: Given, credential: Any) -> Profile:
         ) from error
 
 
-def _answer(person: Profile, status: int = 200) -> Response:
-    return Response(_summaries([person])[0], status=status)
+def _answer(person: Profile, status: int = 200, wanted: set[str] | None = None) -> Response:
+    (row,) = _summaries([person])
+    told = only(row, wanted) if wanted else row
+    return Response(told, status=status, headers={"ETag": etag_of(row)})
 
 
 def _summaries(people: list[Profile]) -> list[dict[str, Any]]:

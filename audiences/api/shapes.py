@@ -8,8 +8,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from audiences import conversions, events, upsert
+from audiences.access import MANAGE
 from audiences.models import AttributeDefinition
-from common.api import StrictSerializer
+from common.api import SparseSerializer, StrictSerializer
+from common.doors import Acting
 
 
 class IdentityShape(StrictSerializer):
@@ -20,7 +22,7 @@ class IdentityShape(StrictSerializer):
 UNTRACKED = "What they open and click is not recorded."
 
 
-class ProfileShape(StrictSerializer):
+class ProfileShape(SparseSerializer):
     """Attributes by key, in the form of their type; null takes a value away."""
 
     id = serializers.IntegerField(read_only=True)
@@ -117,7 +119,7 @@ class BulkEventsAnswer(StrictSerializer):
     results = EventResult(many=True)
 
 
-class EventShape(StrictSerializer):
+class EventShape(SparseSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     at = serializers.DateTimeField()
@@ -140,15 +142,24 @@ class ConversionShape(StrictSerializer):
     finishedAt = serializers.DateTimeField(source="finished_at", allow_null=True)
 
 
-class AttributeShape(StrictSerializer):
+class AttributeWrite(StrictSerializer):
     key = serializers.CharField(max_length=63)
     label = serializers.CharField(  # type: ignore[assignment]
         required=False, allow_blank=True, max_length=100
     )
     type = serializers.ChoiceField(AttributeDefinition.Type.choices, default=AttributeDefinition.Type.TEXT)
     choices = serializers.ListField(child=serializers.CharField(max_length=100), required=False)
-    index = serializers.ChoiceField(AttributeDefinition.Index.choices, source="index_state", read_only=True)
-    createdAt = serializers.DateTimeField(source="created_at", read_only=True)
+
+
+class AttributeShape(Acting):
+    right = MANAGE
+    moving = frozenset({"index", "conversion"})
+    key = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    type = serializers.ChoiceField(AttributeDefinition.Type.choices)
+    choices = serializers.ListField(child=serializers.CharField())
+    index = serializers.ChoiceField(AttributeDefinition.Index.choices, source="index_state")
+    createdAt = serializers.DateTimeField(source="created_at")
     conversion = serializers.SerializerMethodField()
 
     @extend_schema_field(ConversionShape(allow_null=True))
@@ -167,15 +178,24 @@ class AttributeChange(StrictSerializer):
     choices = serializers.ListField(child=serializers.CharField(max_length=100), required=False)
 
 
-class NamespaceShape(StrictSerializer):
+class NamespaceWrite(StrictSerializer):
     key = serializers.CharField(max_length=63)
     label = serializers.CharField(  # type: ignore[assignment]
         required=False, allow_blank=True, max_length=100
     )
+
+
+class NamespaceShape(Acting):
+    right = MANAGE
+    key = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     isSingle = serializers.BooleanField(
-        source="is_single", read_only=True, help_text="Whether a person has one of it at most."
+        source="is_single", help_text="Whether a person has one of it at most."
     )
     isBuiltIn = serializers.SerializerMethodField()
+
+    def possible(self, namespace: Any) -> list[str]:
+        return [] if namespace.pk is None else ["delete"]
 
     def get_isBuiltIn(self, namespace: Any) -> bool:
         return namespace.pk is None

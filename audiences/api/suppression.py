@@ -20,23 +20,29 @@ from audiences.models import Suppression
 from audiences.reachability import CHANNELS
 from audiences.suppression import Added, Entry
 from channels.access import MANAGE
-from common.api import PAGING, CursorPages, StrictSerializer, flag_of, page_of
+from common.api import StrictSerializer, choice_of, fields_of, flag_of, page_of
+from common.doors import Acting, listed, listing, shown
 from common.errors import Invalid, Problem
 
+ORDERS = {"created": "pk"}  # of a list that may hold millions
 MOST_ITEMS = 5000
 ADDED, KNOWN, REJECTED = STATUSES = ("added", "known", "rejected")
 KEYS = ("channel", "address", "reason")
 
 
-class SuppressionShape(StrictSerializer):
+class SuppressionShape(Acting):
     """`address` is an address, a domain as “@example.com”, or “sha256:…” of an erased one."""
 
-    id = serializers.IntegerField(read_only=True)
+    right = MANAGE
+    id = serializers.IntegerField()
     channel = serializers.ChoiceField(list(CHANNELS))
-    kind = serializers.ChoiceField(Suppression.Kind.choices, read_only=True)
-    address = serializers.CharField(max_length=254)
-    reason = serializers.CharField(max_length=60)
-    at = serializers.DateTimeField(read_only=True)
+    kind = serializers.ChoiceField(Suppression.Kind.choices)
+    address = serializers.CharField()
+    reason = serializers.CharField()
+    at = serializers.DateTimeField()
+
+    def possible(self, row: Suppression) -> list[str]:
+        return ["delete"]
 
 
 class SuppressionWrite(StrictSerializer):
@@ -65,16 +71,21 @@ class BulkSuppressionsAnswer(StrictSerializer):
 class Suppressions(APIView):
     @extend_schema(
         operation_id="suppressions_list",
-        parameters=[OpenApiParameter("search", str, description="A part of an address."), *PAGING],
+        parameters=listing(
+            SuppressionShape,
+            ORDERS,
+            OpenApiParameter("search", str, description="A part of an address."),
+            OpenApiParameter("channel", str, enum=list(CHANNELS)),
+        ),
         responses=page_of(SuppressionShape),
     )
     def get(self, request: Request) -> Response:
         credential = bodies.credential_of(request)
         search = request.query_params.get("search", "")[:300]
-        pages = CursorPages()
-        listed = suppression.listed_for(credential, credential.workspace, search)
-        rows = pages.paginate_queryset(listed, request, view=self)
-        return pages.get_paginated_response(SuppressionShape(rows or [], many=True).data)
+        rows = suppression.listed_for(credential, credential.workspace, search)
+        if channel := choice_of(request, "channel", CHANNELS):
+            rows = rows.filter(channel=channel)
+        return listed(request, rows, SuppressionShape, ORDERS, rights=bodies.rights_of(request))
 
     @extend_schema(
         operation_id="suppressions_add", request=BulkSuppressions, responses=BulkSuppressionsAnswer
@@ -125,9 +136,14 @@ def _fault(place: int, one: Problem) -> dict[str, str]:
 
 
 class OneSuppression(APIView):
-    @extend_schema(operation_id="suppressions_read", responses=SuppressionShape)
+    @extend_schema(
+        operation_id="suppressions_read",
+        parameters=[fields_of(SuppressionShape)],
+        responses=SuppressionShape,
+    )
     def get(self, request: Request, pk: int) -> Response:
-        return Response(SuppressionShape(suppression.entry_for(bodies.credential_of(request), pk)).data)
+        entry = suppression.entry_for(bodies.credential_of(request), pk)
+        return shown(request, entry, SuppressionShape, bodies.rights_of(request))
 
     @extend_schema(
         operation_id="suppressions_remove",

@@ -15,14 +15,28 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access import require
+from accounts.access import MANAGE_WORKSPACE, require
 from campaigns import access, policybook, queue
-from campaigns.api.callers import credential_of
+from campaigns.api.callers import credential_of, rights_of
 from campaigns.api.campaign_shapes import number
 from campaigns.models import ApprovalDecision, ApprovalPolicy, ApprovalRequest
-from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from common.api import IF_MATCH, SparseSerializer, StrictSerializer, fields_of, page_of
+from common.doors import (
+    CHANGED,
+    SEARCH,
+    Acting,
+    body_of,
+    listed,
+    listing,
+    require_unchanged,
+    searched,
+    shown,
+    whole,
+)
 from common.errors import NotFound
 
+ORDERS = {**CHANGED, "name": "name", "priority": "priority"}
+SAID = {"created": "pk"}
 MATCHES = ["all", "any"]
 VERBS = {"activate": True, "deactivate": False}
 
@@ -37,7 +51,7 @@ class DecisionShape(StrictSerializer):
     at = serializers.DateTimeField()
 
 
-class RequestShape(StrictSerializer):
+class RequestShape(SparseSerializer):
     id = serializers.IntegerField()
     campaign = serializers.IntegerField(source="campaign_id")
     fingerprint = serializers.CharField(help_text="SHA-256 of the version that is to be approved.")
@@ -54,16 +68,16 @@ class QueueShape(StrictSerializer):
 
 
 class Queue(APIView):
-    @extend_schema(operation_id="approvals_list", responses=QueueShape)
+    @extend_schema(operation_id="approvals_list", parameters=[fields_of(RequestShape)], responses=QueueShape)
     def get(self, request: Request) -> Response:
         """Every open request of a campaign that the credential may see; what is due first in front."""
         credential = credential_of(request)
         require(credential, access.VIEW, credential.workspace)
         rows: list[ApprovalRequest] = queue.open_requests(credential, credential.workspace)
-        return Response({"results": RequestShape(rows, many=True).data})
+        return Response({"results": whole(request, rows, RequestShape)})
 
 
-class CommentShape(StrictSerializer):
+class CommentShape(SparseSerializer):
     id = serializers.IntegerField()
     author = serializers.IntegerField(source="author_id")
     text = serializers.CharField()
@@ -71,13 +85,15 @@ class CommentShape(StrictSerializer):
 
 
 class Comments(APIView):
-    @extend_schema(operation_id="comments_list", parameters=PAGING, responses=page_of(CommentShape))
+    @extend_schema(
+        operation_id="comments_list",
+        parameters=listing(CommentShape, SAID),
+        responses=page_of(CommentShape),
+    )
     def get(self, request: Request, pk: int) -> Response:
         """What people said to each other about the campaign."""
-        pages = CursorPages()
         rows = access.campaign_for(credential_of(request), pk).comments.all()
-        found: Any = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(CommentShape(found, many=True).data)
+        return listed(request, rows, CommentShape, SAID)
 
 
 # ---- policies ---------------------------------------------------------------------------------
@@ -129,7 +145,8 @@ class PolicyWrite(StrictSerializer):
     remindHours = serializers.IntegerField(source="remind_hours", min_value=0, max_value=32767, default=24)
 
 
-class PolicyShape(StrictSerializer):
+class PolicyShape(Acting):
+    right = MANAGE_WORKSPACE
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField()
@@ -143,33 +160,45 @@ class PolicyShape(StrictSerializer):
     createdAt = serializers.DateTimeField(source="created_at")
     changedAt = serializers.DateTimeField(source="changed_at")
 
+    def possible(self, row: ApprovalPolicy) -> list[str]:
+        return ["deactivate"] if row.is_active else ["change", "activate", "delete"]
+
 
 class Policies(APIView):
-    @extend_schema(operation_id="approval_policies_list", parameters=PAGING, responses=page_of(PolicyShape))
+    @extend_schema(
+        operation_id="approval_policies_list",
+        parameters=listing(PolicyShape, ORDERS, SEARCH),
+        responses=page_of(PolicyShape),
+    )
     def get(self, request: Request) -> Response:
         credential = credential_of(request)
-        pages = CursorPages()
-        rows = policybook.policies_for(credential, credential.workspace)
-        found: Any = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(PolicyShape(found, many=True).data)
+        rows = searched(request, policybook.policies_for(credential, credential.workspace))
+        return listed(request, rows, PolicyShape, ORDERS, rights=rights_of(request))
 
     @extend_schema(operation_id="approval_policies_create", request=PolicyWrite, responses={201: PolicyShape})
     def post(self, request: Request) -> Response:
         """It asks for nothing before it is activated."""
         credential = credential_of(request)
         policybook.policies_for(credential, credential.workspace)
-        return Response(PolicyShape(_save(request, None)).data, status=201)
+        return _answer(request, _save(request, None), status=201)
 
 
 class OnePolicy(APIView):
-    @extend_schema(operation_id="approval_policies_read", responses=PolicyShape)
+    @extend_schema(
+        operation_id="approval_policies_read", parameters=[fields_of(PolicyShape)], responses=PolicyShape
+    )
     def get(self, request: Request, pk: int) -> Response:
-        return Response(PolicyShape(_policy(request, pk)).data)
+        return _answer(request, _policy(request, pk))
 
-    @extend_schema(operation_id="approval_policies_change", request=PolicyWrite, responses=PolicyShape)
+    @extend_schema(
+        operation_id="approval_policies_change",
+        parameters=[IF_MATCH],
+        request=PolicyWrite,
+        responses=PolicyShape,
+    )
     def put(self, request: Request, pk: int) -> Response:
         """409 while it is active."""
-        return Response(PolicyShape(_save(request, _policy(request, pk))).data)
+        return _answer(request, _save(request, _policy(request, pk)))
 
     @extend_schema(operation_id="approval_policies_delete", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
@@ -186,7 +215,11 @@ class ActOnPolicy(APIView):
         if verb not in VERBS:
             raise NotFound(_("There is no such verb."))
         policybook.switch(policy, on=VERBS[verb], actor=credential_of(request), now=timezone.now())
-        return Response(PolicyShape(_policy(request, pk)).data)
+        return _answer(request, _policy(request, pk))
+
+
+def _answer(request: Request, policy: ApprovalPolicy, status: int = 200) -> Response:
+    return shown(request, policy, PolicyShape, rights_of(request), status=status)
 
 
 def _policy(request: Request, pk: int) -> ApprovalPolicy:
@@ -195,9 +228,9 @@ def _policy(request: Request, pk: int) -> ApprovalPolicy:
 
 
 def _save(request: Request, policy: ApprovalPolicy | None) -> ApprovalPolicy:
-    body = PolicyWrite(data=request.data)
-    body.is_valid(raise_exception=True)
-    credential, values = credential_of(request), plain(body.validated_data)
+    credential, values = credential_of(request), plain(body_of(request, PolicyWrite))
+    if policy is not None:
+        require_unchanged(request, policy, PolicyShape)
     return policybook.save(
         policy, workspace=credential.workspace, actor=credential, now=timezone.now(), **values
     )

@@ -15,12 +15,15 @@ from rest_framework.views import APIView
 from accounts.access import require
 from campaigns import assets, pictures
 from campaigns.access import MANAGE
-from campaigns.api.callers import credential_of
+from campaigns.api.callers import credential_of, rights_of
 from campaigns.api.fragments import FragmentUsesShape
 from campaigns.api.kept import KeptChange, KeptShape, placed
 from campaigns.models import Asset
-from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from common.api import IF_MATCH, StrictSerializer, fields_of, page_of
+from common.doors import NEWEST, SEARCH, body_of, listed, listing, require_unchanged, searched, shown
 from common.errors import Invalid, Problem
+
+ORDERS = {**NEWEST, "name": "name", "size": "size"}
 
 
 class AssetShape(KeptShape):
@@ -58,22 +61,15 @@ class Assets(APIView):
 
     @extend_schema(
         operation_id="assets_list",
-        parameters=[
-            OpenApiParameter("search", str, description="A part of the name."),
-            OpenApiParameter("folder", str),
-            *PAGING,
-        ],
+        parameters=listing(AssetShape, ORDERS, SEARCH, OpenApiParameter("folder", str)),
         responses=page_of(AssetShape),
     )
     def get(self, request: Request) -> Response:
-        credential, asked = credential_of(request), request.query_params
+        credential = credential_of(request)
         rows = assets.list_for(credential, credential.workspace).prefetch_related("labels")
-        for name, lookup in (("search", "name__icontains"), ("folder", "folder")):
-            if text := asked.get(name, "").replace("\0", ""):
-                rows = rows.filter(**{lookup: text[:100]})
-        pages = CursorPages()
-        found: Any = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(AssetShape(found, many=True).data)
+        if folder := request.query_params.get("folder", "").replace("\0", ""):
+            rows = rows.filter(folder=folder[:100])
+        return listed(request, searched(request, rows), AssetShape, ORDERS, rights=rights_of(request))
 
     @extend_schema(
         operation_id="assets_upload",
@@ -84,43 +80,44 @@ class Assets(APIView):
         """A picture (PNG, JPEG, GIF, WebP; drawn anew), PDF, DOCX, XLSX, PPTX, TXT, CSV or ICS."""
         credential = credential_of(request)
         require(credential, MANAGE, credential.workspace)
-        body = AssetUpload(data=request.data)
-        body.is_valid(raise_exception=True)
-        file = body.validated_data.pop("file")
+        given = body_of(request, AssetUpload)
+        file = given.pop("file")
         try:
             made = assets.upload(
                 credential.workspace,
                 name=file.name,
                 octets=file.read(pictures.MOST_OCTETS + 1),
-                **body.validated_data,
+                **given,
                 actor=credential,
                 now=timezone.now(),
             )
         except Invalid as error:
             raise _pointed(error) from error
-        return Response(AssetShape(made).data, status=201)
+        return shown(request, made, AssetShape, rights_of(request), status=201)
 
 
 class OneAsset(APIView):
-    @extend_schema(operation_id="assets_read", responses=AssetShape)
+    @extend_schema(operation_id="assets_read", parameters=[fields_of(AssetShape)], responses=AssetShape)
     def get(self, request: Request, pk: int) -> Response:
-        return Response(AssetShape(assets.asset_for(credential_of(request), pk)).data)
+        return shown(request, assets.asset_for(credential_of(request), pk), AssetShape, rights_of(request))
 
-    @extend_schema(operation_id="assets_describe", request=AssetChange, responses=AssetShape)
+    @extend_schema(
+        operation_id="assets_describe", parameters=[IF_MATCH], request=AssetChange, responses=AssetShape
+    )
     def patch(self, request: Request, pk: int) -> Response:
         """The file itself never changes: upload another one."""
         credential = credential_of(request)
         row = assets.asset_for(credential, pk, MANAGE)
-        body = AssetChange(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = body_of(request, AssetChange)
+        require_unchanged(request, row, AssetShape)
         by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
         try:
             with transaction.atomic():
-                if given := placed(row, body.validated_data, **by):
+                if given := placed(row, body, **by):
                     assets.describe(row, **given, **by)
         except Invalid as error:
             raise _pointed(error) from error
-        return Response(AssetShape(assets.asset_for(credential, pk)).data)
+        return shown(request, assets.asset_for(credential, pk), AssetShape, rights_of(request))
 
     @extend_schema(operation_id="assets_delete", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:

@@ -13,12 +13,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import MANAGE_WORKSPACE, require
-from campaigns.api.callers import credential_of
+from campaigns.api.callers import credential_of, rights_of
 from campaigns.feedback import endpoints
-from campaigns.models import FeedbackDelivery, FeedbackKind
-from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from campaigns.models import FeedbackDelivery, FeedbackEndpoint, FeedbackKind
+from common.api import IF_MATCH, SparseSerializer, StrictSerializer, choice_of, fields_of, page_of
+from common.doors import NAMED, SEARCH, Acting, body_of, listed, listing, require_unchanged, searched, shown
 from common.errors import Invalid, NotFound, Problem
 
+HAPPENED = {"created": "pk"}
+DELIVERED_BY: dict[str, list[str]] = {
+    "state": FeedbackDelivery.State.values,
+    "kind": [*FeedbackKind.values, endpoints.TEST],
+}
 VERBS = ("switch_on", "switch_off", "rotate", "test", "replay")
 
 
@@ -36,7 +42,9 @@ class FeedbackWebhookWrite(StrictSerializer):
     )
 
 
-class FeedbackWebhookShape(StrictSerializer):
+class FeedbackWebhookShape(Acting):
+    right = MANAGE_WORKSPACE
+    moving = frozenset({"isOn", "offReason", "failingSince", "olderSecretUntil"})
     id = serializers.IntegerField()
     name = serializers.CharField()
     url = serializers.CharField()
@@ -53,6 +61,10 @@ class FeedbackWebhookShape(StrictSerializer):
     createdAt = serializers.DateTimeField(source="created_at")
     changedAt = serializers.DateTimeField(source="changed_at")
 
+    def possible(self, row: FeedbackEndpoint) -> list[str]:
+        while_on = ["test", "switch_off"] if row.is_on else ["switch_on"]
+        return ["change", *while_on, "rotate", "replay", "delete"]
+
 
 class FeedbackWebhookMade(FeedbackWebhookShape):
     secret = serializers.CharField(
@@ -68,7 +80,7 @@ class FeedbackTry(StrictSerializer):
     ms = serializers.IntegerField()
 
 
-class FeedbackDeliveryShape(StrictSerializer):
+class FeedbackDeliveryShape(SparseSerializer):
     id = serializers.IntegerField()
     eventId = serializers.CharField(source="event_id", help_text="The `webhook-id` of every try.")
     kind = serializers.CharField()
@@ -97,14 +109,14 @@ class FeedbackAct(StrictSerializer):
 
 class Endpoints(APIView):
     @extend_schema(
-        operation_id="feedback_webhooks_list", parameters=PAGING, responses=page_of(FeedbackWebhookShape)
+        operation_id="feedback_webhooks_list",
+        parameters=listing(FeedbackWebhookShape, NAMED, SEARCH),
+        responses=page_of(FeedbackWebhookShape),
     )
     def get(self, request: Request) -> Response:
         credential = credential_of(request)
-        pages = CursorPages()
-        rows = endpoints.list_for(credential, credential.workspace)
-        found: Any = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(FeedbackWebhookShape(found, many=True).data)
+        rows = searched(request, endpoints.list_for(credential, credential.workspace))
+        return listed(request, rows, FeedbackWebhookShape, NAMED, rights=rights_of(request))
 
     @extend_schema(
         operation_id="feedback_webhooks_create",
@@ -132,22 +144,30 @@ class Endpoints(APIView):
         row, secret = endpoints.create(
             credential.workspace, **_values(request), actor=credential, now=timezone.now()
         )
-        return Response({**FeedbackWebhookShape(row).data, "secret": secret}, status=201)
+        return _answer(request, row, status=201, secret=secret)
 
 
 class OneEndpoint(APIView):
-    @extend_schema(operation_id="feedback_webhooks_read", responses=FeedbackWebhookShape)
+    @extend_schema(
+        operation_id="feedback_webhooks_read",
+        parameters=[fields_of(FeedbackWebhookShape)],
+        responses=FeedbackWebhookShape,
+    )
     def get(self, request: Request, pk: int) -> Response:
-        return Response(FeedbackWebhookShape(endpoints.endpoint_for(credential_of(request), pk)).data)
+        return _answer(request, endpoints.endpoint_for(credential_of(request), pk))
 
     @extend_schema(
-        operation_id="feedback_webhooks_change", request=FeedbackWebhookWrite, responses=FeedbackWebhookShape
+        operation_id="feedback_webhooks_change",
+        parameters=[IF_MATCH],
+        request=FeedbackWebhookWrite,
+        responses=FeedbackWebhookShape,
     )
     def put(self, request: Request, pk: int) -> Response:
         credential = credential_of(request)
         row = endpoints.endpoint_for(credential, pk)
-        row = endpoints.change(row, **_values(request), actor=credential, now=timezone.now())
-        return Response(FeedbackWebhookShape(row).data)
+        given = _values(request)
+        require_unchanged(request, row, FeedbackWebhookShape)
+        return _answer(request, endpoints.change(row, **given, actor=credential, now=timezone.now()))
 
     @extend_schema(operation_id="feedback_webhooks_delete", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
@@ -159,28 +179,20 @@ class OneEndpoint(APIView):
 class Deliveries(APIView):
     @extend_schema(
         operation_id="feedback_webhooks_deliveries",
-        parameters=[
-            OpenApiParameter("state", str, enum=FeedbackDelivery.State.values),
-            OpenApiParameter("kind", str, enum=[*FeedbackKind.values, endpoints.TEST]),
-            *PAGING,
-        ],
+        parameters=listing(
+            FeedbackDeliveryShape,
+            HAPPENED,
+            *(OpenApiParameter(name, str, enum=values) for name, values in DELIVERED_BY.items()),
+        ),
         responses=page_of(FeedbackDeliveryShape),
     )
     def get(self, request: Request, pk: int) -> Response:
         """Delivered ones stay seven days, given up ones thirty."""
         rows = endpoints.endpoint_for(credential_of(request), pk).deliveries.all()
-        known = {"state": FeedbackDelivery.State.values, "kind": [*FeedbackKind.values, endpoints.TEST]}
-        for name, values in known.items():
-            asked = request.query_params.get(name)
-            if asked is None:
-                continue
-            if asked not in values:
-                detail = _("Give one of: %(known)s.") % {"known": ", ".join(values)}
-                raise Invalid(Problem(f"unknown_{name}", detail, f"/{name}"))
-            rows = rows.filter(**{name: asked})
-        pages = CursorPages()
-        found: Any = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(FeedbackDeliveryShape(found, many=True).data)
+        for name, values in DELIVERED_BY.items():
+            if asked := choice_of(request, name, values):
+                rows = rows.filter(**{name: asked})
+        return listed(request, rows, FeedbackDeliveryShape, HAPPENED)
 
 
 class Act(APIView):
@@ -195,10 +207,9 @@ class Act(APIView):
         credential = credential_of(request)
         row = endpoints.endpoint_for(credential, pk)
         by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
-        given = FeedbackAct(data=request.data)
-        given.is_valid(raise_exception=True)
-        if given.validated_data and verb != "replay":
-            name = next(iter(given.validated_data))
+        given = body_of(request, FeedbackAct)
+        if given and verb != "replay":
+            name = next(iter(given))
             detail = _("Only a replay takes this.")
             raise Invalid(Problem("only_for_replay", detail, f"/{name}"))
         more: dict[str, Any] = {}
@@ -209,16 +220,18 @@ class Act(APIView):
         elif verb == "test":
             endpoints.test(row, **by)
         elif verb == "replay":
-            more["sentAgain"] = endpoints.send_again(row, **given.validated_data, **by)
+            more["sentAgain"] = endpoints.send_again(row, **given, **by)
         else:
             raise NotFound(
                 _("There is no such action; the actions are: %(known)s.") % {"known": ", ".join(VERBS)}
             )
         row.refresh_from_db()
-        return Response({**FeedbackWebhookShape(row).data, **more})
+        return _answer(request, row, **more)
+
+
+def _answer(request: Request, row: FeedbackEndpoint, **more: Any) -> Response:
+    return shown(request, row, FeedbackWebhookShape, rights_of(request), **more)
 
 
 def _values(request: Request) -> dict[str, Any]:
-    body = FeedbackWebhookWrite(data=request.data)
-    body.is_valid(raise_exception=True)
-    return dict(body.validated_data)
+    return body_of(request, FeedbackWebhookWrite)

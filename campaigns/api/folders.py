@@ -16,10 +16,11 @@ from accounts.access import require
 from accounts.models import ApiCredential
 from campaigns import access, folders, listing
 from campaigns.access import MANAGE
-from campaigns.api.callers import credential_of
+from campaigns.api.callers import credential_of, rights_of
 from campaigns.api.campaign_shapes import number
 from campaigns.models import Folder
-from common.api import StrictSerializer
+from common.api import IF_MATCH, StrictSerializer, fields_of
+from common.doors import Acting, body_of, require_unchanged, shown, whole
 from common.errors import Invalid, NotFound, Problem
 
 
@@ -28,7 +29,8 @@ class FolderWrite(StrictSerializer):
     parent = number(required=False, allow_null=True, default=None)  # type: ignore[assignment]
 
 
-class FolderShape(StrictSerializer):
+class FolderShape(Acting):
+    right = MANAGE
     id = serializers.IntegerField()
     name = serializers.CharField()
     parent = serializers.IntegerField(allow_null=True, source="parent_id")  # type: ignore[assignment]
@@ -43,29 +45,38 @@ class TagsShape(StrictSerializer):
 
 
 class Folders(APIView):
-    @extend_schema(operation_id="folders_list", responses=FoldersShape)
+    @extend_schema(operation_id="folders_list", parameters=[fields_of(FolderShape)], responses=FoldersShape)
     def get(self, request: Request) -> Response:
         """All of them, each after the one it lies in."""
         credential = credential_of(request)
         rows = [branch.folder for branch in folders.tree(credential, credential.workspace)]
-        return Response({"results": FolderShape(rows, many=True).data})
+        return Response({"results": whole(request, rows, FolderShape, rights_of(request))})
 
     @extend_schema(operation_id="folders_create", request=FolderWrite, responses={201: FolderShape})
     def post(self, request: Request) -> Response:
         credential = credential_of(request)
         given = _given(request, credential)
         made = folders.create(credential.workspace, **given, actor=credential, now=timezone.now())
-        return Response(FolderShape(made).data, status=201)
+        return shown(request, made, FolderShape, rights_of(request), status=201)
 
 
 class OneFolder(APIView):
-    @extend_schema(operation_id="folders_change", request=FolderWrite, responses=FolderShape)
+    @extend_schema(operation_id="folders_read", parameters=[fields_of(FolderShape)], responses=FolderShape)
+    def get(self, request: Request, pk: int) -> Response:
+        credential = credential_of(request)
+        row = folders.folder_for(credential, credential.workspace, pk)
+        return shown(request, row, FolderShape, rights_of(request))
+
+    @extend_schema(
+        operation_id="folders_change", parameters=[IF_MATCH], request=FolderWrite, responses=FolderShape
+    )
     def put(self, request: Request, pk: int) -> Response:
         credential = credential_of(request)
         row = folders.folder_for(credential, credential.workspace, pk)
         given = _given(request, credential)
+        require_unchanged(request, row, FolderShape)
         changed = folders.change(row, **given, actor=credential, now=timezone.now())
-        return Response(FolderShape(changed).data)
+        return shown(request, changed, FolderShape, rights_of(request))
 
     @extend_schema(operation_id="folders_delete", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
@@ -86,12 +97,8 @@ class Tags(APIView):
 
 def _given(request: Request, credential: ApiCredential) -> dict[str, Any]:
     require(credential, MANAGE, credential.workspace)
-    body = FolderWrite(data=request.data)
-    body.is_valid(raise_exception=True)
-    return {
-        "name": body.validated_data["name"],
-        "parent": _parent(credential, body.validated_data["parent"]),
-    }
+    given = body_of(request, FolderWrite)
+    return {"name": given["name"], "parent": _parent(credential, given["parent"])}
 
 
 def _parent(credential: ApiCredential, pk: int | None) -> Folder | None:

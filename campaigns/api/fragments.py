@@ -15,21 +15,35 @@ from rest_framework.views import APIView
 from accounts.access import require
 from campaigns import fragments
 from campaigns.access import MANAGE
-from campaigns.api.callers import credential_of
+from campaigns.api.callers import credential_of, rights_of
 from campaigns.api.kept import KeptChange, KeptShape, placed
 from campaigns.models import Fragment
 from common.api import (
     IF_MATCH,
-    PAGING,
-    CursorPages,
+    SparseSerializer,
     StrictSerializer,
     choice_of,
-    etag_of,
+    fields_of,
     flag_of,
     page_of,
-    require_match,
+)
+from common.doors import (
+    NAMED,
+    NUMBERED,
+    SEARCH,
+    body_of,
+    listed,
+    listing,
+    require_unchanged,
+    searched,
+    shown,
 )
 from common.errors import Invalid, Problem
+
+FILTERS = [
+    OpenApiParameter("kind", str, enum=Fragment.Kind.values),
+    OpenApiParameter("archived", bool, description="Those that are archived instead."),
+]
 
 
 class FragmentShape(KeptShape):
@@ -45,6 +59,12 @@ class FragmentShape(KeptShape):
 
     def get_publishedVersion(self, row: Fragment) -> int | None:
         return row.published.number if row.published else None
+
+    def possible(self, row: Fragment) -> list[str]:
+        if row.archived_at:
+            return ["unarchive"]
+        unpublished = ["publish"] if row.has_changes else []
+        return ["change", *unpublished, "archive", *([] if row.published_id else ["delete"])]
 
 
 class FragmentWrite(StrictSerializer):
@@ -63,7 +83,7 @@ class FragmentChange(KeptChange):
     )
 
 
-class FragmentVersionShape(StrictSerializer):
+class FragmentVersionShape(SparseSerializer):
     number = serializers.IntegerField()
     source = serializers.CharField()  # type: ignore[assignment]
     publishedAt = serializers.DateTimeField(source="saved_at")
@@ -79,11 +99,7 @@ class FragmentUsesShape(StrictSerializer):
 class Fragments(APIView):
     @extend_schema(
         operation_id="fragments_list",
-        parameters=[
-            OpenApiParameter("kind", str, enum=Fragment.Kind.values),
-            OpenApiParameter("archived", bool, description="Those that are archived instead."),
-            *PAGING,
-        ],
+        parameters=listing(FragmentShape, NAMED, *FILTERS, SEARCH),
         responses=page_of(FragmentShape),
     )
     def get(self, request: Request) -> Response:
@@ -92,30 +108,27 @@ class Fragments(APIView):
         rows = rows.filter(archived_at__isnull=not flag_of(request, "archived"))
         if kind := choice_of(request, "kind", Fragment.Kind.values):
             rows = rows.filter(kind=kind)
-        pages = CursorPages()
-        found: Any = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(FragmentShape(found, many=True).data)
+        return listed(request, searched(request, rows), FragmentShape, NAMED, rights=rights_of(request))
 
     @extend_schema(operation_id="fragments_create", request=FragmentWrite, responses={201: FragmentShape})
     def post(self, request: Request) -> Response:
         """A draft; contents can take it in once it is published."""
         credential = credential_of(request)
         require(credential, MANAGE, credential.workspace)
-        body = FragmentWrite(data=request.data)
-        body.is_valid(raise_exception=True)
+        given = body_of(request, FragmentWrite)
         try:
-            made = fragments.create(
-                credential.workspace, **body.validated_data, actor=credential, now=timezone.now()
-            )
+            made = fragments.create(credential.workspace, **given, actor=credential, now=timezone.now())
         except Invalid as error:
             raise _pointed(error) from error
-        return _answer(made, 201)
+        return _answer(request, made, 201)
 
 
 class OneFragment(APIView):
-    @extend_schema(operation_id="fragments_read", responses=FragmentShape)
+    @extend_schema(
+        operation_id="fragments_read", parameters=[fields_of(FragmentShape)], responses=FragmentShape
+    )
     def get(self, request: Request, pk: int) -> Response:
-        return _answer(fragments.fragment_for(credential_of(request), pk))
+        return _answer(request, fragments.fragment_for(credential_of(request), pk))
 
     @extend_schema(
         operation_id="fragments_change",
@@ -127,18 +140,17 @@ class OneFragment(APIView):
         """The draft; what is published stays until it is published again."""
         credential = credential_of(request)
         row = fragments.fragment_for(credential, pk, MANAGE)
-        body = FragmentChange(data=request.data)
-        body.is_valid(raise_exception=True)
-        require_match(request, etag_of(FragmentShape(row).data))
+        body = body_of(request, FragmentChange)
+        require_unchanged(request, row, FragmentShape)
         by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
         try:
             with transaction.atomic():
-                if given := placed(row, body.validated_data, **by):
+                if given := placed(row, body, **by):
                     text = {"name": row.name, "source": row.source, **given}
                     fragments.save(row, **text, revision=row.revision, **by)
         except Invalid as error:
             raise _pointed(error) from error
-        return _answer(fragments.fragment_for(credential, pk))
+        return _answer(request, fragments.fragment_for(credential, pk))
 
     @extend_schema(operation_id="fragments_delete", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
@@ -158,7 +170,7 @@ class PublishFragment(APIView):
             fragments.publish(row, actor=credential, now=timezone.now())
         except Invalid as error:
             raise _pointed(error) from error
-        return _answer(fragments.fragment_for(credential, pk))
+        return _answer(request, fragments.fragment_for(credential, pk))
 
 
 class ArchiveFragment(APIView):
@@ -174,12 +186,13 @@ class ArchiveFragment(APIView):
 
 class FragmentVersions(APIView):
     @extend_schema(
-        operation_id="fragments_versions", parameters=PAGING, responses=page_of(FragmentVersionShape)
+        operation_id="fragments_versions",
+        parameters=listing(FragmentVersionShape, NUMBERED),
+        responses=page_of(FragmentVersionShape),
     )
     def get(self, request: Request, pk: int) -> Response:
-        row, pages = fragments.fragment_for(credential_of(request), pk), CursorPages()
-        found: Any = pages.paginate_queryset(row.versions.all(), request, view=self)
-        return pages.get_paginated_response(FragmentVersionShape(found, many=True).data)
+        row = fragments.fragment_for(credential_of(request), pk)
+        return listed(request, row.versions.all(), FragmentVersionShape, NUMBERED, "-number")
 
 
 class FragmentUses(APIView):
@@ -202,12 +215,11 @@ def _archived(request: Request, pk: int, *, back: bool) -> Response:
     credential = credential_of(request)
     row = fragments.fragment_for(credential, pk, MANAGE)
     fragments.archive(row, actor=credential, now=timezone.now(), back=back)
-    return _answer(fragments.fragment_for(credential, pk))
+    return _answer(request, fragments.fragment_for(credential, pk))
 
 
-def _answer(row: Fragment, status: int = 200) -> Response:
-    shown = FragmentShape(row).data
-    return Response(shown, status=status, headers={"ETag": etag_of(shown)})
+def _answer(request: Request, row: Fragment, status: int = 200) -> Response:
+    return shown(request, row, FragmentShape, rights_of(request), status=status)
 
 
 def _pointed(error: Invalid) -> Invalid:

@@ -7,10 +7,13 @@ from typing import Any
 from rest_framework import serializers
 
 from campaigns import keeping, shelf
+from campaigns.access import MANAGE
 from common.api import StrictSerializer
+from common.doors import Acting
 
 
-class KeptShape(StrictSerializer):
+class KeptShape(Acting):
+    right = MANAGE
     folder = serializers.CharField(allow_blank=True)
     tags = serializers.ListField(child=serializers.CharField())
     labels = serializers.SerializerMethodField()

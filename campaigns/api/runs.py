@@ -18,14 +18,27 @@ from campaigns.api.campaign_shapes import ReasonShape
 from campaigns.delivery import winners
 from campaigns.models import Outcome, Run
 from campaigns.reports import drill, progress, trials, waiting
-from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from common.api import (
+    PAGING,
+    CursorPages,
+    SparseSerializer,
+    StrictSerializer,
+    choice_of,
+    chosen_fields,
+    fields_of,
+    only,
+    page_of,
+)
+from common.doors import NEWEST, listed, listing
 from common.errors import Invalid, Problem
 
+ORDERS = {**NEWEST, "due": "due_at"}
+FILTERS = [OpenApiParameter("state", str, enum=Run.State.values)]
 REPORT = "campaigns.view_report"
 STATES = [value for value in Outcome.values if value != Outcome.DEFERRED] + ["to_go"]
 
 
-class RunShape(StrictSerializer):
+class RunShape(SparseSerializer):
     id = serializers.IntegerField()
     campaign = serializers.IntegerField(source="campaign_id")
     kind = serializers.ChoiceField(Run.Kind.choices)
@@ -88,20 +101,24 @@ class RunMessageShape(StrictSerializer):
 
 
 class Runs(APIView):
-    @extend_schema(operation_id="runs_list", parameters=PAGING, responses=page_of(RunShape))
+    @extend_schema(
+        operation_id="runs_list", parameters=listing(RunShape, ORDERS, *FILTERS), responses=page_of(RunShape)
+    )
     def get(self, request: Request, pk: int) -> Response:
         campaign = access.campaign_for(credential_of(request), pk)
-        pages = CursorPages()
         rows = campaign.runs.exclude(kind=Run.Kind.PROOF).select_related("version")
-        found: Any = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(RunShape(found, many=True).data)
+        if state := choice_of(request, "state", Run.State.values):
+            rows = rows.filter(state=state)
+        return listed(request, rows, RunShape, ORDERS)
 
 
 class OneRun(APIView):
-    @extend_schema(operation_id="runs_read", responses=ProgressShape)
+    @extend_schema(operation_id="runs_read", parameters=[fields_of(ProgressShape)], responses=ProgressShape)
     def get(self, request: Request, pk: int) -> Response:
         """Its campaign's verbs pause, resume and stop it."""
-        return _progress(access.run_for(credential_of(request), pk, REPORT))
+        wanted = chosen_fields(request, ProgressShape)
+        run = access.run_for(credential_of(request), pk, REPORT)
+        return Response(only(_progress(run), wanted))
 
 
 class Winner(APIView):
@@ -116,35 +133,33 @@ class Winner(APIView):
         body.is_valid(raise_exception=True)
         treatment = str(body.validated_data["treatment"])
         winners.choose(run.pk, treatment, actor=credential_of(request), now=timezone.now())
-        return _progress(access.run_for(credential_of(request), pk))
+        return Response(_progress(access.run_for(credential_of(request), pk)))
 
 
-def _progress(run: Run) -> Response:
+def _progress(run: Run) -> dict[str, Any]:
     now = timezone.now()
     far = progress.of(run, now=now)
     book = {name: getattr(far.book, name) for name in ("targeted", *STATES)}
-    return Response(
-        {
-            **RunShape(run).data,
-            "winner": _winner(run),
-            "counts": {("toGo" if name == "to_go" else name): value for name, value in book.items()},
-            "waves": [
-                {
-                    "number": one.number,
-                    "size": one.size,
-                    "settled": one.settled,
-                    "startsAt": one.starts_at,
-                    "endedAt": one.ended_at,
-                }
-                for one in far.waves
-            ],
-            "failed": _reasons(far.failed),
-            "excluded": _reasons(far.excluded),
-            "rate": far.rate,
-            "endsAt": far.ends_at,
-            "waitingFor": waiting.waiting_for(run, now=now),
-        }
-    )
+    return {
+        **RunShape(run).data,
+        "winner": _winner(run),
+        "counts": {("toGo" if name == "to_go" else name): value for name, value in book.items()},
+        "waves": [
+            {
+                "number": one.number,
+                "size": one.size,
+                "settled": one.settled,
+                "startsAt": one.starts_at,
+                "endedAt": one.ended_at,
+            }
+            for one in far.waves
+        ],
+        "failed": _reasons(far.failed),
+        "excluded": _reasons(far.excluded),
+        "rate": far.rate,
+        "endsAt": far.ends_at,
+        "waitingFor": waiting.waiting_for(run, now=now),
+    }
 
 
 def _winner(run: Run) -> dict[str, Any] | None:

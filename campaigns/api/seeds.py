@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
@@ -13,11 +11,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
-from accounts.models import ApiCredential
 from campaigns import seedlists
+from campaigns.api.callers import credential_of, rights_of
 from channels.access import MANAGE
 from channels.models import ChannelConfiguration, SeedList
-from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from common.api import IF_MATCH, StrictSerializer, fields_of, page_of
+from common.doors import NAMED, SEARCH, Acting, body_of, listed, listing, require_unchanged, searched, shown
 from common.errors import Invalid, Problem
 
 CAMEL = {"test_profile": "testProfile"}
@@ -40,7 +39,8 @@ class SeedListWrite(StrictSerializer):
     )
 
 
-class SeedListShape(StrictSerializer):
+class SeedListShape(Acting):
+    right = MANAGE
     id = serializers.IntegerField()
     name = serializers.CharField()
     addresses = serializers.ListField(child=serializers.CharField())
@@ -53,50 +53,56 @@ class SeedListShape(StrictSerializer):
         return sorted(use.configuration_id for use in row.uses.all())
 
 
-def _credential(request: Request) -> ApiCredential:
-    return cast(ApiCredential, request.user)
-
-
 class SeedLists(APIView):
-    @extend_schema(operation_id="seed_lists_list", parameters=PAGING, responses=page_of(SeedListShape))
+    @extend_schema(
+        operation_id="seed_lists_list",
+        parameters=listing(SeedListShape, NAMED, SEARCH),
+        responses=page_of(SeedListShape),
+    )
     def get(self, request: Request) -> Response:
-        credential = _credential(request)
-        pages = CursorPages()
-        rows = seedlists.lists_for(credential, credential.workspace)
-        found: Any = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(SeedListShape(found, many=True).data)
+        credential = credential_of(request)
+        rows = searched(request, seedlists.lists_for(credential, credential.workspace))
+        return listed(request, rows, SeedListShape, NAMED, rights=rights_of(request))
 
     @extend_schema(operation_id="seed_lists_create", request=SeedListWrite, responses={201: SeedListShape})
     def post(self, request: Request) -> Response:
         """Each address gets one copy of every variant that its configurations carry."""
-        return Response(SeedListShape(_save(request, None)).data, status=201)
+        return shown(request, _save(request, None), SeedListShape, rights_of(request), status=201)
 
 
 class OneSeedList(APIView):
-    @extend_schema(operation_id="seed_lists_read", responses=SeedListShape)
+    @extend_schema(
+        operation_id="seed_lists_read", parameters=[fields_of(SeedListShape)], responses=SeedListShape
+    )
     def get(self, request: Request, pk: int) -> Response:
-        return Response(SeedListShape(seedlists.list_for(_credential(request), pk)).data)
+        row = seedlists.list_for(credential_of(request), pk)
+        return shown(request, row, SeedListShape, rights_of(request))
 
-    @extend_schema(operation_id="seed_lists_change", request=SeedListWrite, responses=SeedListShape)
+    @extend_schema(
+        operation_id="seed_lists_change",
+        parameters=[IF_MATCH],
+        request=SeedListWrite,
+        responses=SeedListShape,
+    )
     def put(self, request: Request, pk: int) -> Response:
-        row = seedlists.list_for(_credential(request), pk, MANAGE)
-        return Response(SeedListShape(_save(request, row)).data)
+        row = seedlists.list_for(credential_of(request), pk, MANAGE)
+        return shown(request, _save(request, row), SeedListShape, rights_of(request))
 
     @extend_schema(operation_id="seed_lists_delete", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
         """409 while a running campaign sends over a configuration that uses it."""
-        credential = _credential(request)
+        credential = credential_of(request)
         row = seedlists.list_for(credential, pk, MANAGE)
         seedlists.delete(row, actor=credential, now=timezone.now())
         return Response(status=204)
 
 
 def _save(request: Request, row: SeedList | None) -> SeedList:
-    credential = _credential(request)
+    credential = credential_of(request)
     require(credential, MANAGE, credential.workspace)
-    body = SeedListWrite(data=request.data)
-    body.is_valid(raise_exception=True)
-    given = dict(body.validated_data)
+    given = body_of(request, SeedListWrite)
+    if row is not None:
+        require_unchanged(request, row, SeedListShape)
     wanted = given.pop("configurations")
     known: dict[int, ChannelConfiguration] = seedlists.attachable(credential, credential.workspace).in_bulk(
         wanted

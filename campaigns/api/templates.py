@@ -15,21 +15,23 @@ from rest_framework.views import APIView
 from accounts.access import require
 from campaigns import templates
 from campaigns.access import MANAGE
-from campaigns.api.callers import credential_of
+from campaigns.api.callers import credential_of, rights_of
 from campaigns.api.campaign_shapes import AnObject
 from campaigns.api.contents import parts_of
 from campaigns.api.kept import KeptChange, KeptShape, placed
 from campaigns.models import ContentTemplate
 from channels.contents import SHAPES
-from common.api import (
-    IF_MATCH,
-    PAGING,
-    CursorPages,
-    StrictSerializer,
-    choice_of,
-    etag_of,
-    page_of,
-    require_match,
+from common.api import IF_MATCH, SparseSerializer, StrictSerializer, choice_of, fields_of, page_of
+from common.doors import (
+    NAMED,
+    NUMBERED,
+    SEARCH,
+    body_of,
+    listed,
+    listing,
+    require_unchanged,
+    searched,
+    shown,
 )
 from common.errors import Invalid, Problem
 
@@ -57,7 +59,7 @@ class ContentTemplateChange(KeptChange):
     content = AnObject(required=False, help_text="What is left out stays.")
 
 
-class ContentTemplateVersionShape(StrictSerializer):
+class ContentTemplateVersionShape(SparseSerializer):
     number = serializers.IntegerField()
     content = AnObject()
     savedAt = serializers.DateTimeField(source="saved_at")
@@ -66,7 +68,9 @@ class ContentTemplateVersionShape(StrictSerializer):
 class ContentTemplates(APIView):
     @extend_schema(
         operation_id="content_templates_list",
-        parameters=[OpenApiParameter("channel", str, enum=[*SHAPES]), *PAGING],
+        parameters=listing(
+            ContentTemplateShape, NAMED, OpenApiParameter("channel", str, enum=[*SHAPES]), SEARCH
+        ),
         responses=page_of(ContentTemplateShape),
     )
     def get(self, request: Request) -> Response:
@@ -74,9 +78,8 @@ class ContentTemplates(APIView):
         rows = templates.list_for(credential, credential.workspace).prefetch_related("labels")
         if channel := choice_of(request, "channel", SHAPES):
             rows = rows.filter(channel=channel)
-        pages = CursorPages()
-        found: Any = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(ContentTemplateShape(found, many=True).data)
+        rows = searched(request, rows)
+        return listed(request, rows, ContentTemplateShape, NAMED, rights=rights_of(request))
 
     @extend_schema(
         operation_id="content_templates_create",
@@ -86,21 +89,23 @@ class ContentTemplates(APIView):
     def post(self, request: Request) -> Response:
         credential = credential_of(request)
         require(credential, MANAGE, credential.workspace)
-        body = ContentTemplateWrite(data=request.data)
-        body.is_valid(raise_exception=True)
-        given = dict(body.validated_data)
+        given = body_of(request, ContentTemplateWrite)
         given["content"] = _content(given["content"], given["channel"])
         try:
             made = templates.create(credential.workspace, **given, actor=credential, now=timezone.now())
         except Invalid as error:
             raise _pointed(error) from error
-        return _answer(made, 201)
+        return _answer(request, made, 201)
 
 
 class OneContentTemplate(APIView):
-    @extend_schema(operation_id="content_templates_read", responses=ContentTemplateShape)
+    @extend_schema(
+        operation_id="content_templates_read",
+        parameters=[fields_of(ContentTemplateShape)],
+        responses=ContentTemplateShape,
+    )
     def get(self, request: Request, pk: int) -> Response:
-        return _answer(templates.template_for(credential_of(request), pk))
+        return _answer(request, templates.template_for(credential_of(request), pk))
 
     @extend_schema(
         operation_id="content_templates_change",
@@ -112,12 +117,10 @@ class OneContentTemplate(APIView):
         """A new version; what began with an older one stays as it is."""
         credential = credential_of(request)
         row = templates.template_for(credential, pk, MANAGE)
-        body = ContentTemplateChange(data=request.data)
-        body.is_valid(raise_exception=True)
-        given = dict(body.validated_data)
+        given = body_of(request, ContentTemplateChange)
         if "content" in given:
             given["content"] = _content(given["content"], row.channel)
-        require_match(request, etag_of(ContentTemplateShape(row).data))
+        require_unchanged(request, row, ContentTemplateShape)
         by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
         try:
             with transaction.atomic():
@@ -125,7 +128,7 @@ class OneContentTemplate(APIView):
                     templates.save(row, **text, revision=row.revision, **by)
         except Invalid as error:
             raise _pointed(error) from error
-        return _answer(templates.template_for(credential, pk))
+        return _answer(request, templates.template_for(credential, pk))
 
     @extend_schema(operation_id="content_templates_delete", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
@@ -138,13 +141,12 @@ class OneContentTemplate(APIView):
 class ContentTemplateVersions(APIView):
     @extend_schema(
         operation_id="content_templates_versions",
-        parameters=PAGING,
+        parameters=listing(ContentTemplateVersionShape, NUMBERED),
         responses=page_of(ContentTemplateVersionShape),
     )
     def get(self, request: Request, pk: int) -> Response:
-        row, pages = templates.template_for(credential_of(request), pk), CursorPages()
-        found: Any = pages.paginate_queryset(row.versions.all(), request, view=self)
-        return pages.get_paginated_response(ContentTemplateVersionShape(found, many=True).data)
+        row = templates.template_for(credential_of(request), pk)
+        return listed(request, row.versions.all(), ContentTemplateVersionShape, NUMBERED, "-number")
 
 
 def _content(given: dict[str, Any], channel: str) -> dict[str, Any]:
@@ -154,9 +156,8 @@ def _content(given: dict[str, Any], channel: str) -> dict[str, Any]:
         raise _pointed(error) from error
 
 
-def _answer(row: ContentTemplate, status: int = 200) -> Response:
-    shown = ContentTemplateShape(row).data
-    return Response(shown, status=status, headers={"ETag": etag_of(shown)})
+def _answer(request: Request, row: ContentTemplate, status: int = 200) -> Response:
+    return shown(request, row, ContentTemplateShape, rights_of(request), status=status)
 
 
 def _pointed(error: Invalid) -> Invalid:

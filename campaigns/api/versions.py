@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -15,11 +13,12 @@ from campaigns import access, compare
 from campaigns import versions as frozen
 from campaigns.api.callers import credential_of
 from campaigns.models import Campaign, Version
-from common.api import PAGING, CursorPages, StrictSerializer, page_of
+from common.api import SparseSerializer, StrictSerializer, page_of
+from common.doors import NUMBERED, listed, listing
 from common.errors import Invalid, NotFound, Problem
 
 
-class CampaignVersionShape(StrictSerializer):
+class CampaignVersionShape(SparseSerializer):
     number = serializers.IntegerField()
     fingerprint = serializers.CharField(help_text="SHA-256; an approval binds to it.")
     frozenAt = serializers.DateTimeField(source="frozen_at")
@@ -45,13 +44,15 @@ class VersionComparisonShape(StrictSerializer):
 
 
 class Versions(APIView):
-    @extend_schema(operation_id="versions_list", parameters=PAGING, responses=page_of(CampaignVersionShape))
+    @extend_schema(
+        operation_id="versions_list",
+        parameters=listing(CampaignVersionShape, NUMBERED),
+        responses=page_of(CampaignVersionShape),
+    )
     def get(self, request: Request, pk: int) -> Response:
         campaign = access.campaign_for(credential_of(request), pk)
-        pages = CursorPages()
         rows = campaign.versions.exclude(number=0).select_related("frozen_by", "campaign")
-        found: Any = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(CampaignVersionShape(found, many=True).data)
+        return listed(request, rows, CampaignVersionShape, NUMBERED, "-number")
 
 
 class Compare(APIView):

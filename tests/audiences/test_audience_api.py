@@ -30,7 +30,7 @@ class Caller:
         _row, token = credentials.issue(
             workspace=where, role=self.role, name=role, expires_at=None, actor=administrator, now=builders.NOW
         )
-        self.client = Client(headers={"Authorization": f"Bearer {token}"})
+        self.client = Client(headers={"Authorization": f"Bearer {token}", "If-Match": "*"})
 
     def __call__(self, method: str, address: str, body: Any = None) -> tuple[int, Any]:
         call = getattr(self.client, method)
