@@ -18,7 +18,7 @@ from accounts.access import require
 from campaigns import access
 from campaigns.access import MANAGE
 from campaigns.api.callers import credential_of
-from campaigns.api.campaigns import matched
+from campaigns.api.campaigns import matched, tag
 from campaigns.api.code_import import Imported, take_in
 from campaigns.api.code_shapes import CampaignDocument, CampaignImported
 from campaigns.ascode import document, yamltext
@@ -92,7 +92,8 @@ class OneCode(APIView):
         credential = credential_of(request)
         campaign = access.campaign_for(credential, pk)
         text = yamltext.write(document.of_campaign(campaign, credential))
-        return HttpResponse(text, content_type=f"{MEDIA_TYPE}; charset=utf-8")
+        told = tag(request, campaign)
+        return HttpResponse(text, content_type=f"{MEDIA_TYPE}; charset=utf-8", headers=told)
 
     @extend_schema(
         operation_id="campaigns_import_over",

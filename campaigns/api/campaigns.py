@@ -263,6 +263,11 @@ def answer(
     return Response(told, status=status, headers={"ETag": etag})
 
 
+def tag(request: Request, campaign: Campaign) -> dict[str, str]:
+    """The header that names the campaign's state with whatever is read of it."""
+    return {"ETag": etag_of(_row(campaign, credential_of(request)))}
+
+
 def matched(request: Request, campaign: Campaign) -> None:
     """The ETag is of what everybody sees of it: judged before the change, under no lock; `drafts.editing`
     looks at the revision again under its own.

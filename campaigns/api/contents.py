@@ -19,7 +19,7 @@ from campaigns import access, actions
 from campaigns.access import MANAGE
 from campaigns.api.callers import credential_of
 from campaigns.api.campaign_shapes import AnObject, number
-from campaigns.api.campaigns import matched
+from campaigns.api.campaigns import matched, tag
 from campaigns.contents import content_of
 from campaigns.models import Action, Campaign
 from channels import access as carriers
@@ -65,7 +65,9 @@ class ActionChange(StrictSerializer):
 class Contents(APIView):
     @extend_schema(operation_id="contents_list", responses=ActionsShape)
     def get(self, request: Request, pk: int) -> Response:
-        return Response({"results": _shown(access.campaign_for(credential_of(request), pk))})
+        """With the campaign's ETag, which a change of them names."""
+        campaign = access.campaign_for(credential_of(request), pk)
+        return Response({"results": _shown(campaign)}, headers=tag(request, campaign))
 
     @extend_schema(
         operation_id="contents_add", parameters=[IF_MATCH], request=NewAction, responses={201: ActionsShape}
@@ -118,7 +120,7 @@ class OneContent(APIView):
         treatment, language = _which(request)
         action = actions.at(campaign, position)
         actions.is_offered(campaign, treatment, language)
-        return Response(_content(action, treatment, language))
+        return Response(_content(action, treatment, language), headers=tag(request, campaign))
 
     @extend_schema(
         operation_id="contents_write",
