@@ -174,8 +174,10 @@ def test_the_pixel_stands_before_the_end_of_the_body() -> None:
 def test_a_worker_that_writes_links_loads_none_of_the_pages() -> None:
     written = (
         "import django, sys; django.setup(); from campaigns.delivery import send; "
+        "from campaigns import alerts; from audiences import preferences; "
         "from campaigns.tracking import tokens; key = tokens.MessageKey(1, 0, 1); "
         "print(tokens.click_base(key), tokens.open_url(key), tokens.unsubscribe_url(key)); "
+        "print(preferences.url_of(1), 'http://127.0.0.1:8000' + alerts.page_of(1)); "
         "assert 'config.urls' not in sys.modules"
     )
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "CARILLON_MODE": "local"}
@@ -183,4 +185,7 @@ def test_a_worker_that_writes_links_loads_none_of_the_pages() -> None:
         [sys.executable, "-c", written], env=environment, capture_output=True, text=True, check=True
     )
     named = [resolve(path(url)).view_name for url in (said.stdout.split()[0] + "0", *said.stdout.split()[1:])]
-    assert named == ["tracking:click", "tracking:open", "tracking:unsubscribe"]
+    assert named == [
+        *("tracking:click", "tracking:open", "tracking:unsubscribe"),
+        *("people_public:preferences", "campaigns:detail"),
+    ]
