@@ -25,6 +25,7 @@ from campaigns.schedule import Slot
 from campaigns.waves import Wave
 from channels import warming
 from channels.models import ChannelConfiguration, Rule
+from channels.pacing import MARGIN
 from common.errors import Invalid
 
 LONGEST_RUN = limits.LONGEST_RUN
@@ -209,7 +210,7 @@ def _flow(found: Forecast, cohorts: Iterable[Cohort]) -> None:
         if one.starts_at > at:
             found.curve.append(Point(one.starts_at, sent))
             at = one.starts_at
-        at += timedelta(seconds=one.people / rate) if rate else timedelta(0)
+        at += timedelta(seconds=one.people * MARGIN / rate) if rate else timedelta(0)
         sent += one.people
         found.curve.append(Point(at, sent))
     found.ends_at = at

@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
@@ -36,6 +37,7 @@ from campaigns.tracking.tokens import SEEDS, MessageKey
 from channels import http, mime
 from channels.messages import Rendered
 from channels.models import ChannelConfiguration
+from channels.providers.sms_form import part_price
 from channels.sandbox import RenderError
 from channels.segments import segment
 from common.errors import Invalid, Problem
@@ -247,6 +249,20 @@ def choose(row: Preflight, letters: dict[tuple[int, int], Letter], now: datetime
         cursor.execute(query, (*people.params, *sent.params, *keys, *limits))
         rows = cursor.fetchall()
     return [Chosen(*found[:4]) for found in rows], int(rows[0][4]) if rows else 0
+
+
+def costs(row: Preflight) -> dict[str, Decimal]:
+    """What its SMS cost by currency, where their configurations say what a part costs. What a sample costs is
+    held for all whom it stands for.
+    """
+    found: dict[str, Decimal] = {}
+    configurations = _configurations(row.definition)
+    for one in row.sms:
+        if price := part_price(configurations[one["action"]]):
+            amount, currency = price
+            cost = amount * one["parts"] * one["people"] * row.reached / max(row.checked, 1)
+            found[currency] = found.get(currency, Decimal(0)) + cost
+    return {currency: cost.quantize(Decimal("0.01")) for currency, cost in found.items()}
 
 
 # ---- what is wrong -------------------------------------------------------------------------------

@@ -45,9 +45,13 @@ class PreflightShape(StrictSerializer):
     checked = serializers.IntegerField(help_text="Fewer than reached: a sample.")
     findings = PreflightFindingShape(many=True)
     sms = PreflightPartsShape(many=True)
+    costs = serializers.SerializerMethodField(help_text="Of its SMS, by currency, where prices are known.")
     spam = serializers.CharField(help_text="“score/limit”, not_installed, no_answer; empty without mail.")
     reason = serializers.CharField()
     finishedAt = serializers.DateTimeField(source="finished_at", allow_null=True)
+
+    def get_costs(self, row: Preflight) -> dict[str, str]:
+        return {currency: str(cost) for currency, cost in preflight.costs(row).items()}
 
     def get_isStale(self, row: Preflight) -> bool:
         return bool(self.context["is_stale"])

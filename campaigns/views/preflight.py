@@ -61,5 +61,6 @@ def panel(campaign: Campaign, actor: User) -> dict[str, Any]:
             for one in (row.findings if row else [])
         ],
         "look_parts": sum(one["parts"] * one["people"] for one in row.sms) if row else 0,
+        "look_costs": preflight.costs(row) if row else {},
         "spam_words": preflight.SPAM_WORDS,
     }

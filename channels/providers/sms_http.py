@@ -24,7 +24,7 @@ from channels.messages import Arrival, Fact, Fault, Happened, Outcome, Receipt, 
 from channels.models import ChannelConfiguration
 from channels.payload import Payload
 from channels.providers.base import Part, Reading, Step, secrets_of
-from channels.providers.keywords_form import REPLIES, KeywordsForm
+from channels.providers.keywords_form import REPLIES
 from channels.providers.over_http import (
     AddressField,
     ClosedLane,
@@ -39,6 +39,7 @@ from channels.providers.over_http import (
     sms_of,
     text_at,
 )
+from channels.providers.sms_form import SmsForm
 from channels.providers.webhook import reached
 from channels.sandbox import RenderError
 from channels.segments import segment
@@ -96,7 +97,7 @@ class PayloadField(forms.CharField):
         return text
 
 
-class SmsHttpForm(KeywordsForm):
+class SmsHttpForm(SmsForm):
     secret_fields = ("auth_secret", "receipts_secret")
     secret_goes_to = ("url", "auth", "auth_name")
     parts = (

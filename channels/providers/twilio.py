@@ -20,7 +20,7 @@ from channels.kinds import clean_sms_sender
 from channels.messages import Arrival, Fact, Fault, Happened, Outcome, Receipt, Rendered, Reply
 from channels.models import ChannelConfiguration
 from channels.providers.base import Part, Reading, Step, secrets_of
-from channels.providers.keywords_form import REPLIES, KeywordsForm
+from channels.providers.keywords_form import REPLIES
 from channels.providers.over_http import (
     AddressField,
     ClosedLane,
@@ -37,6 +37,7 @@ from channels.providers.over_http import (
     sms_of,
     text_at,
 )
+from channels.providers.sms_form import SmsForm
 from common.errors import Invalid
 
 SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
@@ -90,7 +91,7 @@ STATUSES = {
 }
 
 
-class TwilioForm(KeywordsForm):
+class TwilioForm(SmsForm):
     secret_fields = ("auth_token", "api_key_secret")
     secret_goes_to = ("account_sid", "api_key", "api_url")
     parts = (Part(gettext_lazy("Sign in with an API key"), ("api_key", "api_key_secret")), REPLIES)

@@ -22,7 +22,6 @@ from channels.kinds import clean_sms_sender
 from channels.messages import Arrival, Fact, Fault, Happened, Outcome, Receipt, Rendered, Reply
 from channels.models import ChannelConfiguration
 from channels.providers.base import Reading, Step, secrets_of
-from channels.providers.keywords_form import KeywordsForm
 from channels.providers.over_http import (
     AddressField,
     ClosedLane,
@@ -41,6 +40,7 @@ from channels.providers.over_http import (
     sms_of,
     text_at,
 )
+from channels.providers.sms_form import SmsForm
 from channels.segments import segment
 from common.errors import Invalid, Problem
 
@@ -91,7 +91,7 @@ STATUSES = {
 }
 
 
-class VonageForm(KeywordsForm):
+class VonageForm(SmsForm):
     secret_fields = ("api_secret", "signature_secret")
     secret_goes_to = ("api_key", "api_url")
 

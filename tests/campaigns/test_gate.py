@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.access import SYSTEM
+from campaigns import forecast
 from campaigns.delivery import clock, fanout, send
 from campaigns.delivery.claims import Tried
 from campaigns.delivery.due import Due
@@ -97,7 +99,7 @@ def test_four_workers_and_two_runs_never_pass_the_limit_of_their_configuration()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_campaigns_own_rate_is_kept_and_frozen_with_it() -> None:
+def test_a_campaigns_own_rate_is_kept_and_frozen_with_it_and_its_end_foretold() -> None:
     where = builders.workspace()
     builders.profiles(where, 20)
     with FakeSmtp() as server:
@@ -106,12 +108,17 @@ def test_a_campaigns_own_rate_is_kept_and_frozen_with_it() -> None:
         made = builders.draft(where, author, configuration=builders.smtp(where, server.port))
         Campaign.objects.filter(pk=made.pk).update(rate=campaign_rate)
         made.refresh_from_db()
+        told, begun = forecast.forecast(made, now=timezone.now()), database_clock()
         builders.lifecycle.apply(
             made, "activate", actor=builders.person(where, "approver"), now=timezone.now()
         )
         call_command("deliver")
         times = [one.at for one in server.accepted]
-    assert len(times) == 20 and 0.9 < max(times) - min(times) < 3
+    took = max(times) - min(times)
+    assert len(times) == 20 and 0.9 < took < 3
+    assert told and told.lasts and told.lasts == timedelta(seconds=20 * MARGIN / campaign_rate)
+    # However slow the machine: each had a moment of its own, and the last of them is the foretold end.
+    assert Pace.objects.get().free_at - begun >= told.lasts.total_seconds() - SLACK
 
 
 def test_who_is_not_ready_at_their_moment_does_not_leave_beside_the_next() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -102,6 +103,12 @@ def test_the_parts_of_an_sms_are_counted(where: Workspace, author: User) -> None
     Profile.objects.create(workspace=where, phone="+886912345679", attributes={"name": "林" * 100})
     row = looked(builders.draft_over(sms, author, text="Hi {{ profile.name }}"), author)
     assert [(one["parts"], one["people"]) for one in row.sms] == [(1, 1), (2, 1)]
+    assert preflight.costs(row) == {}
+    sms.settings["part_price"] = "0.85 TWD"
+    sms.save()
+    assert preflight.costs(row) == {"TWD": Decimal("2.55")}
+    row.reached *= 10  # a sample stands for all
+    assert preflight.costs(row) == {"TWD": Decimal("25.50")}
 
 
 def test_links_are_tried_only_when_asked_and_never_inside_the_house(where: Workspace, author: User) -> None:
