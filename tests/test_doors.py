@@ -205,6 +205,7 @@ BODIES: dict[str, Any] = {
     "/api/access-labels/<int:pk>/": {"name": "X", "roles": []},
     "/api/allowed/state/": {"active": True},
     "/api/folders/<int:pk>/": {"name": "X"},
+    "/api/approval-policies/<int:pk>/": {"name": "X", "approvers": {"match": "any", "of": [{"role": 1}]}},
     "/api/feedback-webhooks/<int:pk>/": {
         "name": "X",
         "url": "https://x.example/",
