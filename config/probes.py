@@ -50,7 +50,7 @@ class ProbesMiddleware:
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
-            waiting = [] if self.is_migrated else installation.pending()
+            waiting = not self.is_migrated and installation.pending()
         except DatabaseError:
             return _say("the database does not answer", 503)
         if waiting:

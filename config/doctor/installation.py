@@ -25,6 +25,7 @@ from campaigns.delivery import retention
 from channels import sealing
 from channels.models import Credential
 from channels.sealing import Seal
+from config import upgrades
 from config.doctor.finding import Finding, Severity
 
 CLOCK_OFF, CLOCK_WRONG = 2.0, 30.0  # seconds
@@ -203,15 +204,26 @@ def _partitions(now: datetime) -> Iterator[Finding]:
         )
 
 
-def pending() -> list[str]:
-    """The migrations that this code knows and the database does not have yet."""
+def pending() -> dict[str, list[str]]:
+    """The migrations that this code knows and the database does not have yet, each with what keeps processes
+    of the older version from going on meanwhile.
+    """
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return [str(migration) for migration, _backwards in plan]
+    states = executor.loader.project_state
+    return {
+        str(one): upgrades.obstacles(one, states((one.app_label, one.name), at_end=False))
+        for one, _back in plan
+    }
 
 
 def _migrations() -> Iterator[Finding]:
     if waiting := pending():
+        stops = sorted(name for name, obstacles in waiting.items() if obstacles)
+        go_on = _("Run `manage.py migrate`; processes of the older version can go on meanwhile.")
+        stop = _(
+            "Stop web, clock and workers, then run `manage.py migrate`: %(names)s cannot run beside them."
+        )
         yield Finding(
             "migrations_pending",
             Severity.ERROR,
@@ -221,8 +233,8 @@ def _migrations() -> Iterator[Finding]:
                 len(waiting),
             )
             % {"num": len(waiting)},
-            ", ".join(waiting[:5]),
-            _("Run `manage.py migrate`."),
+            ", ".join(list(waiting)[:5]),
+            stop % {"names": ", ".join(stops[:5])} if stops else go_on,
         )
 
 
