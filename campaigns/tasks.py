@@ -40,7 +40,10 @@ def deliver_batch(batch_id: int, lane: str = Batch.Lane.BULK) -> None:
 
 @shared_task
 def drop_old_messages() -> None:
-    retention.drop_old_messages(now=timezone.now())
+    now = timezone.now()
+    retention.keep_events(now=now)
+    retention.drop_old_messages(now=now)
+    retention.prune_standing(now=now)
 
 
 @shared_task

@@ -30,9 +30,7 @@ class ProfileShape(SparseSerializer):
     locale = serializers.CharField(required=False, allow_blank=True, max_length=35)
     timeZone = serializers.CharField(required=False, allow_blank=True, max_length=64)
     isTest = serializers.BooleanField(required=False)
-    isUntracked = serializers.BooleanField(
-        required=False, help_text="What they open and click is not recorded."
-    )
+    isUntracked = serializers.BooleanField(required=False, help_text=UNTRACKED)
     attributes = serializers.DictField(child=serializers.JSONField(allow_null=True), required=False)
     createdAt = serializers.DateTimeField(read_only=True)
     changedAt = serializers.DateTimeField(read_only=True)
@@ -45,9 +43,7 @@ class ProfileWrite(StrictSerializer):
     locale = serializers.CharField(required=False, allow_blank=True, max_length=35)
     timeZone = serializers.CharField(required=False, allow_blank=True, max_length=64)
     isTest = serializers.BooleanField(required=False)
-    isUntracked = serializers.BooleanField(
-        required=False, help_text="What they open and click is not recorded."
-    )
+    isUntracked = serializers.BooleanField(required=False, help_text=UNTRACKED)
     attributes = serializers.DictField(child=serializers.JSONField(allow_null=True), required=False)
 
 
@@ -57,9 +53,7 @@ class ProfileChange(StrictSerializer):
     locale = serializers.CharField(required=False, allow_blank=True, max_length=35)
     timeZone = serializers.CharField(required=False, allow_blank=True, max_length=64)
     isTest = serializers.BooleanField(required=False)
-    isUntracked = serializers.BooleanField(
-        required=False, help_text="What they open and click is not recorded."
-    )
+    isUntracked = serializers.BooleanField(required=False, help_text=UNTRACKED)
     attributes = serializers.DictField(child=serializers.JSONField(allow_null=True), required=False)
 
 

@@ -1,4 +1,7 @@
-"""What people (and machines) did with a message, appended as it comes in."""
+"""What people (and machines) did with a message, appended as it comes in.
+
+Partitioned by month, so that old months are dropped whole (`delivery/retention.py`).
+"""
 
 from __future__ import annotations
 
@@ -34,11 +37,11 @@ class Event(models.Model):
     class Meta:
         default_permissions = ()
         indexes = [
-            models.Index(fields=["run", "kind", "action", "ref"]),
+            models.Index(fields=["run", "kind", "action", "ref"], name="event_of_message"),
             models.Index(
                 fields=["id"],
                 condition=models.Q(judged=0, kind__in=["open", "click"]),
-                name="campaigns_event_unjudged",
+                name="event_unjudged",
             ),
         ]
 

@@ -48,6 +48,9 @@ class Run(models.Model):
     decision = models.JSONField(null=True)  # the treatment that the rest gets, and why (reports/trials.py)
     weights = models.JSONField(null=True)  # parts of the treatments, where they change (delivery/bandits.py)
     dropped_at = models.DateTimeField(null=True)  # when its messages were dropped; the totals stay
+    events_dropped_at = models.DateTimeField(null=True)  # the first of its events; its counts stay
+    # {action: {outcome/code: messages}} that are kept no more while it goes on taking calls.
+    pruned = models.JSONField(default=dict, db_default={})
     reason = models.CharField(max_length=200, blank=True)
     started_at = models.DateTimeField(null=True)
     expanded_at = models.DateTimeField(null=True)

@@ -38,12 +38,16 @@ page AS MATERIALIZED (
     SELECT id, run_id, action, ref, kind, COALESCE(link, 0) AS link, at, machine, machine <> '' AS by_machine,
            user_agent
     FROM campaigns_event WHERE id > {{after}} AND {{of}}
+), runs AS MATERIALIZED (  -- nothing happened before, unless a clock is wrong: no older month is looked into
+    SELECT id, created_at - interval '31 days' AS since FROM campaigns_run
+    WHERE id IN (SELECT run_id FROM page)
 ), earlier AS MATERIALIZED (
     SELECT d.*, b.link, b.people FROM (SELECT DISTINCT {MESSAGE} FROM page) d
+    JOIN runs ON runs.id = d.run_id
     CROSS JOIN LATERAL (
         SELECT COALESCE(e.link, 0) AS link, bool_or(e.machine = '') AS people FROM campaigns_event e
         WHERE e.run_id = d.run_id AND e.kind = d.kind AND e.action = d.action AND e.ref = d.ref
-          AND e.id <= {{after}} GROUP BY 1 OFFSET 0
+          AND e.id <= {{after}} AND e.at >= runs.since GROUP BY 1 OFFSET 0
     ) b
 ), known AS MATERIALIZED (
     SELECT {MESSAGE}, bool_or(people) AS people FROM earlier GROUP BY {MESSAGE}
@@ -187,7 +191,7 @@ def move_forward(*, now: datetime) -> int:
 def rebuild() -> None:
     """Counts everything that is kept anew, in one transaction: readers see the old counts until then.
 
-    Runs whose messages were dropped keep their counts.
+    Runs of which messages or events are gone keep their counts.
     """
     until = None
     while until is None:
@@ -197,6 +201,10 @@ def rebuild() -> None:
         assert mark is not None
         while _count_batches():  # what nobody was told of yet
             pass
+        while _count_page(until):  # of runs that keep their counts
+            pass
+        mark.refresh_from_db()
+        until = mark.position
         cursor.execute(FORGET)
         cursor.execute(UNCOUNT)
         mark.position = 0
@@ -221,7 +229,8 @@ def take_back(batch_ids: Sequence[int]) -> None:
         cursor.execute(EMPTY, {"batches": list(batch_ids)})
 
 
-KEPT = "EXISTS (SELECT 1 FROM campaigns_run r WHERE r.id = run_id AND r.dropped_at IS NULL)"
+KEPT = """EXISTS (SELECT 1 FROM campaigns_run r WHERE r.id = run_id AND r.dropped_at IS NULL
+    AND r.events_dropped_at IS NULL AND r.pruned = '{}')"""
 FORGET = f"DELETE FROM campaigns_count WHERE {KEPT}"
 UNCOUNT = f"UPDATE campaigns_batch SET counted = FALSE WHERE counted AND {KEPT}"
 

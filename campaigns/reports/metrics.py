@@ -6,6 +6,7 @@ A message counts by its last attempt; without one, or deferred, it is still to g
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -83,7 +84,9 @@ class Ledger:
 
 
 def ledger(run: Run) -> Ledger:
-    """Counted from the rows; once these are dropped, what they said when the run ended."""
+    """Counted from the rows; once these are dropped, what they said when the run ended. Of a run that goes on
+    what was pruned counts too.
+    """
     if run.dropped_at and run.totals:
         return Ledger(**run.totals)
     with connection.cursor() as cursor:
@@ -91,13 +94,17 @@ def ledger(run: Run) -> Ledger:
         counts = dict(cursor.fetchall())
         cursor.execute("SELECT count(*) FROM campaigns_message WHERE run_id = %s", [run.pk])
         messages = int(cursor.fetchone()[0])
-    targeted = messages if run.kind == Run.Kind.STANDING else run.targeted
+    pruned: Counter[str] = Counter()
+    for told in run.pruned.values():
+        for key, count in told.items():
+            pruned[key.partition("/")[0]] += count
+    targeted = messages + pruned.total() if run.kind == Run.Kind.STANDING else run.targeted
     tried = sum(counts.values())
     deferred = counts.pop(Outcome.DEFERRED, 0)
     return Ledger(
         targeted=targeted,
         to_go=messages - tried + deferred,
-        **{name: counts.get(name, 0) for name in Outcome.values if name != Outcome.DEFERRED},
+        **{name: counts.get(name, 0) + pruned[name] for name in Outcome.values if name != Outcome.DEFERRED},
     )
 
 

@@ -1,7 +1,8 @@
 """The ledger of many runs at once, and why messages were excluded or failed: two queries, however many.
 
 A run's batches carry tallies and the fan-out says whom it left out, so a run of a million costs its thousand
-batches. A standing run's calls write exclusions one by one, so its messages are counted from their rows.
+batches. A standing run's calls write exclusions one by one, so its messages are counted from their rows, and
+those that are kept no more from what pruning them left behind (`delivery/retention.py`).
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ SELECT run_id, 'row', outcome || '/' || code, count(*) FROM (
 UNION ALL
 SELECT run_id, 'messages', '', count(*) FROM campaigns_message
 WHERE run_id IN (SELECT id FROM read) AND (%(action)s::int IS NULL OR action = %(action)s) GROUP BY 1
+UNION ALL
+SELECT r.id, 'pruned', t.key, sum(t.value::bigint)::bigint
+FROM runs r, jsonb_each(r.pruned) p, jsonb_each_text(p.value) t
+WHERE r.dropped_at IS NULL AND (%(action)s::int IS NULL OR p.key = %(action)s::text) GROUP BY 1, 3
 UNION ALL
 SELECT r.id, 'total', t.key, t.value::bigint FROM runs r, jsonb_each_text(r.totals) t
 WHERE r.kind = 'standing' AND r.dropped_at IS NOT NULL AND %(action)s::int IS NULL
@@ -95,7 +100,10 @@ def _book(source: Source) -> Ledger:
             settled[where] += number
     to_go = source["size", ""] - settled["batch"] + source["messages", ""] - settled["row"]
     return Ledger(
-        targeted=source["targeted", ""] + source["messages", ""] + source["total", "targeted"],
+        targeted=source["targeted", ""]
+        + source["messages", ""]
+        + settled["pruned"]
+        + source["total", "targeted"],
         to_go=to_go + source["total", "to_go"],
         **{str(name): counts[name] for name in Outcome.values if name != Outcome.DEFERRED},
     )

@@ -100,7 +100,7 @@ WITH due AS MATERIALIZED (
       AND (at <= %(until)s OR at > %(until)s + interval '1 hour')  -- a clock that is wrong holds up nobody
     ORDER BY id LIMIT %(page)s
 ), judged AS (
-    SELECT d.id, CASE
+    SELECT d.id, d.at, CASE
         WHEN d.signals & 1 <> 0 THEN 'head'
         WHEN d.signals & 2 <> 0 THEN 'prefetch'
         WHEN d.signals & 4 <> 0 THEN 'trap'
@@ -124,7 +124,8 @@ WITH due AS MATERIALIZED (
         ELSE '' END AS machine
     FROM due d
 ), written AS (
-    UPDATE campaigns_event e SET machine = j.machine, judged = %(version)s FROM judged j WHERE e.id = j.id
+    UPDATE campaigns_event e SET machine = j.machine, judged = %(version)s FROM judged j
+    WHERE e.id = j.id AND e.at = j.at
 )
 SELECT count(*), max(id) FROM judged
 """

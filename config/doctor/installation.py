@@ -188,7 +188,8 @@ def _partitions(now: datetime) -> Iterator[Finding]:
     """What the clock should have dropped hours ago, and did not."""
     before = now - DROPPING
     waiting = [f"campaigns_message_p{number}" for number, *_range in retention.old_partitions(before)]
-    waiting += [f"{months.PARENT}_y{year:04}m{month:02}" for year, month in months.old(before)]
+    waiting += [months.EVENTS.name(month) for month in months.old(before)]
+    waiting += [retention.EVENTS.name(month) for month in retention.old_months(before)]
     if waiting:
         yield Finding(
             "partitions_to_drop",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.core.management import call_command
@@ -10,9 +10,13 @@ from django.db import connection
 from django.utils import timezone
 
 from campaigns.delivery import retention
-from campaigns.models import Attempt, Batch, Message, Run
+from campaigns.models import Attempt, Batch, Event, Execution, Message, MessageContext, Run
+from campaigns.reports import counting, figures, outcomes
 from campaigns.reports.metrics import ledger
+from campaigns.tracking import machines
+from common.months import month_of
 from tests import builders
+from tests.api import Caller
 from tests.campaigns.test_delivery import sending
 
 pytestmark = pytest.mark.django_db
@@ -60,3 +64,83 @@ def test_every_run_has_its_partition_from_the_moment_it_is_written() -> None:
         cursor.execute("SELECT to_regclass(%s)", [f"campaigns_attempt_p{other.pk // 200}"])
         assert cursor.fetchone()[0]
     assert Batch.objects.filter(run=run).count() == 1
+
+
+# ---- events, and messages of runs that go on --------------------------------------------------
+
+
+def event(run: Run, ref: int, at: datetime, kind: str = "open") -> Event:
+    fields = {"action": 0, "ref": ref, "kind": kind, "judged": machines.VERSION}
+    return Event.objects.create(run=run, at=at, **fields)
+
+
+def rows_of(name: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {name}")
+        return int(cursor.fetchone()[0])
+
+
+def test_old_events_are_dropped_by_the_month_and_what_was_counted_of_them_stays() -> None:
+    run = sending(3)
+    call_command("deliver")
+    now = timezone.now()
+    first, second, third = Message.objects.filter(run=run).order_by("ref").values_list("ref", flat=True)
+    event(run, first, now)
+    event(run, second, now, "click")
+    later = now + timedelta(days=800)
+    retention.keep_events(now=later - timedelta(days=40))  # makes the months of then
+    event(run, third, later)
+    assert month_of(now) not in retention.keep_events(now=later), "nothing of it is counted yet"
+    counting.move_forward(now=later)
+    before = figures.read([run.pk]).tally("open"), figures.read([run.pk]).tally("click")
+    month = month_of(now)
+    assert month in retention.keep_events(now=later)
+    assert list(Event.objects.values_list("ref", flat=True)) == [third]
+    call_command("rebuild_counts", verbosity=0)
+    after = figures.read([run.pk]).tally("open"), figures.read([run.pk]).tally("click")
+    assert after == before and (after[0].people, after[1].people) == (2, 1)
+    event(run, first, later + timedelta(minutes=1), "complaint")
+    call_command("rebuild_counts", verbosity=0)
+    assert figures.read([run.pk]).tally("complaint").anybody == 1, "what comes behind counts all the same"
+
+
+def test_an_event_of_a_wrong_clock_has_a_place_until_its_month_is_made() -> None:
+    run = sending(1)
+    ref = Message.objects.get(run=run).ref
+    far = timezone.now() + timedelta(days=200)
+    one = event(run, ref, far)
+    assert rows_of("campaigns_event_other") == 1
+    retention.keep_events(now=far)
+    assert rows_of("campaigns_event_other") == 0 and Event.objects.get(pk=one.pk).at == far
+    event(run, ref, timezone.now() - timedelta(days=9000))
+    retention.keep_events(now=timezone.now())
+    assert Event.objects.count() == 1
+
+
+def test_what_old_calls_said_is_deleted_while_the_campaign_goes_on_and_the_ledger_reads_the_same() -> None:
+    where = builders.workspace()
+    builders.profiles(where, 4)
+    triggered = {"type": "api_triggered", "category": "transactional", "html": "<p>Hello</p>"}
+    campaign = builders.live(where, now=timezone.now(), **triggered)
+    call = Caller(where, "approver")
+    for number in range(4):
+        person = {"type": "aep", "userId": f"p{number}@example.com", "namespace": "email"}
+        body = {"requestId": f"r{number}", "campaignId": str(campaign.pk), "recipients": [person]}
+        assert call.post("/ajo/im/executions/unitary", body).status_code == 202
+    call_command("deliver")
+    run = Run.objects.get(campaign=campaign)
+    counting.move_forward(now=timezone.now())
+    told, counted = ledger(run), figures.read([run.pk]).tally("accepted")
+    assert (told.accepted, told.balances) == (4, True)
+    later = timezone.now() + timedelta(days=800)
+    Run.objects.filter(pk=run.pk).update(started_at=timezone.now() - timedelta(days=1))
+    Execution.objects.filter(request_id="r3").update(created_at=later)
+    assert retention.prune_standing(now=later) == 3
+    assert Message.objects.filter(run=run).count() == 1 == Attempt.objects.filter(run=run).count()
+    assert MessageContext.objects.filter(run=run).count() <= 1
+    run.refresh_from_db()
+    assert ledger(run) == told and run.pruned == {"0": {"accepted/": 3}}
+    assert outcomes.of_runs([run.pk], action=0)[run.pk].book.accepted == 4
+    call_command("rebuild_counts", verbosity=0)
+    assert figures.read([run.pk]).tally("accepted") == counted
+    assert retention.prune_standing(now=later) == 0
