@@ -98,6 +98,14 @@ def list_for(actor: Actor, workspace: Workspace) -> QuerySet[ApiCredential]:
     return ApiCredential.objects.filter(workspace=workspace).select_related("role").order_by("-created_at")
 
 
+def in_state(rows: QuerySet[ApiCredential], state: str, *, now: datetime) -> QuerySet[ApiCredential]:
+    """Those that are `active`, `expired` or `revoked`."""
+    if state == "revoked":
+        return rows.exclude(revoked_at=None)
+    is_over = Q(expires_at__lte=now)
+    return rows.filter(is_over if state == "expired" else ~is_over, revoked_at=None)
+
+
 def credential_for(actor: Actor, pk: int) -> ApiCredential:
     """The only way from a request to a credential. Raises NotFound."""
     mine = ApiCredential.objects.filter(workspace__in=workspaces_where(actor, MANAGE), pk=pk)

@@ -83,14 +83,14 @@ def words(notice: Notification) -> str:
     return sentence % dict(notice.values)
 
 
-def visible(user: User, rows: Iterable[Notification]) -> list[Notification]:
-    """Those about something the person may still see, of kinds that still exist."""
+def visible(actor: Actor, rows: Iterable[Notification]) -> list[Notification]:
+    """Those about something the reader may still see, of kinds that still exist."""
     known = [row for row in rows if row.kind in KINDS]
     seen: set[tuple[str, str]] = set()
     for label in {row.object_type for row in known}:
         model = apps.get_model(label)
         keys = {row.object_key for row in known if row.object_type == label}
-        found = visible_to(user, model._default_manager.filter(pk__in=keys), _view(model))
+        found = visible_to(actor, model._default_manager.filter(pk__in=keys), _view(model))
         seen |= {(label, str(pk)) for pk in found.values_list("pk", flat=True)}
     return [row for row in known if (row.object_type, row.object_key) in seen]
 

@@ -121,7 +121,7 @@ def _coming(campaign: Campaign, made: int, now: datetime) -> Iterable[schedule.S
 # ---- other calendars ----------------------------------------------------------------------------
 
 
-def calendars_of(actor: User, workspace: Workspace) -> list[ExternalCalendar]:
+def calendars_of(actor: Actor, workspace: Workspace) -> list[ExternalCalendar]:
     require(actor, access.VIEW, workspace)
     return list(ExternalCalendar.objects.filter(workspace=workspace).prefetch_related("entries"))
 
@@ -136,7 +136,7 @@ def add(workspace: Workspace, *, name: str, content: bytes, actor: Actor, now: d
         )
     name = " ".join(name.replace("\0", "").split())
     if not name or len(name) > 60:
-        raise _invalid("bad_name", _("Give the calendar a name of up to 60 characters."))
+        raise _invalid("bad_name", _("Give the calendar a name of up to 60 characters."), "name")
     entries, by = read(content), actor if isinstance(actor, User) else None
     try:
         with transaction.atomic():
@@ -148,7 +148,7 @@ def add(workspace: Workspace, *, name: str, content: bytes, actor: Actor, now: d
             )
     except IntegrityError as error:
         detail = _("There is a calendar called “%(name)s” already.") % {"name": name}
-        raise _invalid("name_taken", detail) from error
+        raise _invalid("name_taken", detail, "name") from error
     CalendarEntry.objects.bulk_create(
         CalendarEntry(calendar=row, name=title, first=first, last=last) for title, first, last in entries
     )
@@ -156,11 +156,18 @@ def add(workspace: Workspace, *, name: str, content: bytes, actor: Actor, now: d
     return row
 
 
-@transaction.atomic
-def remove(workspace: Workspace, pk: int, *, actor: Actor, now: datetime) -> None:
+def calendar_for(actor: Actor, workspace: Workspace, pk: int) -> ExternalCalendar:
+    """Raises NotFound, PermissionMissing."""
+    require(actor, access.VIEW, workspace)
     row = ExternalCalendar.objects.filter(workspace=workspace, pk=pk).first()
     if row is None:
         raise NotFound(_("There is no such calendar."))
+    return row
+
+
+@transaction.atomic
+def remove(workspace: Workspace, pk: int, *, actor: Actor, now: datetime) -> None:
+    row = calendar_for(actor, workspace, pk)
     require(actor, MANAGE, workspace)
     audit.record(actor=actor, verb="delete", obj=row, workspace=workspace, now=now)
     row.delete()
@@ -238,5 +245,5 @@ def _day(text: str) -> date | None:
     return None
 
 
-def _invalid(code: str, detail: str) -> Invalid:
-    return Invalid(Problem(code, detail, "file"))
+def _invalid(code: str, detail: str, field: str = "file") -> Invalid:
+    return Invalid(Problem(code, detail, field))

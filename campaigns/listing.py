@@ -8,13 +8,16 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db import transaction
 from django.db.models import Exists, F, Min, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts import audit
+from accounts.access import Actor, require
 from accounts.models import User, Workspace
-from campaigns import folders
+from campaigns import access, folders
 from campaigns.models import Action, Campaign, Columns, Run, SavedView, Status
 from common.errors import Invalid, NotFound, Problem
 
@@ -222,6 +225,41 @@ def keep_view(
         raise Invalid(Problem("bad_name", _("Give the view a name of up to 60 characters."), "name"))
     values = {"query": urlencode(read(query).query()), "is_shared": is_shared}
     return SavedView.objects.update_or_create(workspace=workspace, owner=user, name=name, defaults=values)[0]
+
+
+def shared_views(actor: Actor, workspace: Workspace) -> QuerySet[SavedView]:
+    """Those that everybody in the workspace may use."""
+    require(actor, access.VIEW, workspace)
+    return SavedView.objects.filter(workspace=workspace, is_shared=True).select_related("owner")
+
+
+def shared_view(actor: Actor, workspace: Workspace, pk: int) -> SavedView:
+    row = shared_views(actor, workspace).filter(pk=pk).first()
+    if row is None:
+        raise NotFound(_("There is no such view."))
+    return row
+
+
+@transaction.atomic
+def share_view(
+    owner: User, workspace: Workspace, *, name: str, query: Mapping[str, str], actor: Actor, now: datetime
+) -> SavedView:
+    """A view of somebody's for everybody, made by another. Their own, unshared ones stay theirs."""
+    require(actor, access.MANAGE, workspace)
+    if SavedView.objects.filter(workspace=workspace, owner=owner, name=name, is_shared=False).exists():
+        detail = _("They have a view of that name for themselves.")
+        raise Invalid(Problem("name_taken", detail, "name"))
+    made = keep_view(owner, workspace, name=name, query=query, is_shared=True)
+    audit.record(actor=actor, verb="share", obj=made, workspace=workspace, now=now, query=made.query)
+    return made
+
+
+@transaction.atomic
+def unshare_view(view: SavedView, *, actor: Actor, now: datetime) -> None:
+    """Takes it from everybody, its owner too."""
+    require(actor, access.MANAGE, view.workspace)
+    audit.record(actor=actor, verb="delete", obj=view, workspace=view.workspace, now=now)
+    view.delete()
 
 
 def forget_view(user: User, workspace: Workspace, pk: int) -> None:

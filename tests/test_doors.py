@@ -26,6 +26,7 @@ WHOLE = {
     "/api/approvals/",
     "/api/attributes/",
     "/api/audiences/{id}/shares/",
+    "/api/calendars/",
     "/api/campaigns/{id}/contents/",
     "/api/campaigns/{id}/proofs/",
     "/api/channel-configurations/{id}/shares/",

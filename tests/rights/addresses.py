@@ -63,6 +63,9 @@ NAMES = (
     (r"^/api/roles/<int:pk>/", "role"),
     (r"^/api/access-labels/<int:pk>/", "label"),
     (r"^/api/folders/<int:pk>/", "folder"),
+    (r"^/api/credentials/<int:pk>/", "credential"),
+    (r"^/api/calendars/<int:pk>/", "calendar"),
+    (r"^/api/saved-views/<int:pk>/", "saved_view"),
 )
 # What the other parts of an address are filled with.
 WORDS = {
