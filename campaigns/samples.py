@@ -14,6 +14,7 @@ from audiences.models import Profile
 from campaigns import contents
 from campaigns.models import Action
 from channels import rendering
+from channels.contents import SHAPES
 from channels.messages import Content, Rendered
 from channels.models import ChannelConfiguration
 from common.errors import Invalid, Problem
@@ -70,6 +71,13 @@ def values_of(
         "profile": {**profile_values(person, workspace), **_of(given, "profile")},
         "context": {**placeholders, **_of(given, "context")},
     }
+
+
+def titled(kept: dict[str, Any], channel: str, title: str) -> dict[str, Any]:
+    """With a title where one is needed and none is written yet: what else is written can be shown already."""
+    if "subject" in SHAPES[channel].names and not str(kept.get("subject", "")).strip():
+        return {**kept, "subject": title.replace("{", "(")}
+    return kept
 
 
 def rendered(

@@ -1,4 +1,6 @@
-"""The schedule in words: when it goes, and what a change of the clocks does to each send."""
+"""The schedule in words: when it goes, and what a change of the clocks does to each send; and what a text
+comes to as SMS.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 from campaigns import recurrence, waves
 from campaigns.recurrence import Rule
 from campaigns.schedule import Slot, Timetable
+from channels.segments import Segments
 
 WEEKDAY_NAMES: tuple[Any, ...] = (
     gettext_lazy("Monday"),
@@ -140,3 +143,16 @@ def waves_sentence(given: dict[str, Any]) -> str:
         return _("%(shares)s, each at its own time") % {"shares": shares}
     minutes = given.get("interval_minutes") or 0
     return _("%(shares)s, %(minutes)s minutes apart") % {"shares": shares, "minutes": minutes}
+
+
+def sms(found: Segments) -> str:
+    """Such as “2 SMS · UCS-2 · 91 characters, 43 left · because of 早鳥”."""
+    named = {"units": found.units, "left": found.left}
+    parts = [
+        ngettext("%(num)s SMS", "%(num)s SMS", found.count) % {"num": found.count},
+        found.encoding,
+        _("%(units)s characters, %(left)s left") % named,
+    ]
+    if found.widest:
+        parts.append(_("because of %(characters)s") % {"characters": found.widest[:10]})
+    return " · ".join(parts)

@@ -190,9 +190,7 @@ def shown(template: ContentTemplate, content: dict[str, Any], *, person: Profile
     """As one person would get it. Raises Invalid or RenderError."""
     configuration = ChannelConfiguration(channel=template.channel)
     action = Action(channel=template.channel, configuration=configuration)
-    kept = dict(content)
-    if "subject" in SHAPES[template.channel].names and not str(kept.get("subject", "")).strip():
-        kept["subject"] = template.name.replace("{", "(")
+    kept = samples.titled(content, template.channel, template.name)
     return samples.rendered(action, kept, person=person, workspace=template.workspace)
 
 

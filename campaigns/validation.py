@@ -6,7 +6,7 @@ The editor, the review page, the API and the activate verb all ask it. Errors bl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.utils.translation import gettext as _
@@ -17,6 +17,7 @@ from audiences.models import Audience
 from campaigns import approvals, content_findings, schedule_findings, versions
 from campaigns.access import MANAGE, PUBLISH
 from campaigns.models import Action, Campaign, Status
+from channels.kinds import KINDS
 from channels.models import ChannelConfiguration, RuleState
 from common.errors import Invalid
 
@@ -142,7 +143,9 @@ def _actions(campaign: Campaign) -> Iterator[Finding]:
     if not actions:
         yield _error("action_missing", "content", "subject", _("There is no message yet."))
     for action in actions:
-        yield from _configuration(campaign, action)
+        for fault in _configuration(campaign, action):
+            where = f"{KINDS[action.channel].label} {action.position + 1}: " if len(actions) > 1 else ""
+            yield replace(fault, message=f"{where}{fault.message}")
     yield from _contents(campaign, actions)
 
 

@@ -21,7 +21,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import User
-from campaigns import access, actions, assets, contents, drafts, fragments
+from campaigns import access, actions, assets, contents, drafts, fragments, samples, sentences, versions
 from campaigns.content_findings import findings
 from campaigns.contents import content_of
 from campaigns.forms.channels import ChannelsForm, channel_choices
@@ -37,6 +37,8 @@ from campaigns.views.editor import frame, is_autosave, onward, sample_people, sa
 from channels import attachments, rendering
 from channels.contents import SHAPES
 from channels.kinds import KINDS
+from channels.sandbox import RenderError
+from channels.segments import segment
 from common.errors import CarillonError, Invalid
 
 
@@ -76,7 +78,8 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     form = ContentForm(request.POST or None, action=place.action, kept=kept)
     is_saved = request.method == "POST" and form.is_valid() and _save(request, form, place)
     if is_autosave(request):
-        return told(request, campaign, form)
+        campaign.refresh_from_db()
+        return told(request, campaign, form, sms=_sms(place_of(request, campaign), actor_of(request)))
     if is_saved:
         messages.success(request, _("Saved."))
         if "next" in request.POST:
@@ -146,12 +149,31 @@ def _around(request: HttpRequest, campaign: Campaign, place: Place) -> dict[str,
         "context_names": rendering.context_names(content_of(whole), place.action.channel),
         "people": sample_people(campaign, actor_of(request)),
         "sample_rows": sample_rows(request, campaign),
+        "sms": _sms(place, actor_of(request)),
         "links": [(url, kept.get("links", {}).get(url, {})) for url in addresses(str(whole.get("html", "")))],
         **_files(campaign, kept, actor_of(request)),
         "shape": SHAPES[place.action.channel],
         "kind": KINDS[place.action.channel].label,
         "readers": readers(campaign),
     }
+
+
+def _sms(place: Place, actor: User) -> str:
+    """What the text as it is saved comes to for the first sample person; empty while it has a fault."""
+    campaign, action = place.action.campaign, place.action
+    if action.channel != "sms":
+        return ""
+    try:
+        message = samples.rendered(
+            action,
+            actions.kept_of(action, place.treatment, place.language),
+            person=next(iter(sample_people(campaign, actor)), None),
+            workspace=campaign.workspace,
+            pinned=versions.pins(campaign),
+        )
+    except (Invalid, RenderError):
+        return ""
+    return sentences.sms(segment(message.text))
 
 
 def _count(faults: list[Any], **named: Any) -> int:

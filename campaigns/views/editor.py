@@ -69,8 +69,8 @@ def is_autosave(request: HttpRequest) -> bool:
     return request.method == "POST" and "X-Autosave" in request.headers
 
 
-def told(request: HttpRequest, campaign: Campaign, form: forms.Form) -> HttpResponse:
-    """What a save that nobody pressed came to. Nothing is lost: the text stays on the page."""
+def told(request: HttpRequest, campaign: Campaign, form: forms.Form, **about: str) -> HttpResponse:
+    """What a save that nobody pressed came to, and words about it. Nothing is lost: the text stays there."""
     if form.errors:
         status = 409 if form.non_field_errors() else 400
         every = [str(text) for texts in form.errors.values() for text in texts]
@@ -78,7 +78,7 @@ def told(request: HttpRequest, campaign: Campaign, form: forms.Form) -> HttpResp
     campaign.refresh_from_db(fields=["revision", "changed_at"])
     at = timezone.localtime(campaign.changed_at)
     return JsonResponse(
-        {"revision": campaign.revision, "saved": _("Saved %(at)s") % {"at": f"{at:%H:%M:%S}"}}
+        {"revision": campaign.revision, "saved": _("Saved %(at)s") % {"at": f"{at:%H:%M:%S}"}, **about}
     )
 
 

@@ -12,10 +12,11 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
-from campaigns import access, actions, samplerows, samples, versions
+from campaigns import access, actions, samplerows, samples, sentences, versions
 from campaigns.views.common import actor_of, campaign_of
 from campaigns.views.contents import place_of
 from campaigns.views.editor import SAMPLE_ROWS, sample_people, sample_rows
@@ -48,7 +49,11 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         message = samples.rendered(
             place.action,
-            actions.kept_of(place.action, place.treatment, place.language),
+            samples.titled(
+                actions.kept_of(place.action, place.treatment, place.language),
+                place.action.channel,
+                _("(no subject yet)"),
+            ),
             person=person,
             sample={**(row or {}), **samples.read(request.GET.get("sample", ""))},
             workspace=campaign.workspace,
@@ -87,7 +92,7 @@ def look(message: Rendered, channel: str, is_dark: bool) -> dict[str, Any]:
         look["html"] = PREFERS_DARK.sub("(min-width: 0)", message.html)
         look["is_inverted"] = look["html"] == message.html
     if channel == "sms":
-        look["segments"] = segment(message.text)
+        look["segments"] = sentences.sms(segment(message.text))
     if channel in ("line", "whatsapp", "webhook", "direct_mail"):
         look["as_json"] = json.dumps(message.extra, ensure_ascii=False, indent=2) if message.extra else ""
     return look

@@ -4,6 +4,7 @@
 //   data-condition     a small form: builds a condition around what is marked
 //   data-designer="…"  around a text area: draws the design in a frame (see designer.js), the area stays its home
 //   data-pick-picture  on a button: chooses a picture of the library and puts it where the cursor stands
+//   data-sms           a line that tells how many SMS the saved text comes to
 //   a link to another view of the same content is followed once everything is saved
 (() => {
   "use strict";
@@ -149,6 +150,7 @@
       if (answer.ok) {
         for (const field of document.querySelectorAll("input[name=revision]")) field.value = said.revision;
         say(said.saved);
+        for (const place of document.querySelectorAll("[data-sms]")) place.textContent = said.sms;
         isRefused = false;
       } else {
         say(said.detail, true);

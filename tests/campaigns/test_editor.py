@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.access import SYSTEM
+from accounts.models import User
 from audiences.models import Profile
 from campaigns import actions, contents, designs, validation, versions
 from campaigns.models import Campaign
@@ -37,7 +38,7 @@ def campaign() -> Campaign:
 @pytest.fixture
 def manager(campaign: Campaign) -> Client:
     client = Client()
-    client.force_login(builders.User.objects.get(name="Manager"))
+    client.force_login(User.objects.get(name="Manager"))
     return client
 
 
@@ -215,7 +216,7 @@ def test_a_link_that_is_not_counted_keeps_its_address(campaign: Campaign, manage
     campaign.refresh_from_db()
     manager.post(address, {"revision": campaign.revision, "label_0": "Shop", "tracked_0": "on"})
     campaign.refresh_from_db()
-    version = versions.freeze(campaign, actor=builders.User.objects.get(name="Manager"), now=builders.NOW)
+    version = versions.freeze(campaign, actor=User.objects.get(name="Manager"), now=builders.NOW)
     assert [(one.url, one.label) for one in version.links.all()] == [
         ("https://shop.example/a?x=1&y=2", "Shop")
     ]
@@ -326,3 +327,31 @@ def test_what_is_no_sample_is_told_and_takes_nothing(
 ) -> None:
     assert told in rows_given(manager, campaign, octets)
     assert "Sample row 1" not in manager.get(f"/campaigns/{campaign.pk}/edit/content/?view=preview").text
+
+
+def test_an_sms_tells_what_it_comes_to_while_it_is_written(campaign: Campaign, manager: Client) -> None:
+    sms = builders.configuration(campaign.workspace, channel="sms", name="SMS")
+    draft = builders.draft_over(sms, User.objects.get(name="Manager"), text="Hi {{ profile.email }}")
+    page = f"/campaigns/{draft.pk}/edit/content/"
+    assert "1 SMS · GSM-7 · 21 characters, 139 left" in manager.get(page).text
+    headers = {"X-Autosave": "1"}
+    said = manager.post(page, {"revision": draft.revision, "text": "早" * 71}, headers=headers).json()
+    assert said["sms"] == "2 SMS · UCS-2 · 71 characters, 63 left · because of 早"
+    said = manager.post(
+        page, {"revision": said["revision"], "text": "{{ profile.email"}, headers=headers
+    ).json()
+    assert "sms" not in said or said["sms"] == ""
+
+
+def test_a_mail_without_a_subject_is_previewed_and_the_others_say_whose_configuration_is_missing(
+    campaign: Campaign, manager: Client
+) -> None:
+    by: dict[str, Any] = {"actor": SYSTEM, "now": timezone.now()}
+    saved = actions.write(campaign, 0, {"subject": " "}, revision=campaign.revision, **by)
+    text = manager.get(f"/campaigns/{campaign.pk}/preview/").text
+    assert "(no subject yet)" in text and "Winter" in text
+    actions.add(saved, "sms", revision=saved.revision, **by)
+    campaign.refresh_from_db()
+    told = {one.message for one in validation.validate(campaign, now=timezone.now())}
+    assert "SMS 2: Choose a channel configuration." in told
+    assert 'name="old"' not in manager.get(f"/campaigns/{campaign.pk}/versions/").text
