@@ -6,6 +6,7 @@ Exactly one mail leaves per grant, after commit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +25,8 @@ from common.place import place
 
 MANAGE = "accounts.manage_workspace"
 RolePermission = Role.permissions.through
+# What the upper apps make for a new workspace; each adds its own at start.
+BORN_WITH: list[Callable[[Workspace], None]] = []
 SETTINGS = ("name", "time_zone", "approval_required", "only_rule_audiences")  # of a workspace
 
 PERMISSION_LABELS = {
@@ -73,6 +76,8 @@ def create_workspace(
         name=name, slug=slug, time_zone=time_zone, created_at=now, sends_from=place()
     )
     _create_builtins(workspace)
+    for make in BORN_WITH:
+        make(workspace)
     audit.record(actor=actor, verb="create", obj=workspace, workspace=workspace, now=now)
     if isinstance(actor, User):
         _give(Role.objects.get(workspace=workspace, builtin="administrator"), actor, actor=actor, now=now)

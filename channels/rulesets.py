@@ -50,9 +50,8 @@ class RuleValues:
 
 # ---- the gate -----------------------------------------------------------------------------------
 def sets_for(actor: Actor, workspace: Workspace) -> QuerySet[RuleSet]:
-    """All of the workspace's, the global one first; it is made when it is first asked for."""
+    """All of the workspace's, the global one first."""
     require(actor, VIEW, workspace)
-    _global_set(workspace)
     return RuleSet.objects.filter(workspace=workspace)
 
 
@@ -72,16 +71,11 @@ def rule_of(rule_set: RuleSet, pk: int) -> Rule:
     return rule
 
 
-def _global_set(workspace: Workspace) -> RuleSet:
-    name = "Global default"
-    while RuleSet.objects.filter(workspace=workspace, name=name, is_global=False).exists():
-        name += " *"
-    made, _is_new = RuleSet.objects.get_or_create(
-        workspace=workspace,
-        is_global=True,
-        defaults={"name": name, "state": RuleState.ACTIVE, "description": ""},
+def make_global(workspace: Workspace) -> None:
+    """The set that holds for every marketing message; a workspace is born with it."""
+    RuleSet.objects.create(
+        workspace=workspace, name="Global default", is_global=True, state=RuleState.ACTIVE
     )
-    return made
 
 
 def possible(row: RuleSet | Rule) -> list[str]:

@@ -1,4 +1,7 @@
-"""The pages that export people: choose the columns, then the file as it is read from the database."""
+"""The pages that export people: choose the columns, then the file as it is read from the database.
+
+A file is asked for by POST: that it left is noted, and a GET changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import require
 from accounts.models import Workspace
@@ -32,13 +35,13 @@ def choose_for_audience(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_safe
+@require_POST
 def everybody(request: HttpRequest) -> HttpResponseBase:
     return _file(request, workspace_of(request), None)
 
 
 @login_required
-@require_safe
+@require_POST
 def members(request: HttpRequest, pk: int) -> HttpResponseBase:
     audience = audience_of(request, pk)
     return _file(request, audience.workspace, audience)
@@ -54,7 +57,7 @@ def _choose(
 
 
 def _file(request: HttpRequest, workspace: Workspace, audience: Audience | None) -> HttpResponseBase:
-    chosen = request.GET.getlist("column")
+    chosen = request.POST.getlist("column")
     rows = exports.people(workspace, audience=audience, columns=chosen, actor=actor_of(request))
     response = StreamingHttpResponse(csvfiles.lines(rows), content_type="text/csv; charset=utf-8")
     name = f"audience-{audience.pk}" if audience else f"people-{workspace.slug}"

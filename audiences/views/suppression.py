@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import require
 from audiences import suppression, suppressionlists
@@ -106,7 +106,7 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_safe
+@require_POST
 def export(request: HttpRequest) -> StreamingHttpResponse:
     rows = suppression.exported(actor_of(request), workspace_of(request), now=timezone.now())
     lines = suppressionlists.write(rows.iterator(chunk_size=2000))

@@ -144,7 +144,7 @@ def test_who_manages_people_sees_the_list_but_only_an_administrator_changes_it(w
     assert signed_in(where, "viewer").get(LIST).status_code == 403
     stranger = signed_in(builders.workspace("other"), "administrator")
     assert stranger.post(f"{LIST}{entry.pk}/remove/").status_code == 404
-    assert "ana@example.com" not in stranger.get(LIST + "export.csv").getvalue().decode()
+    assert "ana@example.com" not in stranger.post(LIST + "export.csv").getvalue().decode()
     assert Suppression.objects.get() == entry
 
 
@@ -189,7 +189,7 @@ def test_a_list_comes_in_line_by_line_and_goes_out_safe_for_a_spreadsheet(where:
         ("ana@example.com", "address", "old list"),
         ("@bad.example", "domain", "spam"),
     }
-    text = administrator.get(LIST + "export.csv").getvalue().decode()
+    text = administrator.post(LIST + "export.csv").getvalue().decode()
     rows = list(csv.DictReader(io.StringIO(text.lstrip("\ufeff"))))
     assert [row["address"] for row in rows] == ["ana@example.com", "'@bad.example"]
     again = suppressionlists.read(io.BytesIO(text.encode()), channel="email", reason="x")
@@ -270,7 +270,7 @@ def test_that_the_suppression_list_left_as_a_file_is_in_the_audit_log(where: Wor
     suppressed(where, "gone@example.com")
     client = Client()
     client.force_login(builders.person(where, "manager", "reader"))
-    assert b"gone@example.com" in b"".join(client.get(f"{LIST}export.csv").streaming_content)
+    assert b"gone@example.com" in b"".join(client.post(f"{LIST}export.csv").streaming_content)
     entry = AuditEntry.objects.get(verb="export_suppression")
     assert "Reader" in entry.actor and "gone@" not in f"{entry.details} {entry.object_label}"
 

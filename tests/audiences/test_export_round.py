@@ -81,7 +81,7 @@ def people() -> dict[int, Any]:
 def exported(where: Workspace) -> bytes:
     client = Client()
     client.force_login(builders.person(where, "manager"))
-    answer = client.get("/audiences/profiles/export.csv")
+    answer = client.post("/audiences/profiles/export.csv")
     assert answer.status_code == 200
     return b"".join(answer.streaming_content)  # type: ignore[arg-type, attr-defined]
 
