@@ -220,9 +220,12 @@ def cancel(campaign: Campaign, *, actor: Actor, now: datetime) -> None:
 
 
 def lapse(campaign: Campaign, *, now: datetime) -> None:
-    """The campaign is edited again: an approval that was not yet used is worth nothing any more."""
-    waiting = ApprovalRequest.objects.filter(campaign=campaign, state__in=[State.OPEN, State.APPROVED])
-    waiting.filter(version__cleared_at=None).update(state=State.LAPSED, closed_at=now)
+    """The campaign is edited again: nobody is asked any more, and an approval that was not yet used is worth
+    nothing. That of a version that is live stands, for what still leaves.
+    """
+    unused = Q(state=State.OPEN) | Q(state=State.APPROVED, version__cleared_at=None)
+    rows = ApprovalRequest.objects.filter(unused, campaign=campaign)
+    rows.update(state=State.LAPSED, closed_at=now)
 
 
 def _close(row: ApprovalRequest, state: str, now: datetime) -> None:

@@ -239,6 +239,18 @@ def test_a_right_that_is_taken_away_takes_the_word_with_it(where: Workspace) -> 
         press(campaign, "activate", "bo")
 
 
+def test_a_new_version_like_the_last_one_can_be_given_up_in_review_and_submitted_again(
+    where: Workspace,
+) -> None:
+    """What it asks for is bound to a version that was activated before; its request ends all the same."""
+    weekly = {"zone": "UTC", "rules": [{"every": "day", "at": "09:00"}]}
+    campaign = press(builders.draft(where, who("mia"), schedule=weekly), "activate", "ana")
+    for _twice in range(2):
+        campaign = press(press(campaign, "modify", "mia"), "request_approval", "mia")
+        campaign = press(campaign, "discard", "mia")
+        assert set(ApprovalRequest.objects.values_list("state", flat=True)) == {"lapsed"}
+
+
 @pytest.mark.parametrize("field", ["sender_email", "sender_name", "reply_to", "provider"])
 def test_another_sender_or_provider_voids_the_approval(where: Workspace, field: str) -> None:
     where.approval_required = True
