@@ -249,17 +249,18 @@ def _shares_with(
         yield _shares(get_user_obj_perms_model(model())).filter(user=actor)
 
 
-def behind_labels(actor: Actor, model: type[Model], pks: Iterable[Any]) -> set[Any]:
-    """Those of the rows whose labels keep the actor out, whatever roles and shares say."""
+def behind_labels(actor: Actor, model: type[Model], pks: Iterable[Any] | None = None) -> set[Any]:
+    """Those of the rows, or of all, whose labels keep the actor out, whatever roles and shares say."""
     return set() if isinstance(actor, System) else _behind_labels(_standing(actor), model, pks)
 
 
-def _behind_labels(standing: _Standing, model: type[Model], pks: Iterable[Any]) -> set[Any]:
+def _behind_labels(standing: _Standing, model: type[Model], pks: Iterable[Any] | None) -> set[Any]:
     field = _label_field(model)
     if field is None:
         return set()
-    name = field.m2m_field_name()
-    rows = _lacking(field, standing.labels()).filter(**{f"{name}__in": list(pks)})
+    name, rows = field.m2m_field_name(), _lacking(field, standing.labels())
+    if pks is not None:
+        rows = rows.filter(**{f"{name}__in": list(pks)})
     return set(rows.values_list(name, flat=True))
 
 

@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts import labels, people, roles, switch
+from accounts import audit, labels, people, roles, switch
 from accounts.access import may, workspaces_where
 from accounts.models import AccessLabel, ApiCredential, AuditEntry, Role, User, Workspace
 from common.admin import ReadOnly
@@ -330,7 +330,8 @@ class AuditEntryAdmin(ReadOnly, AuditAdminBase):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
         """A superuser also reads the installation's own entries, which belong to no workspace."""
-        rows, actor = super().get_queryset(request), _actor(request)
+        actor = _actor(request)
+        rows = audit.readable_by(actor, super().get_queryset(request))
         mine = rows.filter(workspace__in=workspaces_where(actor, "accounts.view_audit_log"))
         return mine | rows.filter(workspace=None) if actor.is_superuser else mine
 

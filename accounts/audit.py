@@ -99,6 +99,15 @@ def hidden_from(actor: Actor, entries: Iterable[AuditEntry]) -> set[int]:
     return hidden
 
 
+def readable_by(actor: Actor, rows: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+    """Without the entries about objects whose labels the actor lacks, so that no search finds them either."""
+    for model in apps.get_models():
+        if behind := behind_labels(actor, model):
+            keys = [str(pk) for pk in behind]
+            rows = rows.exclude(object_type=model._meta.label_lower, object_key__in=keys)
+    return rows
+
+
 def verify(workspace: Workspace | None) -> list[str]:
     """Every fault in one chain, in words; an empty list means that it holds."""
     return verify_chain(workspace.pk if workspace else None)

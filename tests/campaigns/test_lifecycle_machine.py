@@ -116,6 +116,8 @@ class Life(RuleBasedStateMachine):
             self.cleared.add(live.fingerprint)
         if verb in ("activate", "resume"):
             self.activator = who
+        if verb == "resume":
+            assert self.campaign.runs.filter(state=Run.State.DUE).count() <= 1
         if verb in ("activate", "request_changes", "cancel_request", "edit", "discard", "stop"):
             self.agreed = ""
         if verb == "stop":
@@ -301,8 +303,11 @@ class Life(RuleBasedStateMachine):
         assert waiting == (self.campaign.draft_state == Status.IN_REVIEW)
 
     @invariant()
-    def one_run_waits_at_most(self) -> None:
-        assert self.campaign.runs.filter(state=Run.State.DUE).count() <= 1
+    def one_run_waits_for_its_time_at_most(self) -> None:
+        """One whose time has come beside it waits for the clock, or for being resumed, which passes it over."""
+        waiting = self.campaign.runs.filter(state=Run.State.DUE)
+        assert waiting.filter(due_at__gt=self.now).count() <= 1
+        assert waiting.count() <= 2
 
     @invariant()
     def what_is_over_sends_nothing_more(self) -> None:

@@ -33,18 +33,28 @@ NAMES = (
     (r"^/campaigns/audiences/<int:pk>/", "audience"),
     (r"^/campaigns/policies/<int:pk>/", "policy"),
     (r"^/campaigns/calendars/<int:pk>/", "calendar"),
+    (r"^/campaigns/<int:pk>/api/<uuid:execution>/", "call"),
+    (r"^/campaigns/<int:pk>/api/", "triggered"),
+    (r"^/campaigns/messages/", "message"),
     (r"^/campaigns/<int:pk>/", "campaign"),
+    (r"^/ajo/im/executions/audience/<uuid:pk>", "audience_call"),
+    (r"^/ajo/im/executions/schedules/<uuid:pk>", "later_call"),
+    (r"^/ajo/im/executions/<uuid:pk>", "execution"),
+    (r"^/ajo/im/messages/<str:key>", "message"),
     (r"^/audiences/imports/<int:pk>/", "import"),
     (r"^/audiences/profiles/<int:pk>/", "profile"),
     (r"^/audiences/topics/<int:pk>/", "topic"),
     (r"^/audiences/suppression/<int:pk>/", "suppression"),
+    (r"^/audiences/<int:pk>/composition/", "composition"),
     (r"^/audiences/<int:pk>/", "audience"),
     (r"^/channels/domains/<int:pk>/", "domain"),
     (r"^/channels/allowed/<int:pk>/", "allowed"),
+    (r"^/channels/rule-sets/<int:pk>/rules/<int:rule_pk>/", "rule"),
     (r"^/channels/rule-sets/<int:pk>/", "rule_set"),
     (r"^/channels/warm-up/<int:pk>/", "warmup"),
     (r"^/api/warm-up-plans/<int:pk>/", "warmup"),
     (r"^/api/allowed/<int:pk>/", "allowed"),
+    (r"^/api/rule-sets/<int:pk>/rules/<int:rule>/", "rule"),
     (r"^/api/rule-sets/<int:pk>/", "rule_set"),
     (r"^/channels/<int:pk>/", "configuration"),
     (r"^/accounts/credentials/<int:pk>/", "credential"),
@@ -67,7 +77,7 @@ NAMES = (
     (r"^/api/calendars/<int:pk>/", "calendar"),
     (r"^/api/saved-views/<int:pk>/", "saved_view"),
 )
-# What the other parts of an address are filled with.
+# What the other parts of an address are filled with, and where it takes something else to reach the verb.
 WORDS = {
     "tab": "properties",
     "verb": "duplicate",
@@ -77,20 +87,29 @@ WORDS = {
     "key": "name",
     "namespace": "email",
     "value": "nobody@example.com",
-    "number": "0",
+    "number": "1",
     "position": "0",
-    "rule": "1",
-    "rule_pk": "1",
+    "rule": "987654321",
+    "rule_pk": "987654321",
     "holder": "user:1",
     "kind": "cap",
     "file": "987654321",
-    "run_id": "987654321",
-    "action": "0",
-    "ref": "1",
-    "execution": "00000000-0000-4000-8000-000000000000",
-    "pk": "00000000-0000-4000-8000-000000000000",  # an execution, which is asked for by its name
     "uidb64": "MQ",
     "token": "forged",
+}
+FITTING = {
+    "/accounts/credentials/": {"verb": "revoke"},
+    "/audiences/attributes/namespaces/": {"key": "card"},
+    "/api/namespaces/": {"key": "card"},
+    "/audiences/imports/": {"verb": "cancel"},
+    "/campaigns/<int:pk>/edit/content/design/": {"key": "welcome"},
+    "/campaigns/feedback/": {"verb": "switch_off"},
+    "/api/feedback-webhooks/": {"verb": "switch_off"},
+    "/campaigns/fragments/": {"verb": "archive"},
+    "/campaigns/templates/": {"verb": "delete"},
+    "/channels/rule-sets/": {"verb": "delete"},
+    "/channels/warm-up/": {"verb": "delete"},
+    "/api/approval-policies/": {"verb": "activate"},
 }
 PART = re.compile(r"<(?:(\w+):)?(\w+)>")
 
@@ -106,8 +125,9 @@ class Address:
         return self.path.startswith(("/api/", "/ajo/", "/oauth/"))
 
     def for_kind(self, world: World, kind: str) -> str:
-        number = str(world.number(self.thing, kind)) if self.thing else ""
-        return PART.sub(lambda found: number if found[2] == "pk" and number else WORDS[found[2]], self.path)
+        fitting = next((words for begins, words in FITTING.items() if self.path.startswith(begins)), {})
+        parts = {**WORDS, **fitting, **(world.parts(self.thing, kind) if self.thing else {})}
+        return PART.sub(lambda found: parts[found[2]], self.path)
 
 
 def walk(patterns: list[Any], prefix: str = "/") -> Iterator[tuple[str, Any]]:
@@ -124,9 +144,10 @@ def every() -> list[Address]:
     found = []
     for path, view in walk(get_resolver().url_patterns):
         thing = next((name for pattern, name in NAMES if re.match(pattern, path)), "")
-        if "<int:pk>" in path and not thing:
+        if "pk>" in path and not thing:
             raise AssertionError(f"{path}: say in addresses.NAMES what its number names")
-        unknown = {name for _kind, name in PART.findall(path)} - {"pk", *WORDS}
+        named = {"pk", "execution", "run_id", "action", "ref"} if thing else set()
+        unknown = {name for _kind, name in PART.findall(path)} - {*named, *WORDS}
         if unknown:
             raise AssertionError(f"{path}: say in addresses.WORDS what {unknown} is filled with")
         found.append(Address(path, view, thing))

@@ -7,19 +7,22 @@ that no object has. Names of what must stay hidden carry CANARY or HIDDEN.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 
-from accounts import access, credentials
+from accounts import access, credentials, notices
 from accounts.access import SYSTEM
-from accounts.models import AccessLabel, Role, User, Workspace
-from audiences.models import Profile, Suppression, Topic
-from campaigns import assets, fragments, lifecycle, templates
+from accounts.models import AccessLabel, ApiCredential, Role, User, Workspace
+from audiences.models import Audience, IdentityNamespace, Profile, Suppression, Topic
+from campaigns import assets, fragments, lifecycle, preflight, seedlists, templates
+from campaigns.delivery import audiencecalls, triggered
+from campaigns.delivery.audiencecalls import Order
+from campaigns.delivery.triggered import Call, Recipient
 from campaigns.models import ApprovalPolicy, Campaign, ExternalCalendar, FeedbackEndpoint, Folder, Run
-from channels.models import AllowedEntry, RuleSet, SendingDomain, WarmupPlan
+from channels.models import AllowedEntry, Rule, RuleSet, SendingDomain, WarmupPlan
 from tests import builders
 from tests.audiences.imported import uploaded
 
@@ -27,7 +30,8 @@ CANARY, HIDDEN = "Zqcanary", "Zqhidden"
 ROLES = ("administrator", "approver", "manager", "viewer")
 KINDS = ("own", "shared", "labelled", "other", "missing")
 MISSING = 987_654_321
-GATED = ("campaign", "audience", "configuration")  # these can be shared, and carry labels
+NO_CALL = "00000000-0000-4000-8000-000000000000"
+GATED = ("campaign", "audience", "composition", "configuration")  # these can be shared, and carry labels
 
 
 @dataclass
@@ -38,12 +42,11 @@ class World:
     tokens: dict[str, str] = field(default_factory=dict)
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def number(self, thing: str, kind: str) -> Any:
-        """The number of an object; what has no sharing or labels is asked as an ordinary one."""
-        found = self.objects.get(thing)
-        if found is None:  # a kind of thing that nobody has here, such as a notice
-            return MISSING
-        return MISSING if kind == "missing" else found.get(kind, found["own"])
+    def parts(self, thing: str, kind: str) -> dict[str, str]:
+        """What names the object in an address; what has no sharing or labels is asked as an ordinary one."""
+        found = self.objects[thing]
+        named = found["missing"] if kind == "missing" else found.get(kind, found["own"])
+        return {part: str(value) for part, value in named.items()}
 
 
 def build() -> World:
@@ -63,14 +66,17 @@ def build() -> World:
             for thing, made in _of(where, f"{mark} {kind}", kind).items():
                 is_first = kind in ("own", "other")
                 if is_first or thing in GATED:
-                    world.objects.setdefault(thing, {})[kind] = made.pk
+                    world.objects.setdefault(thing, {"missing": {"pk": MISSING}})[kind] = {"pk": made.pk}
                 if thing in GATED and kind == "labelled":
                     made.labels.add(label)
                 if thing in GATED and kind == "shared":
                     right = f"view_{made._meta.model_name}"
                     access.share(made, world.people["viewer"], [right])
-    for kind in KINDS:
-        _runs(world, kind)
+    for kind in KINDS[:-1]:
+        _run(world, kind)
+        _rule(world, kind)
+        _call(world, kind, label)
+    world.objects["notice"] = _notices(world)
     return world
 
 
@@ -87,12 +93,22 @@ def _of(where: Workspace, name: str, kind: str) -> dict[str, Any]:
     configuration = builders.configuration(where, name=name)
     campaign = builders.draft(where, author, name=name, audience=audience, configuration=configuration)
     Campaign.objects.filter(pk=campaign.pk).update(tags=[f"{name.split()[0].lower()}tag"])
-    gated = {"campaign": campaign, "audience": audience, "configuration": configuration}
+    composition = builders.audience(
+        where, name=f"{name} put together", kind="composition", composition={"audience": audience.pk}
+    )
+    gated = {
+        "campaign": campaign,
+        "audience": audience,
+        "composition": composition,
+        "configuration": configuration,
+    }
     return gated if kind in ("shared", "labelled") else {**gated, **_rest(where, name, author)}
 
 
 def _rest(where: Workspace, name: str, author: User) -> dict[str, Any]:
     now, word, slug = timezone.now(), name.split()[0].lower(), name.lower().replace(" ", "-")
+    IdentityNamespace.objects.create(workspace=where, key="card", label=f"{name} card")
+    seeds = {"workspace": where, "name": name, "addresses": [f"{slug}@seed.example"], "test_profile": None}
     manager = Role.objects.get(workspace=where, builtin="manager")
     return {
         "profile": Profile.objects.create(
@@ -124,6 +140,7 @@ def _rest(where: Workspace, name: str, author: User) -> dict[str, Any]:
             resume_at=now,
         ),
         "rule_set": RuleSet.objects.create(workspace=where, name=name),
+        "seed_list": seedlists.save(None, **seeds, configurations=[], actor=SYSTEM, now=now),
         "warmup": WarmupPlan.objects.create(
             workspace=where,
             name=name,
@@ -138,14 +155,80 @@ def _rest(where: Workspace, name: str, author: User) -> dict[str, Any]:
     }
 
 
-def _runs(world: World, kind: str) -> None:
-    """A run for each campaign, made as the activate verb makes it, a week ahead."""
-    number = world.number("campaign", kind)
-    campaign = Campaign.objects.filter(pk=number).first()
-    if campaign is None:
-        world.objects.setdefault("run", {})[kind] = MISSING
-        return
+def _run(world: World, kind: str) -> None:
+    """A run of each campaign, made as the activate verb makes it, a week ahead; and a proof and a look."""
+    campaign = Campaign.objects.get(pk=world.objects["campaign"][kind]["pk"])
     version = lifecycle.transitions.versions.freeze(campaign, actor=SYSTEM, now=timezone.now())
     due = timezone.now() + timedelta(days=7)
     run = Run.objects.create(campaign=campaign, version=version, due_at=due)
-    world.objects.setdefault("run", {})[kind] = run.pk
+    preflight.begin(campaign, actor=SYSTEM, now=timezone.now())
+    world.objects.setdefault("run", {"missing": {"pk": MISSING}})[kind] = {"pk": run.pk}
+
+
+def _rule(world: World, kind: str) -> None:
+    found = world.objects["rule_set"].get(kind)
+    if found is None:
+        return
+    rule = Rule.objects.create(rule_set_id=found["pk"], name="Often", kind="cap", channels=["email"])
+    missing = {"pk": MISSING, "rule": MISSING, "rule_pk": MISSING}
+    named = {**found, "rule": rule.pk, "rule_pk": rule.pk}
+    world.objects.setdefault("rule", {"missing": missing})[kind] = named
+
+
+def _call(world: World, kind: str, label: AccessLabel) -> None:
+    """A campaign that takes calls, and calls it took: for one person, for an audience, for later."""
+    where = world.there if kind == "other" else world.here
+    role = "outsider" if kind == "other" else "administrator"
+    mark = {"labelled": HIDDEN, "other": CANARY}.get(kind, "Plain")
+    fields = {"type": "api_triggered", "category": "transactional", "create_profiles": True}
+    campaign = builders.draft(where, world.people[role], name=f"{mark} calls {kind}", **fields)
+    campaign = lifecycle.apply(campaign, "activate", actor=world.people[role], now=timezone.now())
+    credential = ApiCredential.objects.get(workspace=where, role__builtin="administrator")
+    # A person is behind no label: only who is elsewhere is named by their address.
+    person = f"{CANARY if kind == 'other' else kind}@call.example"
+    call = triggered.Call(credential, kind, kind, "", timezone.now())
+    made = triggered.accept(campaign, [Recipient("email", person)], call).execution
+    made.refresh_from_db()  # the database has numbered its first recipient
+    audience = Audience.objects.get(pk=world.objects["audience"][kind]["pk"])
+    due = timezone.now() + timedelta(days=7)
+    now_call, later = (
+        audiencecalls.accept(campaign, Order(audience, {}, at), _named(call, name)).execution
+        for name, at in (("now", None), ("later", due))
+    )
+    if kind == "labelled":
+        campaign.labels.add(label)
+    if kind == "shared":
+        access.share(campaign, world.people["viewer"], ["view_campaign"])
+    message = {"run_id": made.run_id, "action": 0, "ref": made.first_ref}
+    named = {
+        "triggered": {"pk": campaign.pk},
+        "call": {"pk": campaign.pk, "execution": made.pk},
+        "execution": {"pk": made.pk},
+        "audience_call": {"pk": now_call.pk},
+        "later_call": {"pk": later.pk},
+        "message": {**message, "key": f"{made.run_id}.0.{made.first_ref}"},
+    }
+    for thing, parts in named.items():
+        numbers = {"key": f"{MISSING}.0.1", "action": 0}
+        missing = {part: numbers.get(part, MISSING) for part in parts}
+        if thing not in ("triggered", "message"):
+            missing |= {"pk": NO_CALL}
+        if thing == "call":
+            missing = {"pk": MISSING, "execution": NO_CALL}
+        world.objects.setdefault(thing, {"missing": missing})[kind] = parts
+
+
+def _named(call: Call, name: str) -> Call:
+    return replace(call, request_id=f"{call.key} {name}", key=f"{call.key} {name}", kind="audience")
+
+
+def _notices(world: World) -> dict[str, dict[str, Any]]:
+    """A notice belongs to one person: the administrator's own, and the stranger's."""
+    made: dict[str, dict[str, Any]] = {"missing": {"pk": MISSING}}
+    for kind, role in (("own", "administrator"), ("other", "outsider")):
+        campaign = Campaign.objects.get(pk=world.objects["campaign"][kind]["pk"])
+        told = {"who": "x", "campaign": campaign.name, "comment": ""}
+        person, now = [world.people[role]], timezone.now()
+        (row,) = notices.tell("mention", person, obj=campaign, address="/", actor=SYSTEM, now=now, **told)
+        made[kind] = {"pk": row.pk}
+    return made

@@ -1,0 +1,119 @@
+"""The part of the rights matrix that runs every time: each address has its row, and answers once as it says.
+
+Which role and object a row is asked with follows from its name, so that together they cover all of them.
+`make rights` asks everything.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.db import connection
+from django.test import Client
+from drf_spectacular.generators import EndpointEnumerator
+
+from accounts import roles
+from tests.rights.addresses import Address, every
+from tests.rights.asking import ASKING, Asker, rows, verdict
+from tests.rights.test_matrix import EXPECTED, names_nothing_hidden
+from tests.rights.world import CANARY, HIDDEN, KINDS, World, build
+
+MATRIX: dict[str, str] = json.loads(EXPECTED.read_text())
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def world(settings: Any, tmp_path: Path) -> World:
+    settings.MEDIA_ROOT = tmp_path
+    return build()
+
+
+def test_every_address_has_its_row_and_every_row_its_address() -> None:
+    """One that is new gets its row by `make rights`; read the difference before it is committed."""
+    assert {row for row, _address, _method in rows(every())} == set(MATRIX)
+    described = {
+        f"{method} {_nameless(path)}"
+        for path, _regex, method, _view in EndpointEnumerator().get_api_endpoints()
+    }
+    assert described <= {_nameless(row) for row in MATRIX}
+
+
+def _nameless(path: str) -> str:
+    return re.sub(r"<(\w+:)?\w+>|{\w+}", "{}", path)
+
+
+def test_each_address_answers_one_role_as_the_matrix_says(world: World) -> None:
+    askers = {role: Asker(world, role) for role in ASKING}
+    for row, address, method in rows(every()):
+        role, place = _picked(row, address)
+        path = address.for_kind(world, ASKING[role][place])
+        told = dict(zip(ASKING, MATRIX[row].split(" "), strict=True))[role][place]
+        assert verdict(askers[role].ask(address, method, path)) == told, (row, role, ASKING[role][place])
+
+
+def _picked(row: str, address: Address) -> tuple[str, int]:
+    cells = [
+        (role, place)
+        for role, kinds in ASKING.items()
+        for place in range(len(kinds if address.thing else "1"))
+    ]
+    return cells[crc32(row.encode()) % len(cells)]
+
+
+def test_looking_at_everything_changes_nothing_and_names_nothing_hidden(world: World) -> None:
+    """Every GET as administrator; beside it one of every kind of object and one search, by turns."""
+    before, asker = everything(), Asker(world, "administrator")
+    for number, (_row, address, method) in enumerate(rows(every())):
+        if method != "GET":
+            continue
+        turn = KINDS[number % len(KINDS)] if address.thing else "own"
+        query = "" if address.thing else f"?search={CANARY[:5]}&q={HIDDEN[:5]}&status=all"
+        for path in {address.for_kind(world, "own"), address.for_kind(world, turn) + query}:
+            names_nothing_hidden(asker.send(address, "GET", path), "administrator", path)
+    after = everything()
+    assert [table for table in before if before[table] != after[table]] == []
+
+
+def test_the_admin_site_names_nothing_hidden(world: World) -> None:
+    """Each list, searched and not, and the page of each row there is, asked by an administrator."""
+    person = world.people["administrator"]
+    roles.open_or_close_the_admin_site(person)
+    client, counted = Client(), 0
+    client.force_login(person)
+    for model in admin.site._registry:
+        base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        pages = [f"{base}{pk}/change/" for pk in model._default_manager.values_list("pk", flat=True)]
+        for path in [base, f"{base}?q={CANARY[:5]}", f"{base}?q={HIDDEN[:5]}", f"{base}add/", *pages]:
+            answer = client.get(path)
+            answer.body = answer.content
+            names_nothing_hidden(answer, "administrator", path)
+            counted += answer.status_code == 200
+    assert counted > 50
+
+
+# Who was here last, and what the processes say of themselves, is no change of anything.
+NOTED = ("django_session", "accounts_heartbeat")
+SEEN = ("last_used_at", "last_login")
+
+
+def everything() -> dict[str, tuple[int, str]]:
+    """Of each table how many rows it has, and a digest of all that stands in them."""
+    found = {}
+    with connection.cursor() as cursor:
+        for table in sorted(
+            {one._meta.db_table for one in apps.get_models(include_auto_created=True)} - set(NOTED)
+        ):
+            cursor.execute(
+                f"SELECT count(*), md5(COALESCE(string_agg(row, '' ORDER BY row), '')) FROM (SELECT"
+                f' (to_jsonb(t) - %s::text[])::text AS row FROM "{table}" t) rows',
+                [list(SEEN)],
+            )
+            found[table] = cursor.fetchone()
+    return found
