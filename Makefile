@@ -37,7 +37,7 @@ help:
 	@echo "make drill     kill workers, broker and database in the middle of runs, and count what arrived"
 	@echo "make model     check the delivery protocol with Spin"
 	@echo "make fuzz      the API against its own description, many times as every role"
-	@echo "make rights    write down again what each role may at each address; read the difference"
+	@echo "make rights    write down again what each role may at each address; read the difference (ROWS=new: only new addresses)"
 	@echo "make lint      run the linters, type checks and Django's checks"
 	@echo "make messages  collect the texts to translate, and compile the translations"
 	@echo "make shell     a Django shell on the demo's data"
@@ -63,7 +63,7 @@ fuzz: $(STAMP)
 	$(EMBEDDED) run --volatile --data var/test -- env FUZZ_EXAMPLES=40 $(BIN)/python -m pytest -q tests/fuzz $(ARGS)
 
 rights: $(STAMP)
-	$(EMBEDDED) run --volatile --data var/test -- env CARILLON_WRITE_MATRIX=1 $(BIN)/python -m pytest -q tests/rights/test_matrix.py
+	$(EMBEDDED) run --volatile --data var/test -- env CARILLON_WRITE_MATRIX=$(or $(ROWS),all) $(BIN)/python -m pytest -q tests/rights/test_matrix.py $(if $(ROWS),-k matrix_says)
 
 reset: $(STAMP)
 	$(EMBEDDED) erase --data var/demo

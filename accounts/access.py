@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.db.models import Exists, F, ManyToManyField, Model, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
@@ -137,6 +138,11 @@ def _is_of(permission: str, model: type[Model]) -> bool:
 
 def _label_field(model: type[Model]) -> ManyToManyField[Any, Any] | None:
     return next((field for field in model._meta.many_to_many if field.related_model is AccessLabel), None)
+
+
+def labelled_models() -> list[type[Model]]:
+    """The kinds of objects that can carry labels."""
+    return [model for model in apps.get_models() if _label_field(model)]
 
 
 def _lacking(field: ManyToManyField[Any, Any], held: set[int]) -> QuerySet[Any]:

@@ -18,6 +18,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 
+from accounts import access
 from accounts.access import Actor, System, behind_labels
 from accounts.models import ApiCredential, AuditEntry, Workspace
 
@@ -101,7 +102,7 @@ def hidden_from(actor: Actor, entries: Iterable[AuditEntry]) -> set[int]:
 
 def readable_by(actor: Actor, rows: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
     """Without the entries about objects whose labels the actor lacks, so that no search finds them either."""
-    for model in apps.get_models():
+    for model in access.labelled_models():
         if behind := behind_labels(actor, model):
             keys = [str(pk) for pk in behind]
             rows = rows.exclude(object_type=model._meta.label_lower, object_key__in=keys)

@@ -11,6 +11,7 @@ from accounts.access import Actor, behind_labels, require, visible_to
 from accounts.models import Workspace
 from audiences.models import Audience
 from campaigns.models import Campaign, Run
+from channels.models import ChannelConfiguration
 from common.errors import NotFound
 
 VIEW = "campaigns.view_campaign"
@@ -34,6 +35,13 @@ def hidden_audiences(actor: Actor, campaigns: Iterable[Campaign]) -> set[int]:
 def hidden_left_out(actor: Actor, campaigns: Iterable[Campaign]) -> set[int]:
     """Numbers of the audiences the campaigns leave out whose labels the actor lacks."""
     return behind_labels(actor, Audience, {one.pk for row in campaigns for one in row.exclusions.all()})
+
+
+def hidden_configurations(actor: Actor) -> set[int]:
+    """Numbers of the channel configurations whose labels the actor lacks: a campaign that sends over one does
+    not name it to them.
+    """
+    return behind_labels(actor, ChannelConfiguration)
 
 
 def campaign_for(actor: Actor, pk: int, permission: str = VIEW) -> Campaign:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -46,11 +46,19 @@ class Difference:
 
 
 def differences(
-    before: Definition, after: Definition, workspace: Workspace, *, hides_audience: bool = False
+    before: Definition,
+    after: Definition,
+    workspace: Workspace,
+    *,
+    hides_audience: bool = False,
+    hidden: Collection[int] = (),
 ) -> list[Difference]:
-    """Every field of both versions, in the editor's order. A hidden audience is told to differ, not how."""
-    old = dict(_fields(before, workspace))
-    new = dict(_fields(after, workspace))
+    """Every field of both versions, in the editor's order. A hidden audience is told to differ, not how.
+
+    `hidden` are the channel configurations whose names are not told.
+    """
+    old = dict(_fields(before, workspace, hidden))
+    new = dict(_fields(after, workspace, hidden))
     found = [_difference(label, old.get(label, ""), new.get(label, "")) for label in {**new, **old}]
     if not hides_audience:
         return found
@@ -64,7 +72,9 @@ def _veiled(one: Difference) -> Difference:
     return Difference(one.label, [Piece(text, kinds[0])], [Piece(text, kinds[1])])
 
 
-def _fields(definition: Definition, workspace: Workspace) -> Iterator[tuple[str, str]]:
+def _fields(
+    definition: Definition, workspace: Workspace, hidden: Collection[int]
+) -> Iterator[tuple[str, str]]:
     """(label, text) of everything that a version freezes."""
     if definition["type"] == Campaign.Type.SCHEDULED:
         yield _("Audience"), _audience(definition.get("audience"), workspace)
@@ -87,13 +97,16 @@ def _fields(definition: Definition, workspace: Workspace) -> Iterator[tuple[str,
     yield _("Languages"), _languages(definition.get("languages") or {})
     yield _("Experiment"), _experiment(definition.get("experiment") or {})
     for action in definition["actions"]:
-        yield from _action(action, len(definition["actions"]) > 1)
+        yield from _action(action, len(definition["actions"]) > 1, hidden)
 
 
-def _action(action: Definition, is_one_of_many: bool) -> Iterator[tuple[str, str]]:
+def _action(action: Definition, is_one_of_many: bool, hidden: Collection[int]) -> Iterator[tuple[str, str]]:
     head = f"{action['channel']} {action['position'] + 1} · " if is_one_of_many else ""
     chosen = ChannelConfiguration.objects.filter(pk=action.get("configuration") or 0).first()
-    yield head + _("Channel configuration"), chosen.name if chosen else ""
+    name = chosen.name if chosen else ""
+    if chosen and chosen.pk in hidden:
+        name = _("A configuration you may not see")
+    yield head + _("Channel configuration"), name
     for content in action.get("contents", []):
         whose = " ".join(filter(None, (content.get("treatment"), content.get("language"))))
         for name, value in content["content"].items():

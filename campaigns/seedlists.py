@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.utils.translation import gettext as _
 
 from accounts import audit
@@ -29,7 +29,13 @@ RUNNING = (Status.SCHEDULED, Status.LIVE, Status.PAUSED)
 
 def lists_for(actor: Actor, workspace: Workspace) -> QuerySet[SeedList]:
     require(actor, VIEW, workspace)
-    return SeedList.objects.filter(workspace=workspace).prefetch_related("uses__configuration")
+    return SeedList.objects.filter(workspace=workspace).prefetch_related(_shown(actor, workspace))
+
+
+def _shown(actor: Actor, workspace: Workspace) -> Prefetch:  # type: ignore[type-arg]
+    """Of the configurations that use a list, those the actor may see."""
+    seen = SeedUse.objects.filter(configuration__in=attachable(actor, workspace))
+    return Prefetch("uses", seen.select_related("configuration"))
 
 
 def list_for(actor: Actor, pk: int, permission: str = VIEW) -> SeedList:
@@ -38,6 +44,7 @@ def list_for(actor: Actor, pk: int, permission: str = VIEW) -> SeedList:
         raise NotFound(_("There is no such seed list, or you may not see it."))
     if permission != VIEW:
         require(actor, permission, row.workspace)
+    prefetch_related_objects([row], _shown(actor, row.workspace))
     return row
 
 
@@ -78,7 +85,9 @@ def save(
             row.save()
     except IntegrityError as error:
         raise Invalid(Problem("name_taken", _("This name is taken. Choose another one."), "name")) from error
-    row.uses.exclude(configuration__in=chosen).delete()
+    # What uses it behind a label is not the actor's to take away.
+    shown = attachable(actor, workspace).exclude(pk__in=[one.pk for one in chosen])
+    SeedUse.objects.filter(seed_list=row, configuration__in=shown).delete()
     for one in chosen:
         SeedUse.objects.update_or_create(configuration=one, defaults={"seed_list": row})
     verb = "create" if seed_list is None else "change"

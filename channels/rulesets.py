@@ -73,9 +73,7 @@ def rule_of(rule_set: RuleSet, pk: int) -> Rule:
 
 def make_global(workspace: Workspace) -> None:
     """The set that holds for every marketing message; a workspace is born with it."""
-    RuleSet.objects.create(
-        workspace=workspace, name="Global default", is_global=True, state=RuleState.ACTIVE
-    )
+    RuleSet.objects.create(workspace=workspace, name="Global default", is_global=True, state=RuleState.ACTIVE)
 
 
 def possible(row: RuleSet | Rule) -> list[str]:

@@ -73,7 +73,10 @@ class Compare(APIView):
             raise Invalid(Problem("version_missing", _("Give the number of a version."), "/old"))
         after = new.definition if new else frozen.definition(campaign)
         hides = bool(access.hidden_audiences(credential, [campaign]))
-        found = compare.differences(old.definition, after, campaign.workspace, hides_audience=hides)
+        hidden = access.hidden_configurations(credential)
+        found = compare.differences(
+            old.definition, after, campaign.workspace, hides_audience=hides, hidden=hidden
+        )
         return Response(
             {
                 "differences": [

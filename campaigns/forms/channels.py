@@ -6,10 +6,12 @@ from typing import Any
 
 from django import forms
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.access import visible_to
 from accounts.models import User
+from campaigns.access import hidden_configurations
 from campaigns.models import Action, Campaign
 from channels.access import VIEW
 from channels.contents import SHAPES
@@ -19,6 +21,15 @@ from channels.models import ChannelConfiguration
 
 def channel_choices() -> list[tuple[str, Any]]:
     return [(key, KINDS[key].label) for key in SHAPES if key in KINDS]
+
+
+class ConfigurationChoice(forms.ModelChoiceField):
+    """What stands chosen is offered to everybody, and named only to who may see it."""
+
+    hidden: set[int] = set()
+
+    def label_from_instance(self, obj: Any) -> str:
+        return str(_("A configuration you may not see")) if obj.pk in self.hidden else str(obj)
 
 
 class ChannelsForm(forms.Form):
@@ -35,13 +46,16 @@ class ChannelsForm(forms.Form):
         initial = {"revision": campaign.revision, "reach": campaign.reach, **chosen}
         kwargs.setdefault("initial", initial)
         super().__init__(*args, **kwargs)
+        hidden = hidden_configurations(actor)
         for action in actions:
-            self.fields[f"configuration_{action.position}"] = forms.ModelChoiceField(
+            chooser = ConfigurationChoice(
                 label=gettext_lazy("Channel configuration"),
                 queryset=_usable(campaign, action, actor),
                 required=False,
                 empty_label=gettext_lazy("Choose one"),
             )
+            chooser.hidden = hidden
+            self.fields[f"configuration_{action.position}"] = chooser
 
     def rows(self) -> list[tuple[Action, Any, Any]]:
         return [

@@ -56,7 +56,7 @@ class SeedListForm(forms.Form):
         if seed_list:
             known = {"name": seed_list.name, "addresses": "\n".join(seed_list.addresses)}
             known["test_profile"] = seed_list.test_profile or ""
-            known["configurations"] = list(seed_list.uses.values_list("configuration", flat=True))
+            known["configurations"] = [use.configuration_id for use in seed_list.uses.all()]
         super().__init__(data, files, initial=known)
         people = Profile.objects.filter(workspace=workspace, is_test=True).order_by("email", "pk")[:200]
         chooser, wanted = self.fields["test_profile"], self.fields["configurations"]

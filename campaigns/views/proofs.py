@@ -30,6 +30,7 @@ def send(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = campaign_of(request, pk, access.MANAGE)
     action = _action(request, campaign)
     page: dict[str, Any] = {"campaign": campaign, "action": action, "outcomes": dict(Outcome.choices)}
+    page["hidden_configurations"] = access.hidden_configurations(actor_of(request))
     if action is None:
         return render(request, "campaigns/proofs.html", page)
     form = ProofForm(request.POST or None, campaign=campaign, action=action, person=actor_of(request))

@@ -19,7 +19,7 @@ from accounts.access import behind_labels
 from accounts.models import AuditEntry, User
 from audiences import definitions
 from audiences.models import Audience
-from campaigns import drawing, forecast, lifecycle, schedule, sentences, versions
+from campaigns import access, drawing, forecast, lifecycle, schedule, sentences, versions
 from campaigns.delivery import bound
 from campaigns.languages import language_name
 from campaigns.models import Campaign, Run, Status
@@ -50,6 +50,7 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
         "verb_label": verb_label,
         "fingerprint": _fingerprint(campaign),
         "letters": _letters(campaign),
+        "hidden_configurations": access.hidden_configurations(actor),
         "kinds": KINDS,
         "person": request.GET.get("person", "")[:20],
         "coming": _coming(campaign),

@@ -52,6 +52,7 @@ def side_by_side(campaign: Campaign, old: Version, new: Version | None, actor: U
         after,
         campaign.workspace,
         hides_audience=bool(access.hidden_audiences(actor, [campaign])),
+        hidden=access.hidden_configurations(actor),
     )
     return {
         "differences": found,

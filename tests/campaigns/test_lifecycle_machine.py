@@ -304,7 +304,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def one_run_waits_for_its_time_at_most(self) -> None:
-        """One whose time has come beside it waits for the clock, or for being resumed, which passes it over."""
+        """One whose time has come beside it waits for the clock, or for the resume that passes it over."""
         waiting = self.campaign.runs.filter(state=Run.State.DUE)
         assert waiting.filter(due_at__gt=self.now).count() <= 1
         assert waiting.count() <= 2

@@ -21,8 +21,8 @@ from campaigns import assets, fragments, lifecycle, preflight, seedlists, templa
 from campaigns.delivery import audiencecalls, triggered
 from campaigns.delivery.audiencecalls import Order
 from campaigns.delivery.triggered import Call, Recipient
-from campaigns.models import ApprovalPolicy, Campaign, ExternalCalendar, FeedbackEndpoint, Folder, Run
-from channels.models import AllowedEntry, Rule, RuleSet, SendingDomain, WarmupPlan
+from campaigns.models import Action, ApprovalPolicy, Campaign, ExternalCalendar, FeedbackEndpoint, Folder, Run
+from channels.models import AllowedEntry, Rule, RuleSet, SeedList, SendingDomain, WarmupPlan
 from tests import builders
 from tests.audiences.imported import uploaded
 
@@ -64,14 +64,13 @@ def build() -> World:
         for kind in kinds:
             mark = {"labelled": HIDDEN, "other": CANARY}.get(kind, "Plain")
             for thing, made in _of(where, f"{mark} {kind}", kind).items():
-                is_first = kind in ("own", "other")
-                if is_first or thing in GATED:
-                    world.objects.setdefault(thing, {"missing": {"pk": MISSING}})[kind] = {"pk": made.pk}
-                if thing in GATED and kind == "labelled":
+                world.objects.setdefault(thing, {"missing": {"pk": MISSING}})[kind] = {"pk": made.pk}
+                if kind == "labelled":
                     made.labels.add(label)
                 if thing in GATED and kind == "shared":
                     right = f"view_{made._meta.model_name}"
                     access.share(made, world.people["viewer"], [right])
+    _use_what_is_hidden(world)
     for kind in KINDS[:-1]:
         _run(world, kind)
         _rule(world, kind)
@@ -102,7 +101,21 @@ def _of(where: Workspace, name: str, kind: str) -> dict[str, Any]:
         "composition": composition,
         "configuration": configuration,
     }
-    return gated if kind in ("shared", "labelled") else {**gated, **_rest(where, name, author)}
+    if kind == "shared":
+        return gated
+    kept = _kept(where, name)
+    return {**gated, **kept} if kind == "labelled" else {**gated, **kept, **_rest(where, name, author)}
+
+
+def _kept(where: Workspace, name: str) -> dict[str, Any]:
+    """What is kept to be used in campaigns."""
+    by: dict[str, Any] = {"actor": SYSTEM, "now": timezone.now()}
+    slug = name.lower().replace(" ", "-")
+    return {
+        "asset": assets.upload(where, name=f"{slug}.txt", octets=name.encode(), **by),
+        "template": templates.create(where, name=name, channel="sms", content={"text": name}, **by),
+        "fragment": fragments.create(where, key=slug, name=name, kind="text", source=name, **by),
+    }
 
 
 def _rest(where: Workspace, name: str, author: User) -> dict[str, Any]:
@@ -123,13 +136,6 @@ def _rest(where: Workspace, name: str, author: User) -> dict[str, Any]:
         "label": AccessLabel.objects.create(workspace=where, name=name),
         "role": Role.objects.create(workspace=where, title=name, name=f"{where.slug} {name}"),
         "calendar": ExternalCalendar.objects.create(workspace=where, name=name),
-        "asset": assets.upload(where, name=f"{slug}.txt", octets=name.encode(), actor=SYSTEM, now=now),
-        "template": templates.create(
-            where, name=name, channel="sms", content={"text": name}, actor=SYSTEM, now=now
-        ),
-        "fragment": fragments.create(
-            where, key=word, name=name, kind="text", source=name, actor=SYSTEM, now=now
-        ),
         "folder": Folder.objects.create(workspace=where, name=name),
         "feedback": FeedbackEndpoint.objects.create(
             workspace=where,
@@ -153,6 +159,20 @@ def _rest(where: Workspace, name: str, author: User) -> dict[str, Any]:
             workspace=where, name=name, approvers={"match": "any", "of": [{"user": author.pk}]}
         ),
     }
+
+
+def _use_what_is_hidden(world: World) -> None:
+    """The ordinary campaign leaves out an audience, and it and a seed list use a configuration, behind the
+    label.
+    """
+    campaign = Campaign.objects.get(pk=world.objects["campaign"]["own"]["pk"])
+    campaign.exclusions.add(world.objects["audience"]["labelled"]["pk"])
+    campaign.actions.update(configuration=world.objects["configuration"]["labelled"]["pk"])
+    Action.objects.create(
+        campaign=campaign, position=1, channel="email", configuration=campaign.actions.get().configuration
+    )
+    seeds = SeedList.objects.get(pk=world.objects["seed_list"]["own"]["pk"])
+    seeds.uses.create(configuration_id=world.objects["configuration"]["labelled"]["pk"])
 
 
 def _run(world: World, kind: str) -> None:
