@@ -47,12 +47,16 @@ def answers(address: str) -> bool:
 
 
 @contextmanager
-def running_demo(data: Path) -> Iterator[str]:
+def running_demo(data: Path, mail_port: int | None = None) -> Iterator[str]:
     """The address of a demo started as `make demo` starts it, on embedded servers."""
     address = f"127.0.0.1:{free_port()}"
     ours = ("DATABASE_URL", "BROKER_URL", "DJANGO_SETTINGS_MODULE", "CARILLON_MODE")
     environment = {name: value for name, value in os.environ.items() if name not in ours}
-    environment |= {"BIND": address, "CARILLON_VAR": str(data), "DEMO_MAIL_PORT": str(free_port())}
+    environment |= {
+        "BIND": address,
+        "CARILLON_VAR": str(data),
+        "DEMO_MAIL_PORT": str(mail_port or free_port()),
+    }
     with (data / "demo.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "config.demo"], cwd=ROOT, env=environment, stdout=log, stderr=log
@@ -67,8 +71,14 @@ def running_demo(data: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_demo(tmp_path_factory.mktemp("demo")) as address:
+def mail_port() -> int:
+    """Where the demo's own mail server listens."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def demo(mail_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_demo(tmp_path_factory.mktemp("demo"), mail_port) as address:
         yield address
 
 

@@ -67,7 +67,7 @@ SHIPPED = """<div style="max-width:560px;margin:0 auto;font-family:sans-serif;pa
 
 
 class Command(BaseCommand):
-    help = "Fills the demo: a workspace, four people, profiles, an audience, channels and a draft."
+    help = "Fills the demo: four people, a workspace with all a campaign needs, and an empty one."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.PRODUCTION:
@@ -82,6 +82,7 @@ def seed(now: datetime) -> Workspace:
         name="Fernhill Taiwan", slug="fernhill", time_zone="Asia/Taipei", actor=SYSTEM, now=now
     )
     people = {person.role: _person(workspace, *person) for person in PEOPLE}
+    _empty_workspace(people, now)
     _attributes(workspace, now)
     _profiles(workspace, now)
     _events(workspace, now)
@@ -123,6 +124,15 @@ def _person(workspace: Workspace, email: str, role: str, name: str) -> User:
     )
     user.groups.add(Role.objects.get(workspace=workspace, builtin=role).group_ptr)
     return user
+
+
+def _empty_workspace(people: dict[str, User], now: datetime) -> None:
+    """Where the same four can set everything up themselves, from the first channel to the first send."""
+    empty = create_workspace(
+        name="New workspace 新的工作區", slug="start", time_zone="Asia/Taipei", actor=SYSTEM, now=now
+    )
+    for role, user in people.items():
+        user.groups.add(Role.objects.get(workspace=empty, builtin=role).group_ptr)
 
 
 def _attributes(workspace: Workspace, now: datetime) -> None:
