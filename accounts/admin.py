@@ -410,7 +410,7 @@ class AccessLabelAdmin(LabelAdminBase):
 
     @admin.display(description=_("roles that hold it"))
     def held_by(self, label: AccessLabel) -> str:
-        return " · ".join(role.title for role in label.roles.all())
+        return " · ".join(role.label for role in label.roles.all())
 
     def save_model(self, request: HttpRequest, obj: AccessLabel, form: Any, change: bool) -> None:
         given, actor, now = form.cleaned_data, _actor(request), timezone.now()

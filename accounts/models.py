@@ -114,6 +114,14 @@ class Workspace(models.Model):
         return self.name
 
 
+BUILTIN_TITLES = {
+    "administrator": _("Campaign administrator"),
+    "approver": _("Campaign approver"),
+    "manager": _("Campaign manager"),
+    "viewer": _("Campaign viewer"),
+}
+
+
 class Role(Group):
     """A product profile: a named set of permissions in one workspace, held by the users of its group."""
 
@@ -133,6 +141,11 @@ class Role(Group):
 
     def __str__(self) -> str:
         return f"{self.title} ({self.workspace})"
+
+    @property
+    def label(self) -> str:
+        """Its title; a built-in role's in the reader's language."""
+        return str(BUILTIN_TITLES.get(self.builtin, self.title))
 
 
 class AccessLabel(models.Model):

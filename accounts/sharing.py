@@ -76,7 +76,7 @@ def key_of(holder: User | Role) -> str:
 
 
 def shown(holder: User | Role, level: str) -> dict[str, str]:
-    name = holder.title if isinstance(holder, Role) else str(holder)
+    name = holder.label if isinstance(holder, Role) else str(holder)
     return {"holder": key_of(holder), "name": name, "level": level}
 
 
@@ -85,7 +85,7 @@ def choices(workspace: Workspace) -> list[tuple[str, list[tuple[str, str]]]]:
     roles = Role.objects.filter(workspace=workspace).order_by("title")
     people = User.objects.filter(groups__role__workspace=workspace, is_active=True).distinct()
     return [
-        (_("Roles"), [(key_of(role), role.title) for role in roles]),
+        (_("Roles"), [(key_of(role), role.label) for role in roles]),
         (_("People"), [(key_of(user), str(user)) for user in people.order_by("name")]),
     ]
 

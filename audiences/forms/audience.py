@@ -97,7 +97,7 @@ class ShareForm(forms.Form):
         chooser = self.fields["holder"]
         assert isinstance(chooser, forms.ChoiceField)
         chooser.choices = [
-            (str(_("Roles")), [(key, role.title) for key, role in self.roles.items()]),
+            (str(_("Roles")), [(key, role.label) for key, role in self.roles.items()]),
             (str(_("People")), [(key, str(user)) for key, user in self.people.items()]),
         ]
 

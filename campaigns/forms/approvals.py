@@ -120,7 +120,7 @@ class PolicyForm(PolicyFormBase):
             ("category", list(Campaign.Category.choices)),
             ("channel", list(CHANNELS.items())),
             ("requester", [(one.pk, one) for one in people]),
-            ("requester_role", [(one.pk, one.title) for one in roles]),
+            ("requester_role", [(one.pk, one.label) for one in roles]),
             ("folder", [(one.pk, one) for one in Folder.objects.filter(workspace=self.workspace)]),
         ]
         free = [(key, FIELD_LABELS[key]) for key in ("tag", "name", "audience_size")]
@@ -137,7 +137,7 @@ class PolicyForm(PolicyFormBase):
         people = people_who_may(APPROVE, self.workspace)
         roles = Role.objects.filter(workspace=self.workspace, permissions__codename="approve_campaign")
         choices = [
-            *((f"role:{one.pk}", one.title) for one in roles.order_by("pk")),
+            *((f"role:{one.pk}", one.label) for one in roles.order_by("pk")),
             *((f"user:{one.pk}", str(one)) for one in people),
         ]
         for at in range(GROUPS):

@@ -73,7 +73,7 @@ def words_of(place: Place) -> str:
     users = User.objects.in_bulk([leaf["user"] for leaf in place if "user" in leaf])
     roles = Role.objects.in_bulk([leaf["role"] for leaf in place if "role" in leaf])
     names = [str(users[leaf["user"]]) for leaf in place if leaf.get("user") in users]
-    names += [roles[leaf["role"]].title for leaf in place if leaf.get("role") in roles]
+    names += [roles[leaf["role"]].label for leaf in place if leaf.get("role") in roles]
     return (" " + _("or") + " ").join(names) if names else _("anybody who may approve")
 
 

@@ -228,8 +228,12 @@ class SesLane(HttpLane):
             return self.unreadable(answer)
         if not at(body, "SendingEnabled"):
             return Outcome(Fact.MISCONFIGURED, "", _("Amazon has stopped this account from sending."))
-        quota = {"region": self.region, "sent": text_at(body, "SendQuota", "SentLast24Hours"),
-                 "most": text_at(body, "SendQuota", "Max24HourSend")}  # fmt: skip
+        # They are told as 200.0; -1 is without a limit.
+        sent, most = (
+            text_at(body, "SendQuota", name).removesuffix(".0")
+            for name in ("SentLast24Hours", "Max24HourSend")
+        )
+        quota = {"region": self.region, "sent": sent, "most": "∞" if most == "-1" else most}
         words = [_("Signed in: %(region)s, %(sent)s of %(most)s mails sent in 24 hours.") % quota]
         if at(body, "ProductionAccessEnabled") is False:
             words.append(_("The account is in Amazon’s sandbox: it may write to confirmed addresses only."))

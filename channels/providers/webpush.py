@@ -51,7 +51,9 @@ class WebPushForm(ProviderForm):
     )
     private_key = SecretField(
         label=gettext_lazy("Private key"),
-        help_text=gettext_lazy("Your own VAPID key in base64url, where you have one. Never shown."),
+        help_text=gettext_lazy(
+            "Your own VAPID key in base64url, where you have one: then no pair is made. Never shown."
+        ),
     )
     public_key = forms.CharField(
         label=gettext_lazy("Public key"),
@@ -63,6 +65,11 @@ class WebPushForm(ProviderForm):
     site_name = forms.CharField(
         label=gettext_lazy("Name on the page that asks"), required=False, max_length=100
     )
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        if not self.initial.get("public_key"):
+            self.fields["new_keys"].initial = True
 
     def clean_contact(self) -> str:
         text: str = self.cleaned_data["contact"].strip()
@@ -83,7 +90,7 @@ class WebPushForm(ProviderForm):
     def clean(self) -> None:
         super().clean()
         given = self.cleaned_data
-        if given.get("new_keys"):
+        if given.get("new_keys") and not given.get("private_key"):
             number = ec.generate_private_key(ec.SECP256R1()).private_numbers().private_value
             given["private_key"] = base64url(number.to_bytes(32, "big"))
         if given.get("private_key"):

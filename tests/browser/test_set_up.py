@@ -54,7 +54,9 @@ def values_of(bench: Bench, server: Any) -> dict[str, Any]:
 
 
 def enter(field: Locator, value: Any) -> None:
-    """As a person does: what is folded is opened first."""
+    """As a person does: what is folded is opened first, and what the page made by itself is left."""
+    if field.get_attribute("readonly") is not None:
+        return
     folded = field.locator("xpath=ancestor::details[not(@open)]")
     if folded.count():
         folded.locator("summary").click()
