@@ -20,7 +20,7 @@ PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillo
 	SEALING_KEY=check-only-q4Wn8Ke2Zr6Ty0Ui3Op5As7Df9Gh1Jk
 
 .DEFAULT_GOAL := help
-.PHONY: bench drill fuzz model help venv demo reset test test-servers test-bell test-pace rights bench-rules bench-imports bench-smtp bench-rendering bench-tracking lint messages shell lock vendor
+.PHONY: bench cost drill two-hosts fuzz model help venv demo reset test test-servers test-bell test-pace rights bench-rules bench-imports bench-smtp bench-rendering bench-tracking lint messages shell lock vendor
 
 help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
@@ -34,7 +34,9 @@ help:
 	@echo "make bench-rendering  writing a message against a bare Jinja2 rendering"
 	@echo "make bench-tracking  a click and an open against an empty view on the same server"
 	@echo "make bench     how fast a run is from snapshot to outcome, against smtp-source"
+	@echo "make cost      what one message costs in CPU, WAL and bytes; docs/scaling.md reckons with it"
 	@echo "make drill     kill workers, broker and database in the middle of runs, and count what arrived"
+	@echo "make two-hosts  cut one of two worker hosts off in the middle of a run; needs network namespaces"
 	@echo "make model     check the delivery protocol with Spin"
 	@echo "make fuzz      the API against its own description, many times as every role"
 	@echo "make rights    write down again what each role may at each address; read the difference (ROWS=new: only new addresses)"
@@ -104,9 +106,16 @@ bench-tracking: $(STAMP)
 bench: $(STAMP)
 	$(EMBEDDED) run --data var/bench -- $(BIN)/python -m tests.benchmarks.pipeline $(ARGS)
 
+cost: $(STAMP)
+	$(EMBEDDED) run --data var/bench -- $(BIN)/python -m tests.benchmarks.cost $(ARGS)
+
 # The broker is the one BROKER_URL names, RabbitMQ or Redis; without one an embedded Valkey.
 drill: $(STAMP)
 	$(EMBEDDED) run --data var/drill -- $(BIN)/python -m tests.drill $(ARGS)
+
+# Hosts are network namespaces, which root may make; elsewhere it says why it was skipped.
+two-hosts: $(STAMP)
+	TWO_HOSTS=1 $(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -q -rs -s tests/faults/test_two_hosts.py $(ARGS)
 
 model:
 	docs/model/check.sh
