@@ -7,8 +7,8 @@ names the fields that changed and never what they hold; a secret stands nowhere 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -44,7 +44,7 @@ class Values:
     sender_email: str = ""
     reply_to: str = ""
     secret: str = ""
-    mailbox_secret: str = ""  # of the mailbox that bounces come to
+    mailbox_secrets: Mapping[str, str] = field(default_factory=dict)  # of the mailbox that bounces come to
     description: str = ""
     marketing_actions: tuple[str, ...] = ()
     labels: tuple[AccessLabel, ...] | None = None
@@ -114,7 +114,7 @@ def update(
                 values.secret, workspace=row.workspace, name=row.name, credential=None, now=now
             )
         if row.channel == "email":
-            mailboxes.keep(row, values.settings, values.mailbox_secret, now)
+            mailboxes.keep(row, values.settings, values.mailbox_secrets, now)
         version = None
         if setup != versions.setup_of(row):
             version = versions.begin(row, setup, actor=actor, now=now)
@@ -208,7 +208,7 @@ def _write(
         )
     _save(row)
     if row.channel == "email":
-        mailboxes.keep(row, values.settings, values.mailbox_secret, now)
+        mailboxes.keep(row, values.settings, values.mailbox_secrets, now)
     _describe(row, values, actor)
     row.save(update_fields=["description", "marketing_actions"])
     _record(verb, row, actor, now, provider=row.provider, secret_changed=bool(values.secret))
@@ -274,14 +274,14 @@ def _problems(values: Values, row: ChannelConfiguration, base: Any) -> Iterable[
         detail = _("Give at most %(n)s marketing actions of at most %(letters)s letters each.")
         shown = {"n": ACTIONS, "letters": ACTION}
         yield Problem("bad_marketing_action", detail % shown, "marketing_actions")
-    if not _is_json(values.settings) or not _is_json([values.secret, values.mailbox_secret]):
+    if not _is_json(values.settings) or not _is_json([values.secret, dict(values.mailbox_secrets)]):
         detail = _("A setting holds a character that cannot be stored.")
         yield Problem("bad_text", detail, "settings")
     yield from _sender_problems(values, is_needed=channel == "email")
     yield from _secret_problems(values, base)
     if channel == "email":
         yield from sending.problems(values.kind, values.settings, values.sender_email)
-        yield from mailboxes.problems(row, values.settings, values.mailbox_secret)
+        yield from mailboxes.problems(row, values.settings, values.mailbox_secrets)
 
 
 def _is_action(name: str) -> bool:
@@ -306,13 +306,13 @@ def _sender_problems(values: Values, *, is_needed: bool) -> Iterable[Problem]:
     if not is_plain or len(values.sender_name) > NAME:
         detail = _("A sender name cannot hold < or > or control characters.")
         yield Problem("bad_sender", detail, "sender_name")
-    for field in ("sender_email", "reply_to"):
+    for name in ("sender_email", "reply_to"):
         try:
-            address = getattr(values, field)
-            if address or (field == "sender_email" and is_needed):
+            address = getattr(values, name)
+            if address or (name == "sender_email" and is_needed):
                 clean_email(address)
         except Invalid as error:
-            yield Problem("bad_sender", error.detail, field)
+            yield Problem("bad_sender", error.detail, name)
 
 
 def _secret_problems(values: Values, base: Any) -> Iterable[Problem]:

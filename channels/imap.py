@@ -12,7 +12,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -34,11 +34,14 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class Login:
+    """With a `token` there is no password: it gives an access token, a new one when it is told so."""
+
     host: str
     port: int
     username: str
     folder: str
-    password: str
+    password: str = ""
+    token: Callable[[bool], str] | None = None
 
 
 @cache
@@ -129,11 +132,31 @@ def _address(login: Login) -> str:
 
 
 def _sign_in(line: _Line, login: Login) -> None:
-    if "AUTH=PLAIN" in line.capabilities:
+    if login.token is not None:
+        _with_token(line, login.username, login.token)
+    elif "AUTH=PLAIN" in line.capabilities:
         given = f"\0{login.username}\0{login.password}".encode()
         _asked(line.authenticate("PLAIN", lambda _challenge: given))
     else:
         _asked(line.login(_quoted(login.username), login.password))
+
+
+def _with_token(line: _Line, username: str, token: Callable[[bool], str]) -> None:
+    """XOAUTH2, as Google and Microsoft describe it. A token can end before its time: then once more."""
+    if "AUTH=XOAUTH2" not in line.capabilities:
+        raise Failure(_("The server does not offer to sign in by OAuth (XOAUTH2)."))
+    try:
+        _asked(line.authenticate("XOAUTH2", _xoauth2(username, token(False))))
+    except line.abort:  # it is a kind of error, but the line is gone
+        raise
+    except line.error:
+        _asked(line.authenticate("XOAUTH2", _xoauth2(username, token(True))))
+
+
+def _xoauth2(username: str, token: str) -> Callable[[bytes], bytes]:
+    """Answers the first challenge with the token, and what the server says against it with nothing."""
+    said = iter([f"user={username}\x01auth=Bearer {token}\x01\x01".encode()])
+    return lambda _challenge: next(said, b"")
 
 
 def _asked(answer: tuple[str, Any]) -> list[Any]:

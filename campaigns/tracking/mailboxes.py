@@ -11,7 +11,6 @@ from datetime import datetime
 
 import structlog
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from campaigns.tracking import returned
 from channels import imap, mailboxes
@@ -35,12 +34,9 @@ def read_due(clock: Callable[[], datetime]) -> int:
 
 
 def _read(box: BounceMailbox, clock: Callable[[], datetime]) -> int:
-    login, read = mailboxes.login_of(box), 0
-    if login is None:
-        mailboxes.rest(box, problem=_("The stored password cannot be read. Enter it again."), now=clock())
-        return 0
+    read = 0
     try:
-        with imap.opened(login) as folder:
+        with mailboxes.opened(box, clock()) as folder:
             if folder.validity != box.validity:
                 mailboxes.begin_anew(box, folder.validity)
             for uid in folder.newer(box.last_uid, MAILS):

@@ -189,7 +189,7 @@ def _values(given: dict[str, Any], stored: dict[str, Any], credential: ApiCreden
             **given,
             "settings": settings.plain_settings(),
             "secret": settings.secret(),
-            "mailbox_secret": settings.mailbox_secret(),
+            "mailbox_secrets": settings.mailbox_secrets(),
             "marketing_actions": tuple(given.get("marketing_actions", ())),
             "labels": None if labels is None else _labels(labels, credential),
         }

@@ -84,7 +84,7 @@ def values_of(form: ConfigurationForm, settings: ProviderForm, provider: Provide
         channel=channel,
         settings=settings.plain_settings(),
         secret=settings.secret(),
-        mailbox_secret=settings.mailbox_secret(),
+        mailbox_secrets=settings.mailbox_secrets(),
     )
 
 

@@ -88,9 +88,9 @@ class ProviderForm(forms.Form):
         given = {name: self.cleaned_data.get(name, "") for name in self.secret_fields}
         return json.dumps(given) if any(given.values()) else ""
 
-    def mailbox_secret(self) -> str:
-        """The password of a mailbox beside the provider; nothing means that the stored one stays."""
-        return ""
+    def mailbox_secrets(self) -> dict[str, str]:
+        """Of a mailbox beside the provider, by their fields; an empty one means that the stored one stays."""
+        return {}
 
 
 def secrets_of(configuration: ChannelConfiguration) -> dict[str, str]:

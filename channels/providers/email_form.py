@@ -10,7 +10,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from channels import verp
+from channels import mailboxes, mailtokens, verp
+from channels.destinations import check_url
 from channels.providers.base import Part, ProviderForm
 from channels.sending import (
     AT_ONCE,
@@ -27,7 +28,11 @@ from common.text import has_control
 
 HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.:-]*[A-Za-z0-9_])?\Z")
 
-MAILBOX = ("bounce_host", "bounce_port", "bounce_username", "bounce_password", "bounce_folder")
+SECRETS = (mailboxes.PASSWORD, mailboxes.REFRESH_TOKEN)
+MAILBOX = (
+    *("bounce_host", "bounce_port", "bounce_username", "bounce_folder", "bounce_sign_in", "bounce_password"),
+    *("bounce_refresh_token", "bounce_token_url", "bounce_client_id", "bounce_scope"),
+)
 
 
 class EmailForm(ProviderForm):
@@ -134,12 +139,50 @@ class EmailForm(ProviderForm):
     )
     bounce_username = forms.CharField(label=gettext_lazy("Mailbox user name"), max_length=200, required=False)
     bounce_password = forms.CharField(
-        label=gettext_lazy("Mailbox password"),
+        label=gettext_lazy("Mailbox password, or the client’s secret"),
         max_length=500,
         required=False,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text=gettext_lazy("Stored sealed and never shown. Leave it empty to keep the stored one."),
+    )
+    bounce_sign_in = forms.ChoiceField(
+        label=gettext_lazy("Sign in to the mailbox"),
+        required=False,
+        choices=(
+            ("", gettext_lazy("With a password")),
+            (mailtokens.CLIENT, gettext_lazy("By OAuth, with the application’s own right (Microsoft 365)")),
+            (mailtokens.REFRESH, gettext_lazy("By OAuth, with a refresh token (Google, Microsoft 365)")),
+        ),
+    )
+    bounce_refresh_token = forms.CharField(
+        label=gettext_lazy("Refresh token of the mailbox"),
+        max_length=4000,
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=gettext_lazy("Stored sealed and never shown. Leave it empty to keep the stored one."),
+    )
+    bounce_token_url = forms.CharField(
+        label=gettext_lazy("Token address"),
+        max_length=500,
+        required=False,
+        help_text=gettext_lazy(
+            "Microsoft: https://login.microsoftonline.com/your-tenant/oauth2/v2.0/token; "
+            "Google: https://oauth2.googleapis.com/token."
+        ),
+    )
+    bounce_client_id = forms.CharField(
+        label=gettext_lazy("Client ID of the application"), max_length=300, required=False
+    )
+    bounce_scope = forms.CharField(
+        label=gettext_lazy("Scope"),
+        max_length=500,
+        required=False,
+        help_text=gettext_lazy(
+            "Microsoft: https://outlook.office365.com/.default for the application’s own right, else "
+            "https://outlook.office.com/IMAP.AccessAsUser.All offline_access; Google: leave it empty."
+        ),
     )
     bounce_folder = forms.CharField(
         label=gettext_lazy("Mailbox folder"),
@@ -157,10 +200,10 @@ class EmailForm(ProviderForm):
         return [*super()._parts(), mailbox]
 
     def plain_settings(self) -> dict[str, Any]:
-        return {name: value for name, value in super().plain_settings().items() if name != "bounce_password"}
+        return {name: value for name, value in super().plain_settings().items() if name not in SECRETS}
 
-    def mailbox_secret(self) -> str:
-        return str(self.cleaned_data.get("bounce_password", ""))
+    def mailbox_secrets(self) -> dict[str, str]:
+        return {name: str(self.cleaned_data.get(name, "")) for name in SECRETS}
 
     def clean_bounce_host(self) -> str:
         host = str(self.cleaned_data["bounce_host"]).strip("[] ")
@@ -173,6 +216,22 @@ class EmailForm(ProviderForm):
 
     def clean_bounce_password(self) -> str:
         return self._line("bounce_password")
+
+    def clean_bounce_refresh_token(self) -> str:
+        return self._line("bounce_refresh_token")
+
+    def clean_bounce_client_id(self) -> str:
+        return self._line("bounce_client_id")
+
+    def clean_bounce_scope(self) -> str:
+        return self._line("bounce_scope")
+
+    def clean_bounce_token_url(self) -> str:
+        text = self._line("bounce_token_url").strip()
+        try:
+            return check_url(text) if text else ""
+        except Invalid as error:
+            raise ValidationError(error.detail, code=error.code) from error
 
     def clean_bounce_folder(self) -> str:
         folder = self._line("bounce_folder")

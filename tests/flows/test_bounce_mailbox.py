@@ -16,12 +16,13 @@ from django.utils import timezone
 from audiences.models import Suppression
 from campaigns.models import Event
 from campaigns.tracking import mailboxes, receipts
-from channels import imap, sealing
+from channels import imap, mailtokens, sealing
+from channels import mailboxes as boxes
 from channels.models import BounceMailbox, ChannelConfiguration, ReceivedReceipt
 from tests import builders
 from tests.channels.test_bounces import plain, report
 from tests.fakes.certificates import make_certificate
-from tests.fakes.imap import FakeImap
+from tests.fakes.imap import FakeImap, FakeTokens
 from tests.fakes.relay import FakeRelay
 
 pytestmark = pytest.mark.django_db
@@ -180,4 +181,87 @@ def test_what_is_no_mailbox_is_refused_beside_its_field(
         _configuration, answer = set_up(client, relay.port, mailbox, **changes)
     assert answer.status_code == 400
     assert f'id="id_provider-{next(iter(changes))}_error' in answer.content.decode()
+    assert not BounceMailbox.objects.exists()
+
+
+# ---- signing in by OAuth ------------------------------------------------------------------------
+@pytest.fixture
+def by_oauth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailtokens, "_kept", {})  # another test's server is another
+
+
+def oauth(tokens: FakeTokens, kind: str, **changes: Any) -> dict[str, Any]:
+    client_id, secret = tokens.client
+    given = {"bounce_sign_in": kind, "bounce_token_url": f"{tokens.url}/token", "bounce_client_id": client_id,
+             "bounce_password": secret, "bounce_scope": "https://outlook.office365.com/.default"}  # fmt: skip
+    return given | ({"bounce_refresh_token": tokens.refresh_token} if kind == "refresh" else {}) | changes
+
+
+@pytest.mark.parametrize("kind", ["client", "refresh"])
+def test_a_mailbox_is_read_with_an_access_token_and_with_a_new_one_when_that_ends(
+    client: Client, mailbox: FakeImap, by_oauth: None, kind: str
+) -> None:
+    with FakeTokens(mailbox) as tokens, FakeRelay() as relay:
+        _configuration, answer = set_up(client, relay.port, mailbox, **oauth(tokens, kind))
+        assert answer.status_code == 302, answer.content.decode()
+        mailbox.put(plain("Out of office", "I am away."))
+        assert (read(), tokens.given) == (1, 1)  # the test of the configuration signed in before
+        (asked,) = tokens.requests
+        assert asked.form["scope"] == "https://outlook.office365.com/.default"
+        assert asked.form.get("refresh_token") == (tokens.refresh_token if kind == "refresh" else None)
+        tokens.let_expire()
+        mailbox.put(plain("Again", "Still away."))
+        assert (read(), tokens.given) == (1, 2)
+        assert mailbox.refused == [b"user=bounces\x01auth=Bearer access-1\x01\x01"]
+    settings = ChannelConfiguration.objects.get().settings
+    assert not {"bounce_password", "bounce_refresh_token"} & set(settings)
+    sealed = bytes(BounceMailbox.objects.select_related("credential").get().credential.sealed)
+    assert not any(one.encode() in sealed for one in (tokens.client[1], tokens.refresh_token))
+
+
+def test_a_refresh_token_that_the_server_replaces_is_kept_in_place_of_the_old_one(
+    client: Client, mailbox: FakeImap, by_oauth: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FakeTokens(mailbox, renews=True) as tokens, FakeRelay() as relay:
+        set_up(client, relay.port, mailbox, **oauth(tokens, "refresh"))
+        monkeypatch.setattr(mailtokens, "_kept", {})  # as another process, which knows no token
+        mailbox.put(plain("Out of office", "I am away."))
+        assert (read(), tokens.given) == (1, 2)
+        box = BounceMailbox.objects.select_related("credential").get()
+        access = boxes.access_of(box)
+        assert access is not None and access.refresh_token == tokens.refresh_token == "refresh 3"
+        assert (box.last_uid, box.problem) == (1, "")
+
+
+def test_a_token_that_is_refused_is_shown_without_its_secrets_and_asked_for_again_later(
+    client: Client, mailbox: FakeImap, by_oauth: None
+) -> None:
+    with FakeTokens(mailbox) as tokens, FakeRelay() as relay:
+        configuration, _answer = set_up(
+            client, relay.port, mailbox, **oauth(tokens, "client", bounce_password="wrong secret")
+        )
+        assert read() == 0
+        problem = BounceMailbox.objects.get().problem
+        assert "No access token" in problem and "Wrong •••" in problem
+        assert "wrong secret" not in client.get(f"/channels/{configuration.pk}/").content.decode()
+        page = f"/channels/{configuration.pk}/edit/"
+        right = entered(configuration, mailbox, **oauth(tokens, "client"))
+        assert client.post(page, right).status_code == 302
+        mailbox.put(plain("Out of office", "I am away."))
+        assert read() == 1 and BounceMailbox.objects.get().problem == ""
+        # The secret goes to no other token address than the one it was entered for.
+        moved = oauth(tokens, "client", bounce_password="", bounce_token_url=f"{tokens.url}/other")
+        refused = client.post(page, entered(configuration, mailbox, **moved))
+        assert refused.status_code == 400 and "none is stored for this server" in refused.content.decode()
+
+
+def test_a_mailbox_without_the_parts_of_oauth_is_refused_at_their_fields(
+    client: Client, mailbox: FakeImap, by_oauth: None
+) -> None:
+    with FakeTokens(mailbox) as tokens, FakeRelay() as relay:
+        lacking = dict.fromkeys(("bounce_token_url", "bounce_client_id", "bounce_refresh_token"), "")
+        _configuration, answer = set_up(client, relay.port, mailbox, **oauth(tokens, "refresh", **lacking))
+        page = answer.content.decode()
+    assert answer.status_code == 400
+    assert page.count("Needed to sign in by OAuth.") >= 2 and "Enter the refresh token" in page
     assert not BounceMailbox.objects.exists()
