@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.conftest import running_demo
 from tests.browser.test_walk import become
 from tests.channels.providers import BENCHES, Bench
+from tests.fakes.apps import BROWSER
 from tests.fakes.smtp import FakeSmtp
 
 pytestmark = pytest.mark.browser
@@ -86,6 +87,47 @@ def look(page: Page, name: str) -> list[Any]:
     page.set_viewport_size(WIDE)
     page.get_by_role("button", name="English").click()
     return [*found, *(["wider than a phone"] if wide else [])]
+
+
+def active_web_push(page: Page, demo: str) -> str:
+    """Its keys are made by the page. The address of the page that asks browsers."""
+    page.goto(f"{demo}/channels/new/?provider=webpush")
+    page.locator("#id_name").fill("Browsers of the shop")
+    page.get_by_label("Contact").fill("mailto:push@fernhill.example")
+    page.get_by_label("Name on the page that asks").fill("蕨丘 Fernhill")
+    page.get_by_role("button", name="Save as draft").click()
+    page.get_by_role("button", name="Test and activate").click()
+    expect(page.locator("h1 + .pill")).to_have_text("Active")
+    address = page.locator("code", has_text="/push/").first.text_content()
+    assert address
+    return address
+
+
+# A push service stands outside of the browser and of us; Chromium's own cannot be reached here.
+SERVICE = """PushManager.prototype.subscribe = async (wish) => {
+  if (!wish.userVisibleOnly || wish.applicationServerKey.length !== 65) throw new TypeError("no key");
+  return { toJSON: () => (%s) };
+}"""
+
+
+def test_the_page_that_asks_a_browser_is_clean_on_a_phone_in_both_languages_and_subscribes_it(
+    page: Page, demo: str, browser: Browser
+) -> None:
+    address = active_web_push(page, demo)
+    for language, words in (("en-GB", "Done. Notifications will come"), ("zh-TW", "完成")):
+        context = browser.new_context(viewport=PHONE, locale=language)
+        context.grant_permissions(["notifications"], origin=demo)
+        context.add_init_script(SERVICE % BROWSER.subscription("https://push.example.com/" + language))
+        asked = context.new_page()
+        asked.goto(address)
+        faults = [one["id"] for one in Axe().run(asked).response["violations"]]
+        assert faults == []
+        assert not asked.evaluate("document.documentElement.scrollWidth > innerWidth")
+        if SHOTS:
+            asked.screenshot(path=f"{SHOTS}/push-page-{language}.png")
+        asked.get_by_role("button").last.click()
+        expect(asked.locator("#push-said")).to_contain_text(words)
+        context.close()
 
 
 @pytest.mark.parametrize("key", ALL if SHOTS else ("smtp", "line"))
