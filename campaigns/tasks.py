@@ -13,7 +13,7 @@ from campaigns import archive, preflight, watch
 from campaigns.delivery import asking, bandits, clock, fanout, recovery, retention, seeds, send
 from campaigns.feedback import gather, post
 from campaigns.models import Batch
-from campaigns.reports import counting
+from campaigns.reports import counting, orders
 from campaigns.tracking import machines, mailboxes, receipts, replies
 
 
@@ -36,6 +36,11 @@ def expand_run(run_id: int) -> None:
 @shared_task
 def deliver_batch(batch_id: int, lane: str = Batch.Lane.BULK) -> None:
     send.work(batch_id, lane)
+
+
+@shared_task
+def send_reports() -> None:
+    orders.send_due(now=timezone.now())
 
 
 @shared_task

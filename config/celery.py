@@ -75,6 +75,7 @@ app.conf.update(
         "months of events": {"task": "audiences.tasks.keep_event_months", "schedule": 3600.0},
         "send notices": {"task": "accounts.tasks.send_notices", "schedule": 5.0},
         "look after campaigns": {"task": "campaigns.tasks.look_after", "schedule": 60.0},
+        "reports by mail": {"task": "campaigns.tasks.send_reports", "schedule": 60.0},
         "old messages": {"task": "campaigns.tasks.drop_old_messages", "schedule": 3600.0},
         "mailboxes of bounces": {"task": "campaigns.tasks.read_mailboxes", "schedule": 20.0},
         "ask providers": {"task": "campaigns.tasks.ask_providers", "schedule": 120.0},

@@ -26,6 +26,7 @@ from campaigns.models.execution import Execution
 from campaigns.models.feedback import FeedbackBatch, FeedbackDelivery, FeedbackEndpoint, FeedbackKind
 from campaigns.models.message import Attempt, Message, MessageContext, Outcome
 from campaigns.models.preflight import Preflight
+from campaigns.models.reporting import ReportOrder
 from campaigns.models.run import Batch, Run
 from campaigns.models.seeds import SeedCopy, SeedRound
 from campaigns.models.shelf import CalendarEntry, Columns, ExternalCalendar, Follow, SavedView
@@ -66,6 +67,7 @@ __all__ = [
     "MessageContext",
     "Outcome",
     "Preflight",
+    "ReportOrder",
     "Run",
     "SavedView",
     "SeedCopy",

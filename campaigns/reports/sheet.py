@@ -51,16 +51,20 @@ def rows(report: Report) -> Iterator[Cells]:
 
 def _tables(report: Report) -> Iterator[Cells]:
     yield [_("Table"), _("Name"), *COLUMNS]
-    tables: list[tuple[str, list[Part]]] = [
+    for title, parts in tables(report):
+        for part in parts:
+            yield [title, part.label, *(getattr(part, name) for name in COLUMNS)]
+
+
+def tables(report: Report) -> list[tuple[str, list[Part]]]:
+    """The same columns for the parts of a report, with their titles."""
+    return [
         (_("Treatments"), report.treatments),
         (_("Languages"), report.languages),
         (_("Messages"), report.actions),
         (_("Domains"), report.domains),
         (_("Devices"), report.devices),
     ]
-    for title, parts in tables:
-        for part in parts:
-            yield [title, part.label, *(getattr(part, name) for name in COLUMNS)]
 
 
 def _trial(trial: Trial) -> Iterator[Cells]:

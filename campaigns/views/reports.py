@@ -84,6 +84,8 @@ def _shown(request: HttpRequest, made: Report, here: str, people: str, file: str
         "here": reverse(f"campaigns:{here}", args=[pk]),
         "people": reverse(f"campaigns:{people}", args=[pk]),
         "file": reverse(f"campaigns:{file}", args=[pk]) + (f"?{query}" if query else ""),
+        "paper": reverse(f"campaigns:{file.replace('csv', 'pdf')}", args=[pk])
+        + (f"?{query}" if query else ""),
         "is_any": request.GET.get("who") == "any",
         "heat": reverse("campaigns:heat", args=[mailed.pk]) if mailed else "",
         "meanings": MEANINGS,
@@ -225,6 +227,29 @@ def run_csv(request: HttpRequest, pk: int) -> StreamingHttpResponse:
 def campaign_csv(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     campaign = campaign_of(request, pk, REPORT)
     return _file(sheet.rows(_made(request, campaign, None)), f"report-campaign-{campaign.pk}")
+
+
+@login_required
+@require_safe
+def run_pdf(request: HttpRequest, pk: int) -> HttpResponse:
+    run = run_of(request, pk, REPORT)
+    return _paper(_made(request, run.campaign, run), f"report-run-{run.pk}")
+
+
+@login_required
+@require_safe
+def campaign_pdf(request: HttpRequest, pk: int) -> HttpResponse:
+    campaign = campaign_of(request, pk, REPORT)
+    return _paper(_made(request, campaign, None), f"report-campaign-{campaign.pk}")
+
+
+def _paper(made: Report, name: str) -> HttpResponse:
+    from campaigns.reports import paper  # the library takes memory that no other page needs
+
+    response = HttpResponse(paper.pdf(made, now=timezone.now()), content_type="application/pdf")
+    response["Content-Disposition"] = f'attachment; filename="{name}.pdf"'
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 # ---- many campaigns ---------------------------------------------------------------------------

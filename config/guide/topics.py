@@ -344,7 +344,8 @@ AFTERWARDS = Chapter(
                 "leads to its single messages. Opens and clicks made by machines are shown apart. The "
                 "balance line proves that everybody is accounted for."
             ),
-            "campaigns:report campaigns:campaign_report campaigns:reports campaigns:compare campaigns:heat",
+            "campaigns:report campaigns:campaign_report campaigns:reports campaigns:compare campaigns:heat "
+            "campaigns:report_orders",
         ),
         Topic(
             "messages",

@@ -33,6 +33,7 @@ NO_PAGE = {
     *("campaigns:copy_content", "campaigns:keep_template", "campaigns:preview", "campaigns:act"),
     *("campaigns:campaign_csv", "campaigns:campaign_messages_csv", "campaigns:run_csv"),
     *("campaigns:message_body", "campaigns:export", "campaigns:sample_rows"),
+    *("campaigns:campaign_pdf", "campaigns:run_pdf"),
     *("channels:domain_check", "channels:allowed_switch", "channels:allowed_remove", "channels:rule_act"),
     *("channels:rule_set_act", "channels:warmup_act", "channels:retry_file", "channels:share"),
     *("channels:act", "people_public:subscribe", "tracking:asset", "tracking:asset_copy"),

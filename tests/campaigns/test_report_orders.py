@@ -1,0 +1,174 @@
+"""Reports on paper and by mail: the numbers of the page, to whoever may see them, once, in their language."""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import AuditEntry, User, Workspace
+from campaigns.models import Campaign, ReportOrder, Run
+from campaigns.reports import orders
+from tests import builders
+from tests.campaigns.test_report import run as run
+
+pytestmark = pytest.mark.django_db
+SOON = timezone.now() + timedelta(hours=1)
+
+
+@pytest.fixture
+def campaign(run: Run) -> Campaign:
+    return run.campaign
+
+
+def reader(campaign: Campaign, name: str, **fields: Any) -> User:
+    person = builders.person(campaign.workspace, "viewer", name)
+    User.objects.filter(pk=person.pk).update(**fields)
+    person.refresh_from_db()
+    return person
+
+
+def ordered(campaign: Campaign, *people: User, **changes: Any) -> ReportOrder:
+    given = {"every": "week", "form": "csv", "begins_at": SOON, "actor": people[0], "now": timezone.now()}
+    return orders.order(campaign, people=people, **{**given, **changes})
+
+
+def texts(pdf: bytes) -> bytes:
+    """What a page's operators show, decompressed."""
+    found = re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL)
+    shown = []
+    for part in found:
+        try:
+            shown.append(zlib.decompress(base64.a85decode(b"<~" + part.strip(), adobe=True)))
+        except (ValueError, zlib.error):  # a font's or a picture's
+            continue
+    return b"".join(shown)
+
+
+def test_everybody_named_gets_the_report_once_and_again_a_week_later(campaign: Campaign) -> None:
+    ana, lin = reader(campaign, "ana"), reader(campaign, "lin", language="zh-hant")
+    row = ordered(campaign, ana, lin)
+    assert orders.send_due(now=timezone.now()) == 0, "its time is to come"
+    assert orders.send_due(now=SOON) == 2 and orders.send_due(now=SOON) == 0
+    hers, his = sorted(mail.outbox, key=lambda one: one.to[0])
+    assert (hers.to, his.to) == ([ana.email], [lin.email])
+    assert campaign.name in hers.subject and "Delivered" in hers.body and "已鎖定目標" in his.body
+    ((name, content, kind),) = hers.attachments
+    assert name == f"report-campaign-{campaign.pk}.csv" and kind == "text/csv"
+    assert "Targeted" in content and f"/campaigns/{campaign.pk}/report/" in hers.body
+    row.refresh_from_db()
+    assert (row.next_at, row.waiting) == (SOON + timedelta(weeks=1), [])
+    assert orders.send_due(now=SOON + timedelta(weeks=1)) == 2
+
+
+def test_a_report_on_paper_holds_the_numbers_and_leaves_by_mail_too(campaign: Campaign, run: Run) -> None:
+    ana = reader(campaign, "ana")
+    Campaign.objects.filter(pk=campaign.pk).update(name="冬季新品 <b>&")
+    ordered(campaign, ana, form="pdf")
+    orders.send_due(now=SOON)
+    ((name, content, kind),) = mail.outbox[0].attachments
+    assert (name[-4:], kind, content[:5]) == (".pdf", "application/pdf", b"%PDF-")
+    told = texts(content)
+    for word in (b"Targeted", b"Delivered", b"Everybody in the audience", b"Links"):
+        assert word in told, word
+    assert b"MSung-Light" in content
+    client = Client()
+    client.force_login(ana)
+    for address in (
+        f"/campaigns/{campaign.pk}/report/report.pdf",
+        f"/campaigns/runs/{run.pk}/report.pdf?window=24h",
+    ):
+        answer = client.get(address)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/pdf")
+        assert answer.content[:5] == b"%PDF-" and answer.headers["Cache-Control"] == "no-store"
+
+
+def test_who_may_no_more_see_it_gets_no_more_of_it(campaign: Campaign) -> None:
+    ana, lin = reader(campaign, "ana"), reader(campaign, "lin")
+    ordered(campaign, ana, lin)
+    lin.groups.clear()
+    assert orders.send_due(now=SOON) == 1 and mail.outbox[0].to == [ana.email]
+
+
+def test_a_mail_server_that_is_away_costs_time_and_nobody_gets_it_twice(
+    campaign: Campaign, settings: Any
+) -> None:
+    ana, lin = reader(campaign, "ana"), reader(campaign, "lin")
+    row = ordered(campaign, ana, lin)
+    working, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    assert orders.send_due(now=SOON) == 0
+    row.refresh_from_db()
+    assert (row.tries, row.next_at) == (1, SOON) and row.waiting == sorted([ana.pk, lin.pk])
+    ReportOrder.objects.update(waiting=[lin.pk])  # as after the first of two mails
+    settings.EMAIL_BACKEND = working
+    assert orders.send_due(now=SOON) == 0, "its next try is to come"
+    assert orders.send_due(now=SOON + timedelta(minutes=3)) == 1 and mail.outbox[0].to == [lin.email]
+    row.refresh_from_db()
+    assert (row.tries, row.waiting, row.next_at) == (0, [], SOON + timedelta(weeks=1))
+
+
+@pytest.mark.parametrize(
+    ("every", "began", "now", "next_at"),
+    [
+        ("month", "2026-01-31T08:00", "2026-02-28T07:00", "2026-02-28T08:00"),
+        ("month", "2026-01-31T08:00", "2026-02-28T08:00", "2026-03-31T08:00"),
+        ("week", "2026-01-05T08:00", "2026-02-01T00:00", "2026-02-02T08:00"),
+        ("year", "2024-02-29T08:00", "2026-01-01T00:00", "2026-02-28T08:00"),
+        ("day", "2026-03-28T08:00", "2026-03-28T12:00", "2026-03-29T08:00"),
+    ],
+)
+def test_the_hour_is_the_workspaces_and_the_last_of_a_month_comes_back(
+    campaign: Campaign, every: str, began: str, now: str, next_at: str
+) -> None:
+    Workspace.objects.filter(pk=campaign.workspace_id).update(time_zone="Europe/Berlin")
+    zone = orders.ZoneInfo("Europe/Berlin")
+
+    def moment(text: str) -> datetime:
+        return datetime.fromisoformat(text).replace(tzinfo=zone)
+
+    row = ReportOrder(
+        campaign=Campaign.objects.get(pk=campaign.pk), every=every, begins_at=moment(began).astimezone(UTC)
+    )
+    assert orders.following(row, moment(now)) == moment(next_at)
+
+
+def test_the_page_adds_and_removes_and_says_what_is_wrong(campaign: Campaign, client: Client) -> None:
+    ana = reader(campaign, "ana")
+    stranger = builders.person(builders.workspace("elsewhere"), "viewer", "eve")
+    client.force_login(ana)
+    address = f"/campaigns/{campaign.pk}/report/orders/"
+    assert "Nobody gets this report by mail yet." in client.get(address).content.decode()
+    later = (timezone.now() + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
+    good = {"every": "month", "form": "pdf", "begins_at": later, "people": [ana.pk]}
+    for wrong in (
+        {"people": []},
+        {"people": [stranger.pk]},
+        {"begins_at": "2020-01-01T08:00"},
+        {"every": "hour"},
+    ):
+        assert client.post(address, {**good, **wrong}).status_code == 400, wrong
+    assert not ReportOrder.objects.exists()
+    assert client.post(address, good).status_code == 302
+    page = client.get(address).content.decode()
+    assert "Every month" in page and "Ana" in page
+    row = ReportOrder.objects.get()
+    for _number in range(orders.MOST_ORDERS - 1):
+        ordered(campaign, ana)
+    assert client.post(address, good).status_code == 400
+    assert client.post(address, {"remove": row.pk}).status_code == 302
+    assert client.post(address, {"remove": row.pk}).status_code == 404
+    assert ReportOrder.objects.count() == orders.MOST_ORDERS - 1
+    assert set(AuditEntry.objects.filter(verb__endswith="_report").values_list("verb", flat=True)) == {
+        "order_report",
+        "cancel_report",
+    }
+    client.force_login(stranger)
+    assert client.get(address).status_code == 404
