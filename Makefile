@@ -20,7 +20,7 @@ PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillo
 	SEALING_KEY=check-only-q4Wn8Ke2Zr6Ty0Ui3Op5As7Df9Gh1Jk
 
 .DEFAULT_GOAL := help
-.PHONY: bench cost drill two-hosts fuzz model help venv demo reset test test-servers test-bell test-pace rights bench-rules bench-imports bench-smtp bench-rendering bench-tracking lint messages shell lock vendor
+.PHONY: video bench cost drill two-hosts fuzz model help venv demo reset test test-servers test-bell test-pace rights bench-rules bench-imports bench-smtp bench-rendering bench-tracking lint messages shell lock vendor
 
 help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
@@ -40,6 +40,7 @@ help:
 	@echo "make model     check the delivery protocol with Spin"
 	@echo "make fuzz      the API against its own description, many times as every role"
 	@echo "make rights    write down again what each role may at each address; read the difference (ROWS=new: only new addresses)"
+	@echo "make video     make the film of a first campaign again, from a demo"
 	@echo "make lint      run the linters, type checks and Django's checks"
 	@echo "make messages  collect the texts to translate, and compile the translations"
 	@echo "make shell     a Django shell on the demo's data"
@@ -119,6 +120,10 @@ two-hosts: $(STAMP)
 
 model:
 	docs/model/check.sh
+
+# Needs Debian's ffmpeg and chromium.
+video: $(STAMP)
+	$(BIN)/python -m tests.film
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

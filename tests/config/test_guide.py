@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 
 from accounts.models import User, Workspace
 from campaigns.forms.draft import TABS
+from config.env import ROOT
 from config.guide.topics import CHAPTERS, by_page, topic_of
 from tests.builders import person, workspace
 
@@ -102,3 +105,29 @@ def test_the_guide_speaks_the_readers_language(client: Client, house: Workspace)
 
 def test_nobody_outside_reads_the_guide(client: Client, db: None) -> None:
     assert client.get("/guide/").status_code == 302
+
+
+FILM = ROOT / "static" / "film"
+
+
+def cues(language: str) -> dict[str, str]:
+    """The captions of a WebVTT file by their times."""
+    head, *blocks = (
+        (FILM / f"first-campaign.{language}.vtt").read_text(encoding="utf-8").strip().split("\n\n")
+    )
+    assert head == "WEBVTT"
+    return dict(block.split("\n", 1) for block in blocks)
+
+
+def test_the_film_has_the_same_captions_in_both_languages_and_the_guide_shows_them(
+    client: Client, house: Workspace
+) -> None:
+    english, chinese = cues("en"), cues("zh-Hant")
+    assert len(english) > 10
+    assert english.keys() == chinese.keys()
+    assert all(re.search("[\u4e00-\u9fff]", text) for text in chinese.values())
+    enter(client, house, "manager")
+    page = client.get("/guide/").content.decode()
+    shown = re.findall(r"/static/(film/[^\"]+)", page)
+    assert len(shown) == 4
+    assert all(finders.find(name) for name in shown)
