@@ -56,8 +56,9 @@ WITH due AS MATERIALIZED (
            split_part(d.key, '.', 3)::bigint AS ref
     FROM due d WHERE d.key ~ '^[0-9]{1,9}[.][0-9]{1,4}[.][0-9]{1,15}$'
     UNION ALL
-    SELECT d.id, a.run_id, a.action, a.ref FROM due d
-    JOIN campaigns_attempt a ON a.provider_id = d.provider_id AND a.run_id IN (SELECT id FROM recent)
+    SELECT d.id, a.run_id, a.action, a.ref FROM due d  -- by the index attempt_named, which has their hashes
+    JOIN campaigns_attempt a ON hashtext(a.provider_id) = hashtext(d.provider_id)
+     AND a.provider_id = d.provider_id AND a.code NOT LIKE '25%%' AND a.run_id IN (SELECT id FROM recent)
     WHERE d.provider_id <> '' AND d.key = ''
 ), found AS (
     SELECT DISTINCT ON (n.id) n.id, m.run_id, m.action, m.ref, m.profile_id, m.address, c.workspace_id
@@ -134,12 +135,15 @@ def apply(now: datetime) -> int:
 
 
 def _claim(after: int, now: datetime) -> list[Matched]:
-    oldest = now - received.KEPT_UNKNOWN
-    values: dict[str, Any] = {"oldest": oldest, "after": after, "page": PAGE, "left": LEFT}
-    values["ended"] = now - NAMED_FOR
     with connection.cursor() as cursor:
-        cursor.execute(MATCH, values)
+        cursor.execute(MATCH, asked(after, now))
         return [Matched(*row) for row in cursor.fetchall()]
+
+
+def asked(after: int, now: datetime) -> dict[str, Any]:
+    """What MATCH takes: the page of receipts behind one."""
+    oldest, ended = now - received.KEPT_UNKNOWN, now - NAMED_FOR
+    return {"oldest": oldest, "after": after, "page": PAGE, "left": LEFT, "ended": ended}
 
 
 def _apply(page: list[Matched], now: datetime) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -362,3 +363,33 @@ def test_a_thousand_receipts_take_as_many_statements_as_ten(
         assert receipts.apply(timezone.now()) == 60
     assert Run.objects.count() == 1
     assert (kinds().count("delivered"), kinds().count("click")) == (20, 20)
+
+
+def test_a_provider_s_name_is_looked_up_by_its_index_however_many_messages_there_are(
+    whatsapp: ChannelConfiguration,
+) -> None:
+    """Three partitions of attempts, fifty receipts without our key: no partition is read through."""
+    (message,) = sent(whatsapp, ["+886912345610"])
+    now, run = timezone.now(), message.run_id
+    with connection.cursor() as cursor:
+        for other in (run, run + 200, run + 400):
+            cursor.execute("SELECT campaigns_make_partition(%s)", [other])
+            cursor.execute(
+                """INSERT INTO campaigns_attempt (run_id, action, ref, n, outcome, code, at, provider_id)
+                SELECT %s, 0, 1000000 + n, 1, 'accepted', '200', now(), 'wamid.' || md5(n::text)
+                FROM generate_series(1, 20000) n""",
+                [other],
+            )
+        cursor.execute(
+            """INSERT INTO channels_receivedreceipt
+            (configuration_id, received_at, event_id, happened, key, provider_id, code, detail, fault, at)
+            SELECT %s, %s, 'e' || n, 'delivered', '', 'wamid.' || md5(n::text), '', '', '', %s
+            FROM generate_series(1, 50) n""",
+            [whatsapp.pk, now, now],
+        )
+        cursor.execute("ANALYZE campaigns_attempt")
+        cursor.execute("ANALYZE channels_receivedreceipt")
+        cursor.execute("EXPLAIN " + receipts.MATCH, receipts.asked(0, now))
+        plan = [line for (line,) in cursor.fetchall()]
+    assert not [line for line in plan if "Seq Scan on campaigns_attempt" in line], plan
+    assert [line for line in plan if "hashtext" in line and "Index Scan" in line], plan
