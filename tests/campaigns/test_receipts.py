@@ -25,6 +25,7 @@ from channels.messages import Receipt as Told
 from channels.models import ChannelConfiguration, ReceivedReceipt, ReceivedReply
 from channels.sealing import keep
 from tests import builders
+from tests.channels.providers import BENCHES
 from tests.channels.test_app_providers import FakeLine, by_line, line_event
 from tests.fakes.apps import FakeWhatsApp
 
@@ -307,6 +308,37 @@ def test_who_writes_stop_is_left_in_peace_and_answered_once(
     replies.apply(timezone.now())
     said.refresh_from_db()
     assert (said.state, said.wording) == ("yes", "START")
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "answer"),
+    [
+        ("STOP", "no", "Bye"), ("退訂", "no", "Bye"), ("start", "yes", "Hello"), ("恢復訂閱", "yes", "Hello"),
+        ("Help!", None, "Call 02-1234"), ("說明", None, "Call 02-1234"), ("Thank you", None, None),
+    ],
+)  # fmt: skip
+def test_a_word_that_comes_by_sms_is_obeyed_and_answered_by_sms_once(
+    client: Client, text: str, state: str | None, answer: str | None
+) -> None:
+    bench, words = BENCHES["sms_http"], {"stop": "Bye", "start": "Hello", "help": "Call 02-1234"}
+    with bench.server() as server:
+        settings = {**bench.set_for(server), **{f"answer_{kind}": said for kind, said in words.items()}}
+        assert isinstance(bench.secrets, dict)
+        gateway = set_up(builders.workspace(), "sms_http", settings, bench.secrets)
+        ChannelConfiguration.objects.update(channel="sms")
+        Profile.objects.create(workspace=gateway.workspace, phone="+886912345610")
+        told = {"msisdn": "+886912345610", "shortcode": "+15005550006", "body": text, "mo_id": "mo-1"}
+        body = json.dumps({"reports": [told]}).encode()
+        digest = hmac.new(bench.secrets["receipts_secret"].encode(), body, hashlib.sha256).hexdigest()
+        for _twice in range(2):
+            headers = {"X-Signature": digest}
+            where = f"/hooks/{gateway.pk}/"
+            given = client.post(where, body, content_type="application/json", headers=headers)
+            assert given.status_code == 204, given.content
+            replies.apply(timezone.now())
+        said = [(one.json["to"], one.json["text"]) for one in server.requests]
+    assert said == ([("+886912345610", answer)] if answer else [])
+    assert list(Consent.objects.values_list("channel", "state")) == ([("sms", state)] if state else [])
 
 
 def test_a_stop_of_somebody_unknown_holds_as_well(client: Client, whatsapp: ChannelConfiguration) -> None:
