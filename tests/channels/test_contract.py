@@ -6,6 +6,7 @@ by forgetting it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from channels import http
 from channels.kinds import KINDS
-from channels.messages import Fact, Fault, Outcome
+from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers import registry, smtp
 from channels.providers.base import BatchLane, ReceiptReader
@@ -205,6 +206,57 @@ def test_a_secret_sealed_for_another_row_is_never_used(over_http: Bench) -> None
         (outcome,) = over_http.send(configuration, over_http.message())
     assert outcome.fact is Fact.MISCONFIGURED
     assert server.requests == []
+
+
+# ---- many in one call ---------------------------------------------------------------------------
+def send_many(bench: Bench, configuration: ChannelConfiguration, *messages: Rendered) -> list[Outcome]:
+    lane = bench.provider.open(configuration)
+
+    async def work() -> list[Outcome]:
+        if not isinstance(lane, BatchLane):  # without its secret it is closed
+            return [await lane.send(message) for message in messages]
+        try:
+            return await lane.send_many(messages)
+        finally:
+            await lane.close()
+
+    return asyncio.run(work())
+
+
+@pytest.mark.parametrize("key", BATCHES)
+def test_many_in_one_call_have_an_outcome_and_a_number_each(key: str) -> None:
+    bench = BENCHES[key]
+    with serve(bench) as server:
+        configuration = bench.configuration(server)
+        first, second = send_many(bench, configuration, bench.message(), bench.message("next", key="1-2"))
+    assert (first.fact, second.fact) == (Fact.ACCEPTED, Fact.ACCEPTED)
+    assert first.provider_id and second.provider_id
+
+
+@pytest.mark.parametrize("key", BATCHES)
+def test_one_wrong_address_in_a_call_is_refused_alone(key: str) -> None:
+    bench = BENCHES[key]
+    needs(bench, "wrong")
+    with serve(bench) as server:
+        configuration = bench.configuration(server)
+        outcomes = send_many(
+            bench, configuration, bench.message(), bench.message("wrong", key="1-2"),
+            bench.message("next", key="1-3"),
+        )  # fmt: skip
+    assert [one.fact for one in outcomes] == [Fact.ACCEPTED, Fact.REFUSED, Fact.ACCEPTED]
+
+
+@pytest.mark.parametrize("key", BATCHES)
+def test_a_refused_sign_in_is_the_fault_of_nobody_in_the_call(key: str) -> None:
+    bench = BENCHES[key]
+    needs(bench, "unauthorized")
+    assert isinstance(bench.secrets, dict)
+    wrong = dict.fromkeys(bench.secrets, "wrong-" + "0" * 20)
+    with serve(bench) as server:
+        configuration = bench.configuration(server, secrets=wrong)
+        outcomes = send_many(bench, configuration, bench.message(), bench.message("next", key="1-2"))
+    assert {(one.fact, one.fault) for one in outcomes} == {(Fact.MISCONFIGURED, None)}
+    assert not getattr(server, "accepted", [])
 
 
 # ---- what every HTTP server can do --------------------------------------------------------------

@@ -160,7 +160,7 @@ class FakeBrevo(FakeEsp):
     where, question = "/v3/smtp/email", "/v3/account"
 
     def answer(self, request: Received) -> Response:
-        if b"messageVersions" not in request.body:
+        if b"messageVersions" not in request.body or not self.signed_in(request):
             return super().answer(request)
         self.batches += 1
         versions = request.json["messageVersions"]
