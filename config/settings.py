@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "config.private.PrivateAnswersMiddleware",
     "accounts.middleware.PreferencesMiddleware",
     "accounts.middleware.WorkspaceMiddleware",
     "config.errors.ErrorPagesMiddleware",

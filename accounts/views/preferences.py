@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -27,6 +29,12 @@ def _back(request: HttpRequest) -> HttpResponseRedirect:
     return redirect("home")
 
 
+def _kept() -> dict[str, Any]:
+    """How a choice is kept in a cookie: no script of ours needs to read it."""
+    secure = bool(settings.SESSION_COOKIE_SECURE)
+    return {"max_age": COOKIE_AGE, "samesite": "Lax", "httponly": True, "secure": secure}
+
+
 @require_POST
 def preferences(request: HttpRequest) -> HttpResponse:
     response = _back(request)
@@ -34,12 +42,12 @@ def preferences(request: HttpRequest) -> HttpResponse:
     if language is not None:
         if language not in dict(settings.LANGUAGES):
             raise Invalid(Problem("unknown_language", _("This language is not offered."), "language"))
-        response.set_cookie(settings.LANGUAGE_COOKIE_NAME, language, max_age=COOKIE_AGE, samesite="Lax")
+        response.set_cookie(settings.LANGUAGE_COOKIE_NAME, language, **_kept())
         translation.activate(language)
     if theme is not None:
         if theme not in User.Theme.values:
             raise Invalid(Problem("unknown_theme", _("This theme is not offered."), "theme"))
-        response.set_cookie("theme", theme, max_age=COOKIE_AGE, samesite="Lax")
+        response.set_cookie("theme", theme, **_kept())
     if request.user.is_authenticated:
         changes = {"language": language, "theme": theme}
         User.objects.filter(pk=request.user.pk).update(**{k: v for k, v in changes.items() if v is not None})

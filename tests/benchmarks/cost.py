@@ -62,7 +62,7 @@ class Cost(Bench):
         with connection.cursor() as cursor:
             found = {}
             for table in TABLES:
-                cursor.execute(SIZES, [rf"^{table}(_p\d+)?$"])
+                cursor.execute(SIZES, [rf"^{table}(_p\d+|_y\d+m\d+|_other)?$"])
                 found[table] = int(cursor.fetchone()[0])
         return found
 
