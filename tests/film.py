@@ -51,6 +51,9 @@ def play(reel: Reel, demo: str) -> None:
     page = reel.page
     become(page, demo, "Ana Duarte")
     page.goto(demo)
+    while page.get_by_text("All parts running").count() == 0:
+        page.wait_for_timeout(1000)
+        page.reload()
     new = page.get_by_role("link", name="New campaign")
     reel.shoot(
         "Ana is a marketer. Home shows what waits for her. She begins a campaign.",
@@ -167,11 +170,8 @@ def clock(seconds: float) -> str:
 
 
 def cut(reel: Reel, film: Path) -> None:
-    """The pictures, one after the other; the last is named twice, or ffmpeg drops its length."""
-    lines = [f"file '{path}'\nduration {SECONDS}\n" for path, *_ in reel.shots]
-    roll = reel.folder / "roll.txt"
-    roll.write_text("".join([*lines, f"file '{reel.shots[-1][0]}'\n"]))
-    made = ["-f", "concat", "-safe", "0", "-i", str(roll), "-t", str(len(reel.shots) * SECONDS), "-r", "4"]
+    """The pictures, one after the other, each as long as its caption."""
+    made = ["-framerate", f"1/{SECONDS}", "-i", str(reel.folder / "%02d.png"), "-vf", "fps=4"]
     coded = ["-c:v", "libvpx-vp9", "-crf", "34", "-b:v", "0", "-g", "240", "-pix_fmt", "yuv420p"]
     quiet = ["-y", "-loglevel", "error", "-bitexact", "-map_metadata", "-1"]
     subprocess.run([needed("ffmpeg"), *made, *coded, *quiet, str(film / "first-campaign.webm")], check=True)
