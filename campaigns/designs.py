@@ -55,7 +55,15 @@ KNOWN = frozenset(
         "mj-carousel-image",
     ]
 )
-MAX_DESIGN = 500_000
+MAX_DESIGN, DEEPEST = 500_000, 100
+VOID = frozenset(
+    [
+        *("area", "base", "br", "col", "embed", "hr", "img", "input"),
+        *("link", "meta", "param", "source", "track", "wbr"),
+    ]
+)
+BEGINS = re.compile(r"<!--|</|<([a-zA-Z][^\s/>]*)")  # outside of an element's own brackets
+ENDS = re.compile(r"\"[^\"]*\"|'[^']*'|/?>")  # inside of them; a quoted value may hold any bracket
 
 
 @lru_cache(maxsize=256)
@@ -73,6 +81,7 @@ def compiled(source: str) -> str:
     lines = source.replace("\r\n", "\n").replace("\r", "\n")
     marked = TAG.sub(mark, MARK.sub("", lines))
     _check_names(marked)
+    _check_depth(marked)
     try:
         html = ESCAPED.sub(lambda match: chr(int(match.group(1), 16)), mjml.mjml2html(marked))
     except ValueError as error:
@@ -92,6 +101,29 @@ def _check_names(source: str) -> None:
     if unknown := sorted(used - KNOWN):
         detail = _("There is no element “%(name)s” in a design.") % {"name": unknown[0][:80]}
         raise _bad("design_unknown_element", detail)
+
+
+def _check_depth(source: str) -> None:
+    """The compiler goes down into each element, and one nested some thousand deep would end the process."""
+    at, depth = 0, 0
+    while begun := BEGINS.search(source, at):
+        name, at = begun.group(1), begun.end()
+        if begun.group() == "<!--":
+            at = source.find("-->", at)
+            if at < 0:
+                return  # the compiler says so
+            continue
+        ended = next((one for one in ENDS.finditer(source, at) if one.group().endswith(">")), None)
+        if ended is None:
+            return
+        at = ended.end()
+        if name is None:
+            depth = max(depth - 1, 0)
+        elif ended.group() == ">" and name.lower() not in VOID:
+            depth += 1
+        if depth > DEEPEST:
+            detail = _("Elements lie more than %(deepest)s deep in each other.") % {"deepest": DEEPEST}
+            raise _bad("design_too_deep", detail)
 
 
 def _bad(code: str, detail: str) -> Invalid:

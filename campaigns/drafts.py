@@ -21,6 +21,7 @@ from accounts.models import User, Workspace
 from campaigns import contents, fragments, schedule, waves
 from campaigns.models import Action, Campaign
 from common.errors import Conflict, IllegalTransition, Invalid, Problem
+from common.text import has_control, is_blank
 
 MANAGE = "campaigns.manage_campaign"
 FIELDS = (
@@ -44,6 +45,7 @@ def create(
 ) -> Campaign:
     """A draft with one empty message. Type and category are fixed from here on."""
     require(actor, MANAGE, workspace)
+    _check_name(name)
     author = actor if isinstance(actor, User) else None
     campaign = Campaign.objects.create(
         workspace=workspace,
@@ -93,9 +95,16 @@ def editing(
         )
 
 
+def _check_name(name: str) -> None:
+    if is_blank(name) or has_control(name):
+        raise Invalid(Problem("bad_name", _("Give a name that can be seen, on one line."), "name"))
+
+
 def save(campaign: Campaign, *, revision: int, actor: Actor, now: datetime, **changes: Any) -> Campaign:
     """Saves what is given of FIELDS, `exclusions`, and the first action's CONTENT and `configuration`."""
     with editing(campaign, revision=revision, actor=actor, now=now, fields=changes) as locked:
+        if "name" in changes:
+            _check_name(changes["name"])
         for related in ("audience", "configuration", "folder", "exclusions", "rule_set"):
             are_known(locked, related, changes.get(related))
         for name, clean in (("schedule", schedule.clean), ("waves", waves.clean)):

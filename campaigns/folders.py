@@ -14,7 +14,7 @@ from accounts.models import Workspace
 from campaigns.access import MANAGE, VIEW
 from campaigns.models import Campaign, Folder
 from common.errors import IllegalTransition, Invalid, NotFound, Problem
-from common.text import has_control
+from common.text import has_control, is_blank
 
 DEEPEST, LONGEST = 6, 100
 
@@ -104,7 +104,7 @@ def delete(folder: Folder, *, actor: Actor, now: datetime) -> None:
 
 
 def _check(workspace: Workspace, name: str, parent: Folder | None) -> None:
-    if not name.strip() or len(name) > LONGEST or has_control(name):
+    if is_blank(name) or len(name) > LONGEST or has_control(name):
         detail = _("A name of up to %(longest)s characters.") % {"longest": LONGEST}
         raise Invalid(Problem("bad_name", detail, "name"))
     if parent is not None and parent.workspace_id != workspace.pk:

@@ -29,7 +29,7 @@ from channels.messages import Rendered
 from channels.models import ChannelConfiguration
 from channels.sandbox import compile_template
 from common.errors import Conflict, IllegalTransition, Invalid, NotFound, Problem
-from common.text import has_control, is_storable
+from common.text import has_control, is_blank, is_storable
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}\Z")
 LONGEST = 100_000
@@ -132,7 +132,7 @@ def save(
 
 
 def _write(row: Fragment, name: str, source: str, actor: Actor, now: datetime) -> None:
-    if not name.strip() or len(name) > 100 or has_control(name):
+    if is_blank(name) or len(name) > 100 or has_control(name):
         raise Invalid(Problem("bad_name", _("Give a name of 1 to 100 characters on one line."), "name"))
     if len(source) > LONGEST or not is_storable(source):
         detail = _("A text of at most %(most)s characters, without control characters.") % {"most": LONGEST}

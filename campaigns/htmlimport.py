@@ -1,48 +1,28 @@
 """Takes HTML from elsewhere into a draft: cleaned, its rules written to the elements, its tags untouched.
 
-Scripts, forms, frames, event handlers and addresses that run code go. Template tags travel as marks, since
-what cleans HTML would escape or move them; a document that would lose one is refused.
+Template tags travel as marks, since what cleans HTML (`htmlclean.py`) would escape or move them; a document
+that would lose one is refused.
 """
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
-import css_inline
-import nh3
 from django.utils.translation import gettext as _
 
+from campaigns import htmlclean
 from campaigns.designs import TAG
 from common.errors import Invalid, Problem
 
+HERE = Path(__file__).parent.parent
 MOST = 500_000
 MARK = re.compile("carillonTag([0-9]+)Ends")
 AS_COMMENT = re.compile("<!--carillonTag([0-9]+)Ends-->")
-MEDIA = re.compile(r"@media[^{}<>]{1,200}\{(?:[^{}<>]*\{[^{}<>]*\})*[^{}<>]*\}", re.IGNORECASE)
-LOADS = re.compile(r"url\s*\(|@import|expression\s*\(|\\", re.IGNORECASE)
-STYLE = re.compile(r"<style\b[^>]*>(.*?)</style\s*>", re.IGNORECASE | re.DOTALL)
-ELEMENTS = nh3.ALLOWED_TAGS | {"font", "section", "main", "figure", "figcaption"}
-RUNS = {"script", "style", "title", "iframe", "object", "noscript", "template", "svg", "math"}
-ATTRIBUTES = {
-    "*": {
-        *("style", "class", "id", "align", "valign", "bgcolor", "width", "height"),
-        *("role", "title", "lang", "dir"),
-    },
-    "a": {"href", "target", "name", "data-untracked"},
-    "img": {"src", "alt", "border"},
-    "table": {"border", "cellpadding", "cellspacing", "summary"},
-    "td": {"colspan", "rowspan", "background"},
-    "th": {"colspan", "rowspan", "scope"},
-    "font": {"color", "face", "size"},
-}
-SHELL = """<!doctype html>
-<html>
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">{style}</head>
-<body>
-{body}
-</body>
-</html>
-"""
+MOST_TAGS = 5_000
+PATIENCE = 10  # seconds
 
 
 def taken_in(source: str) -> str:
@@ -51,6 +31,8 @@ def taken_in(source: str) -> str:
         raise _bad("html_too_large", _("The HTML is longer than 500,000 characters."))
     if "<" not in source:
         raise _bad("html_missing", _("This is not HTML: there is no element in it."))
+    if source.count("{{") + source.count("{%") > MOST_TAGS:
+        raise _bad("html_too_complex", _("The HTML has more than 5,000 template tags."))
     tags: list[str] = []
 
     def mark(match: re.Match[str]) -> str:
@@ -60,23 +42,7 @@ def taken_in(source: str) -> str:
         return f"<!--{name}-->" if tags[-1].startswith("{%") and _is_outside(source, match.start()) else name
 
     marked = TAG.sub(mark, MARK.sub("", source))
-    media = [rule for css in STYLE.findall(marked) for rule in MEDIA.findall(css) if not LOADS.search(rule)]
-    try:
-        inlined = css_inline.inline(marked, load_remote_stylesheets=False, keep_style_tags=False)
-    except (ValueError, css_inline.InlineError) as error:
-        detail = _("The styles cannot be read: %(error)s") % {"error": str(error)[:120]}
-        raise _bad("html_styles", detail) from error
-    body = nh3.clean(
-        inlined,
-        tags=set(ELEMENTS),
-        attributes=ATTRIBUTES,
-        clean_content_tags=RUNS,
-        url_schemes={"http", "https", "mailto", "tel"},
-        link_rel=None,
-        strip_comments=False,
-    )
-    style = f"<style>{''.join(media)}</style>" if media else ""
-    cleaned = SHELL.format(style=style, body=_own_comments(body).strip())
+    cleaned = _cleaned(marked)
     lost = sorted(set(range(len(tags))) - {int(number) for number in MARK.findall(cleaned)})
     if lost:
         detail = _("“%(tag)s” stands where it would be lost. Move it into the text and try again.")
@@ -85,9 +51,26 @@ def taken_in(source: str) -> str:
     return MARK.sub(lambda match: tags[int(match.group(1))], restored)
 
 
-def _own_comments(body: str) -> str:
-    """Only our marks stay of the comments: others may hold what one mail program alone would run."""
-    return re.sub(r"<!--(?!carillonTag[0-9]+Ends-->).*?-->", "", body, flags=re.DOTALL)
+def _cleaned(marked: str) -> str:
+    """By `htmlclean.py`, in a process that may die of it."""
+    command = [sys.executable, "-m", htmlclean.__name__]
+    try:
+        done = subprocess.run(
+            command, input=marked.encode(), capture_output=True, timeout=PATIENCE, cwd=HERE, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _too_complex() from error
+    if done.returncode == htmlclean.BAD_STYLES:
+        detail = _("The styles cannot be read: %(error)s") % {"error": done.stdout.decode()}
+        raise _bad("html_styles", detail)
+    if done.returncode:
+        raise _too_complex()
+    return done.stdout.decode()
+
+
+def _too_complex() -> Invalid:
+    detail = _("The HTML is too complex to be read: its elements lie too deep in each other.")
+    return _bad("html_too_complex", detail)
 
 
 def _is_outside(source: str, at: int) -> bool:

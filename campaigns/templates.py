@@ -24,7 +24,7 @@ from channels.contents import SHAPES
 from channels.messages import Rendered
 from channels.models import ChannelConfiguration
 from common.errors import Conflict, Invalid, NotFound, Problem
-from common.text import has_control
+from common.text import has_control, is_blank
 
 KEPT = tuple(name for name in contents.EDITED if name != "links")
 
@@ -124,7 +124,7 @@ def save(
 def _write(
     row: ContentTemplate, name: str, description: str, content: dict[str, Any], actor: Actor, now: datetime
 ) -> None:
-    if not name.strip() or len(name) > 100 or has_control(name):
+    if is_blank(name) or len(name) > 100 or has_control(name):
         raise Invalid(Problem("bad_name", _("Give a name of 1 to 100 characters on one line."), "name"))
     if len(description) > 300 or has_control(description):
         detail = _("A description of up to 300 characters on one line.")

@@ -18,6 +18,7 @@ from channels import attachments, checks
 from channels.checks import Check
 from channels.messages import Content
 from common.errors import Problem, pointer_to
+from common.text import is_blank
 
 
 @dataclass(frozen=True)
@@ -166,4 +167,4 @@ def value_of(content: Content, name: str, *, is_extra: bool) -> Any:
 
 
 def _is_empty(value: Any) -> bool:
-    return value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip())
+    return value is None or value in ("", [], {}) or (isinstance(value, str) and is_blank(value))

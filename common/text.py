@@ -16,6 +16,11 @@ def has_control(text: str, *, allowed: str = "") -> bool:
     return any(unicodedata.category(letter) in ("Cc", "Cs") and letter not in allowed for letter in text)
 
 
+def is_blank(text: str) -> bool:
+    """Whether nobody would see it: white space, and characters without any width."""
+    return all(letter.isspace() or unicodedata.category(letter) in ("Cf", "Cc") for letter in text)
+
+
 def is_storable(value: Any) -> bool:
     """Whether jsonb keeps the value: no NUL, no lone surrogate, no infinity, no endless nesting."""
     try:

@@ -116,7 +116,8 @@ class Campaigns(APIView):
             detail = _("Give one of: %(known)s.") % {"known": known}
             raise Invalid(Problem("unknown_channel", detail, "/channel"))
         made = {name: given.pop(name) for name in ("name", "type", "category", "channel")}
-        campaign = drafts.create(credential.workspace, actor=credential, now=now, **made)
+        with changes.pointing():
+            campaign = drafts.create(credential.workspace, actor=credential, now=now, **made)
         campaign = changes.write(campaign, given, credential, now)
         return answer(campaign, credential, status=201)
 

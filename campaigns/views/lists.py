@@ -167,6 +167,10 @@ def create(request: HttpRequest) -> HttpResponse:
     first = {"type": Campaign.Type.SCHEDULED, "category": Campaign.Category.MARKETING}
     form = NewCampaignForm(request.POST or None, initial=first)
     if request.method == "POST" and form.is_valid():
-        made = drafts.create(workspace, actor=actor, now=timezone.now(), **form.cleaned_data)
-        return redirect("campaigns:edit", made.pk, "properties")
-    return render(request, "campaigns/create.html", {"form": form})
+        try:
+            made = drafts.create(workspace, actor=actor, now=timezone.now(), **form.cleaned_data)
+        except Invalid as error:
+            form.add_error("name", error.detail)
+        else:
+            return redirect("campaigns:edit", made.pk, "properties")
+    return render(request, "campaigns/create.html", {"form": form}, status=400 if form.errors else 200)
