@@ -102,6 +102,7 @@ class ReportArmShape(StrictSerializer):
 
 class ExperimentShape(StrictSerializer):
     run = serializers.IntegerField()
+    runs = serializers.IntegerField(help_text="So many runs together: each person counts once.")
     metric = serializers.CharField(help_text="open, click, unsubscribe or event:<name>.")
     hours = serializers.IntegerField()
     treatments = ReportArmShape(many=True)
@@ -130,7 +131,8 @@ class ReportShape(SparseSerializer):
     actions = ReportPartShape(many=True)
     domains = ReportPartShape(many=True, help_text="The largest 30.")
     devices = ReportPartShape(many=True)
-    experiment = ExperimentShape(allow_null=True, help_text="Of the newest run that made one.")
+    experiment = ExperimentShape(allow_null=True, help_text="Of all runs together, or else of the newest.")
+    experimentRuns = ExperimentShape(many=True, help_text="Run by run, the newest twelve.")
 
 
 class CampaignNumbersShape(StrictSerializer):
@@ -184,12 +186,14 @@ def told(report: Report) -> dict[str, Any]:
         "domains": _parts(report.domains),
         "devices": _parts(report.devices),
         "experiment": _experiment(report.trial) if report.trial else None,
+        "experimentRuns": [_experiment(one) for one in report.trials.runs],
     }
 
 
 def _experiment(trial: Trial) -> dict[str, Any]:
     return {
         "run": trial.run.pk,
+        "runs": trial.run_count,
         "metric": trial.metric,
         "hours": trial.hours,
         "treatments": [_arm(one) for one in trial.compared],

@@ -20,10 +20,11 @@ from django.utils import timezone
 from audiences.reachability import CHANNELS
 from campaigns.languages import language_name
 from campaigns.models import Campaign, Event, Link, Run, Version
-from campaigns.reports import figures, outcomes, trials
+from campaigns.reports import figures, outcomes, together
 from campaigns.reports.definitions import DEVICES, FUNNEL, MEANINGS
 from campaigns.reports.figures import Figures, Row, Tally
 from campaigns.reports.outcomes import Outcomes, Reason
+from campaigns.reports.together import Trials
 from campaigns.reports.treatments import content_of, titles_of
 from campaigns.reports.trials import Trial
 from campaigns.tracking.machines import LABELS
@@ -146,7 +147,11 @@ class Report:
     domains: list[Part]
     devices: list[Part]
     rules: list[tuple[str, int]]
-    trial: Trial | None = None
+    trials: Trials = field(default_factory=Trials)
+
+    @property
+    def trial(self) -> Trial | None:
+        return self.trials.shown
 
     @property
     def funnel(self) -> list[Number]:
@@ -211,17 +216,8 @@ def make(
         domains=_facet(read, "domain", lambda key: key),
         devices=_facet(read, "device", lambda key: str(DEVICES.get(key, key))),
         rules=_rules(read),
-        trial=None if is_last_day else _trial(runs, versions, action),
+        trials=Trials() if is_last_day else together.of_campaign(runs, versions, action=action),
     )
-
-
-def _trial(runs: Sequence[Run], versions: dict[int, Version], action: int | None) -> Trial | None:
-    """Of the newest run that made one: in a recurring campaign people are in every run, and count once."""
-    for run in runs:
-        version = versions[run.version_id]
-        if run.started_at and version.definition.get("experiment"):
-            return trials.of_run(run, version, action=action)
-    return None
 
 
 def _hour(moment: datetime) -> datetime:

@@ -86,6 +86,7 @@ class Trial:
     best: Arm | None
     groups: list[Compared]
     is_lift_unknown: bool
+    run_count: int = 1  # together, see `together.py`
 
     @property
     def parts(self) -> str:
@@ -142,13 +143,21 @@ class Trial:
         return _("Who got the message did it less often, with at least 95 percent confidence.")
 
 
-def of_run(run: Run, version: Version, *, action: int | None = None) -> Trial:
-    """By the messages of one action, the first unless told: nobody counts twice."""
+def asked_of(version: Version, action: int | None = None) -> tuple[int, timedelta]:
+    """Whose messages count, the first action's unless told, and until when after the last one left."""
     experiment = version.definition["experiment"]
     position = action if action is not None else min(one["position"] for one in version.definition["actions"])
-    metric, hours = experiment.get("metric") or "click", experiment.get("window_hours") or DEFAULT_HOURS
-    window = timedelta(hours=hours)
-    read = figures.read([run.pk], action=position, window=window)
+    return position, timedelta(hours=experiment.get("window_hours") or DEFAULT_HOURS)
+
+
+def of_run(
+    run: Run, version: Version, *, action: int | None = None, read: figures.Figures | None = None
+) -> Trial:
+    """By the messages of one action: nobody counts twice. `read` are its figures, if somebody has them."""
+    experiment = version.definition["experiment"]
+    metric, (position, window) = experiment.get("metric") or "click", asked_of(version, action)
+    if read is None:
+        read = figures.read([run.pk], action=position, window=window)
     did = _did(run, version, position, metric, window) if metric.startswith("event:") else {}
     arms = _arms(run, version, position, _counted(read, version, position, metric, did))
     if run.decision:  # afterwards the winner's messages are no test any more
@@ -161,7 +170,7 @@ def of_run(run: Run, version: Version, *, action: int | None = None) -> Trial:
     return Trial(
         run=run,
         metric=metric,
-        hours=hours,
+        hours=int(window / timedelta(hours=1)),
         compared=compared,
         best=experiments.best_of(compared, is_fewer_better=metric == FEWER_IS_BETTER) if compared else None,
         groups=experiments.compare(held) if held else [],

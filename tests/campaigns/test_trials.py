@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from audiences import months
 from audiences.models import Profile, ProfileEvent
-from campaigns.models import Attempt, Batch, Event, Message, Run, Version
+from campaigns.models import Attempt, Batch, Campaign, Event, Message, Run, Version
 from campaigns.reports import report
 from tests import builders
 from tests.api import Caller
@@ -176,3 +178,79 @@ def test_the_last_day_and_a_campaign_without_an_experiment_have_no_result() -> N
     version = Version.objects.get(pk=run.version_id)
     Version.objects.filter(pk=run.version_id).update(definition={**version.definition, "experiment": {}})
     assert trial_of(run) is None
+
+
+# ---- all runs ------------------------------------------------------------------------------------
+
+
+def again(run: Run, days: int = 7) -> Run:
+    """The next run of the same campaign to the same people."""
+    made = Run.objects.create(
+        campaign=run.campaign,
+        version=run.version,
+        due_at=run.due_at + timedelta(days=days),
+        state="completed",
+        targeted=run.targeted,
+        started_at=BEGAN,
+        finished_at=BEGAN + timedelta(minutes=30),
+    )
+    for kind in (Message, Attempt):
+        rows = list(kind.objects.filter(run=run))
+        for row in rows:
+            row.run_id = made.pk
+        kind.objects.bulk_create(rows)
+    (batch,) = Batch.objects.filter(run=run)
+    Batch.objects.create(
+        **{
+            name: getattr(batch, name)
+            for name in ("action", "lo", "hi", "size", "send_after", "state", "epoch", "tally")
+        }
+        | {"run": made}
+    )
+    return made
+
+
+def test_over_all_runs_a_person_counts_once_and_every_run_is_told(client: Client) -> None:
+    first = sent({"A": 200, "B": 200}, treatments=TWO)
+    second = again(first)
+    happened(first, 1001, 20)
+    happened(second, 1001, 10)  # the same people once more
+    happened(second, 1021, 5)  # and others
+    happened(first, 2001, 40)
+    happened(second, 2001, 60)
+    happened(second, 2101, 9, machine="scanner")
+    made = report.make(first.campaign, now=BEGAN + timedelta(days=9))
+    told = made.trial
+    assert told.run_count == 2 and [one.run for one in made.trials.runs] == [second, first]
+    assert [(one.arm.people, one.arm.converted) for one in told.compared] == [(200, 25), (200, 60)]
+    assert told.best == told.compared[1].arm
+    single = [[(one.arm.people, one.arm.converted) for one in run.compared] for run in made.trials.runs]
+    assert single == [[(200, 15), (200, 60)], [(200, 20), (200, 40)]]
+    client.force_login(builders.person(first.campaign.workspace, "viewer"))
+    page = client.get(f"/campaigns/{first.campaign_id}/report/").content.decode()
+    assert "2 runs together" in page and "Run by run" in page
+    api = Caller(first.campaign.workspace, "viewer").get(f"/api/campaigns/{first.campaign_id}/report/").json()
+    assert api["experiment"]["runs"] == 2 and [one["runs"] for one in api["experimentRuns"]] == [1, 1]
+
+
+@pytest.mark.parametrize("changes", [{"weights": {"percents": {"": 50, "B": 50}}}, {"dropped_at": BEGAN}])
+def test_runs_whose_parts_moved_are_told_one_by_one(changes: dict[str, Any]) -> None:
+    first = sent({"A": 20, "B": 20}, treatments=TWO)
+    Run.objects.filter(pk=again(first).pk).update(**changes)
+    made = report.make(first.campaign, now=BEGAN + timedelta(days=9))
+    assert made.trials.together is None and made.trial.run_count == 1 and len(made.trials.runs) == 2
+
+
+def test_another_run_of_an_experiment_costs_no_other_query() -> None:
+    first = sent({"A": 5, "B": 5}, treatments=TWO)
+    again(first)
+
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            report.make(Campaign.objects.get(pk=first.campaign_id), now=BEGAN + timedelta(days=30))
+        return len(queries)
+
+    few = asked()
+    again(first, 14)
+    again(first, 21)
+    assert asked() == few
