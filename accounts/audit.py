@@ -19,8 +19,9 @@ from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 
 from accounts import access
-from accounts.access import Actor, System, behind_labels
-from accounts.models import ApiCredential, AuditEntry, Workspace
+from accounts.access import Actor, behind_labels
+from accounts.models import AuditEntry, Workspace
+from accounts.orders import key_of
 
 LOCK_SPACE = 0x0A0D  # first key of the two-key advisory lock; the second is the workspace
 CHAINED = (
@@ -42,7 +43,7 @@ def record(
             workspace=workspace,
             sequence=last.sequence + 1 if last else 1,
             actor=str(actor)[:200],
-            actor_key=_actor_key(actor),
+            actor_key=key_of(actor),
             verb=verb,
             object_type=obj._meta.label_lower,
             object_key=str(obj.pk),
@@ -61,12 +62,6 @@ def _plain(details: dict[str, Any]) -> Any:
     hash."""
     text = json.dumps(details, cls=DjangoJSONEncoder)
     return json.loads(text, parse_float=str, parse_constant=str)
-
-
-def _actor_key(actor: Actor) -> str:
-    if isinstance(actor, System):
-        return "system"
-    return f"{'credential' if isinstance(actor, ApiCredential) else 'user'}:{actor.pk}"
 
 
 def entry_hash(entry: AuditEntry) -> str:

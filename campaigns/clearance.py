@@ -10,12 +10,12 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from accounts.access import may
+from accounts import orders
 from campaigns import approvals, versions
 from campaigns.models import ApprovalRequest, Campaign, Run, Version
 from common.errors import IllegalTransition
 
-PUBLISH = "campaigns.publish_campaign"
+MANAGE, PUBLISH = "campaigns.manage_campaign", "campaigns.publish_campaign"
 
 
 def require_approval(campaign: Campaign) -> None:
@@ -48,9 +48,19 @@ def fault_of(run: Run) -> str:
     version, campaign = run.version, run.campaign
     if run.kind == Run.Kind.PROOF:
         return ""
-    if campaign.activated_by and not may(campaign.activated_by, PUBLISH, campaign):
-        return _("%(who)s, who activated it, may not publish it any more.") % {"who": campaign.activated_by}
+    ordered = campaign.ordered_by or (f"user:{campaign.activated_by_id}" if campaign.activated_by_id else "")
+    if not orders.may_still(ordered, PUBLISH, campaign):
+        who = orders.name_of(ordered)
+        return _("%(who)s, who activated it, may not publish it any more.") % {"who": who}
     return _fault_of_version(version, campaign)
+
+
+def fault_of_order(run: Run) -> str:
+    """Why a run that somebody ordered by itself, a proof or a call, may not go on; empty when it may."""
+    right = MANAGE if run.kind == Run.Kind.PROOF else PUBLISH
+    if orders.may_still(run.ordered_by, right, run.campaign):
+        return ""
+    return _("%(who)s, who ordered it, may not do so any more.") % {"who": orders.name_of(run.ordered_by)}
 
 
 def require_unchanged(campaign: Campaign) -> None:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts.access import Actor, require
 from accounts.models import User
+from accounts.orders import key_of
 from campaigns import approvals, clearance, planning, revision, validation, versions
 from campaigns.access import APPROVE
 from campaigns.delivery import bound, ring
@@ -170,7 +171,7 @@ def activate(move: Move) -> None:
     campaign = move.campaign
     campaign.version = versions.freeze(campaign, actor=move.actor, now=move.now)
     clearance.grant(campaign, campaign.version, now=move.now)
-    campaign.activated_by = move.person
+    campaign.activated_by, campaign.ordered_by = move.person, key_of(move.actor)
     if campaign.is_being_modified:
         _replace(move, campaign.version)
         return
@@ -217,7 +218,7 @@ def pause(move: Move) -> None:
 
 
 def resume(move: Move) -> None:
-    move.campaign.activated_by = move.person
+    move.campaign.activated_by, move.campaign.ordered_by = move.person, key_of(move.actor)
     move.campaign.status = move.campaign.paused_from or Status.LIVE
     move.campaign.paused_from = ""
     planning.pass_over(move.campaign, move.now)

@@ -71,7 +71,7 @@ class ImportShape(SparseSerializer):
     forecast = ImportForecast(allow_null=True)
     counts = ImportCounts()
     progress = serializers.FloatField(help_text="percent")
-    reason = serializers.CharField(help_text="why it failed")
+    reason = serializers.CharField(help_text="why it failed, or is held")
     createdAt = serializers.DateTimeField()
     finishedAt = serializers.DateTimeField(allow_null=True)
 

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from accounts import audit
 from accounts.access import Actor, require
 from accounts.models import User, Workspace
+from accounts.orders import key_of
 from audiences import attributes, audiences
 from audiences.access import MANAGE
 from audiences.imports import mapping, staging
@@ -257,6 +258,7 @@ def start(job: Import, *, actor: Actor, now: datetime) -> Import:
         )
         row.new_audience = ""
     row.state, row.is_confirmed, row.phase_at, row.attempts = State.MERGING, True, now, 0
+    row.ordered_by = key_of(actor)
     row.save()
     _note(row, "start", actor, now)
     return row
@@ -276,6 +278,7 @@ def pause(job: Import, *, actor: Actor, now: datetime) -> Import:
 def resume(job: Import, *, actor: Actor, now: datetime) -> Import:
     row = locked_for(job, "resume", actor)
     row.state, row.paused_in, row.attempts, row.phase_at = row.paused_in, "", 0, now
+    row.ordered_by, row.reason = key_of(actor), ""
     row.epoch += 1  # whoever still holds the claim of before lost it
     row.save()
     _note(row, "resume", actor, now)

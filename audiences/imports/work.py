@@ -7,7 +7,10 @@ import time
 import structlog
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from accounts import orders
+from audiences.access import MANAGE
 from audiences.imports import eventsteps, merge, stage, staging
 from audiences.imports.claims import MOST_ATTEMPTS, Claim, Lost, claim
 from audiences.models import Import
@@ -30,6 +33,9 @@ def advance(job_id: int, *, stretch: float = STRETCH) -> bool:
         if taken.job.state == Import.State.STAGING:
             _check(taken)
             again = taken.job.is_confirmed
+        elif not orders.may_still(taken.job.ordered_by, MANAGE, taken.job.workspace):
+            _hold(taken)
+            return False
         else:
             again = not _bring_in(taken, until)
     except Lost:
@@ -52,6 +58,16 @@ def _bring_in(taken: Claim, until: float) -> bool:
     if taken.job.content == Import.Content.EVENTS:
         return eventsteps.record(taken, until=until)
     return merge.merge(taken, until=until)
+
+
+def _hold(taken: Claim) -> None:
+    """Whoever may resumes it, and answers for it from there on."""
+    who = orders.name_of(taken.job.ordered_by)
+    reason = _("%(who)s, who started it, may not import people any more.") % {"who": who}
+    log.warning("import held", job=taken.job.pk)
+    with transaction.atomic(), taken.hold():
+        held = {"state": Import.State.PAUSED, "paused_in": taken.job.state, "reason": reason[:500]}
+        Import.objects.filter(pk=taken.job.pk).update(**held, lease_until=None)
 
 
 def _fail(taken: Claim, code: str, detail: str) -> None:

@@ -52,7 +52,7 @@ class Import(models.Model):
 
     state = models.CharField(max_length=10, choices=State, default=State.UPLOADED)
     paused_in = models.CharField(max_length=10, choices=State, blank=True)
-    reason = models.CharField(max_length=500, blank=True)  # why it failed, in the words of the code table
+    reason = models.CharField(max_length=500, blank=True)  # why it failed or is held, in words
     read_bytes = models.BigIntegerField(default=0)
     row_count = models.IntegerField(default=0)  # read, without the header and without empty rows
     staged_count = models.IntegerField(default=0)  # good ones, waiting in the job's table or merged
@@ -70,6 +70,8 @@ class Import(models.Model):
     rung_at = models.DateTimeField(null=True)
     attempts = models.IntegerField(default=0)  # claims since something was last achieved
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    # Who started it: see accounts/orders.py.
+    ordered_by = models.CharField(max_length=40, blank=True, default="", db_default="")
     actor_name = models.CharField(max_length=200, blank=True)  # who answers for the consents it brings
     created_at = models.DateTimeField(default=timezone.now)
     phase_at = models.DateTimeField(null=True)  # when the checking or the merging began or went on

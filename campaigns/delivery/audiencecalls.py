@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.access import Actor, require
+from accounts.orders import key_of
 from audiences import evaluate
 from audiences.models import Audience
 from campaigns.delivery import calls, ring
@@ -72,6 +73,7 @@ def _write(campaign: Campaign, order: Order, call: Call) -> Execution:
         due_at=order.execute_at or call.at,
         audience=audience,
         context=order.context,
+        ordered_by=key_of(call.credential),
         created_at=call.at,
     )
     execution = execution_of(campaign, run, call, size=0)

@@ -90,6 +90,8 @@ def _stop(campaign: Campaign, run: Run, now: datetime) -> bool:
     run.totals = asdict(ledger(run))
     run.state, run.finished_at = Run.State.STOPPED, now
     run.save()
+    if run.kind == Run.Kind.PROOF:
+        MessageContext.objects.filter(run=run).delete()
     mailfiles.close(run.pk, now=now)  # what was taken until now counts as sent
     return True
 

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.access import Actor, require
 from accounts.models import ApiCredential, AuditEntry, User
+from accounts.orders import key_of
 from audiences import reachability
 from audiences.models import Profile
 from campaigns import samples, versions
@@ -108,7 +109,7 @@ def send(
     version = _version(held, frozen, actor, now)
     for place in range(len(contents)):
         letter(version.pk, row.position, place)  # what cannot be read is said now, and to who wrote it
-    run = _write(held, version, row, receivers, values, now)
+    run = _write(held, version, row, receivers, values, actor, now)
     audit.record(
         actor=actor,
         verb="proof",
@@ -279,6 +280,7 @@ def _write(
     action: Action,
     receivers: list[str],
     values: dict[str, Any],
+    actor: Actor,
     now: datetime,
 ) -> Run:
     contents = len(version.definition["actions"][0]["contents"])
@@ -292,6 +294,7 @@ def _write(
         started_at=now,
         expanded_at=now,
         targeted=len(named),
+        ordered_by=key_of(actor),
         created_at=now,
     )
     place: dict[str, Any] = {"run": run, "action": action.position}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.db.models import Q, QuerySet
@@ -18,12 +18,17 @@ from channels.contents import SHAPES
 from channels.kinds import KINDS
 from channels.models import ChannelConfiguration
 
+if TYPE_CHECKING:
+    ConfigurationChoiceBase = forms.ModelChoiceField[ChannelConfiguration]
+else:  # cannot be subscripted while running
+    ConfigurationChoiceBase = forms.ModelChoiceField
+
 
 def channel_choices() -> list[tuple[str, Any]]:
     return [(key, KINDS[key].label) for key in SHAPES if key in KINDS]
 
 
-class ConfigurationChoice(forms.ModelChoiceField):
+class ConfigurationChoice(ConfigurationChoiceBase):
     """What stands chosen is offered to everybody, and named only to who may see it."""
 
     hidden: set[int] = set()

@@ -173,6 +173,8 @@ class Campaign(models.Model):
     submitted_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     approved_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     activated_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    # Who activated it: see accounts/orders.py.
+    ordered_by = models.CharField(max_length=40, blank=True, default="", db_default="")
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     changed_at = models.DateTimeField(_("changed"), default=timezone.now)
     activated_at = models.DateTimeField(_("activated"), null=True, blank=True)

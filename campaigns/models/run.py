@@ -52,6 +52,8 @@ class Run(models.Model):
     # {action: {outcome/code: messages}} that are kept no more while it goes on taking calls.
     pruned = models.JSONField(default=dict, db_default={})
     reason = models.CharField(max_length=200, blank=True)
+    # Who ordered a proof or a call: see accounts/orders.py.
+    ordered_by = models.CharField(max_length=40, blank=True, default="", db_default="")
     started_at = models.DateTimeField(null=True)
     expanded_at = models.DateTimeField(null=True)
     stopped_at = models.DateTimeField(null=True)
