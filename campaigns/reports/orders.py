@@ -35,7 +35,7 @@ from common.errors import Invalid, Problem
 
 log = structlog.get_logger(__name__)
 
-VIEW = "campaigns.view_report"
+VIEW, MANAGE = "campaigns.view_report", "campaigns.manage_campaign"
 MOST_ORDERS, MOST_PEOPLE, MOST_TRIES = 10, 50, 8
 AT_ONCE, LEASE = 10, timedelta(minutes=5)
 STEPS: dict[str, dict[str, Any]] = {
@@ -57,8 +57,11 @@ def order(
     actor: Actor,
     now: datetime,
 ) -> ReportOrder:
-    """Raises Invalid with the pointers people, begins_at, and without one where there are too many."""
-    require(actor, VIEW, campaign)
+    """Whoever sees the report orders it for themselves; to have it sent to others takes the right to manage.
+
+    Raises Invalid with the pointers people, begins_at, and without one where there are too many.
+    """
+    require(actor, VIEW if list(people) == [actor] else MANAGE, campaign)
     Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
     problems = []
     if ReportOrder.objects.filter(campaign=campaign).count() >= MOST_ORDERS:
@@ -89,7 +92,8 @@ def order(
 
 @transaction.atomic
 def cancel(order: ReportOrder, *, actor: Actor, now: datetime) -> None:
-    require(actor, VIEW, order.campaign)
+    own = isinstance(actor, User) and order.created_by_id == actor.pk
+    require(actor, VIEW if own else MANAGE, order.campaign)
     _note("cancel_report", order, actor, now)
     order.delete()
 

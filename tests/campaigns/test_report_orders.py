@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry, User, Workspace
 from campaigns.models import Campaign, ReportOrder, Run
 from campaigns.reports import orders
+from common.errors import PermissionMissing
 from tests import builders
 from tests.campaigns.test_report import run as run
 
@@ -36,7 +37,10 @@ def reader(campaign: Campaign, name: str, **fields: Any) -> User:
 
 
 def ordered(campaign: Campaign, *people: User, **changes: Any) -> ReportOrder:
-    given = {"every": "week", "form": "csv", "begins_at": SOON, "actor": people[0], "now": timezone.now()}
+    """By whom it is for, or by somebody who manages campaigns where it is for several."""
+    manager = User.objects.filter(groups__role__builtin="manager").order_by("pk")[0]
+    actor = people[0] if len(people) == 1 else manager
+    given = {"every": "week", "form": "csv", "begins_at": SOON, "actor": actor, "now": timezone.now()}
     return orders.order(campaign, people=people, **{**given, **changes})
 
 
@@ -66,6 +70,18 @@ def test_everybody_named_gets_the_report_once_and_again_a_week_later(campaign: C
     row.refresh_from_db()
     assert (row.next_at, row.waiting) == (SOON + timedelta(weeks=1), [])
     assert orders.send_due(now=SOON + timedelta(weeks=1)) == 2
+
+
+def test_who_may_only_see_reports_orders_them_for_nobody_else_and_takes_none_away(campaign: Campaign) -> None:
+    ana, lin = reader(campaign, "ana"), reader(campaign, "lin")
+    row = ordered(campaign, ana, lin)
+    for people in ([lin], [ana, lin]):
+        with pytest.raises(PermissionMissing):
+            ordered(campaign, *people, actor=ana)
+    with pytest.raises(PermissionMissing):
+        orders.cancel(row, actor=ana, now=timezone.now())
+    orders.cancel(ordered(campaign, ana), actor=ana, now=timezone.now())
+    assert ReportOrder.objects.get() == row
 
 
 def test_a_report_on_paper_holds_the_numbers_and_leaves_by_mail_too(campaign: Campaign, run: Run) -> None:

@@ -34,6 +34,7 @@ OWN_AFFAIRS = (
     *("/accounts/preferences/", "/accounts/workspace/", "/accounts/sign-in/", "/accounts/sign-out/"),
     *("/accounts/notices/", "/accounts/welcome/", "/campaigns/keep/", "/oauth/token", "/campaigns/many/"),
     *("/campaigns/<int:pk>/comment/", "/campaigns/<int:pk>/follow/"),
+    "/campaigns/<int:pk>/report/orders/",  # the report by mail, to oneself
 )
 # What is there before anybody has signed in.
 OPEN_TO_ALL = ("/accounts/sign-in/", "/accounts/welcome/", "/ajo/im/health", "/oauth/token", "/api/schema/")

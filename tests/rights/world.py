@@ -21,7 +21,16 @@ from campaigns import assets, fragments, lifecycle, preflight, seedlists, templa
 from campaigns.delivery import audiencecalls, triggered
 from campaigns.delivery.audiencecalls import Order
 from campaigns.delivery.triggered import Call, Recipient
-from campaigns.models import Action, ApprovalPolicy, Campaign, ExternalCalendar, FeedbackEndpoint, Folder, Run
+from campaigns.models import (
+    Action,
+    ApprovalPolicy,
+    Campaign,
+    ExternalCalendar,
+    FeedbackEndpoint,
+    Folder,
+    Run,
+    SavedView,
+)
 from channels.models import AllowedEntry, Rule, RuleSet, SeedList, SendingDomain, WarmupPlan
 from tests import builders
 from tests.audiences.imported import uploaded
@@ -136,6 +145,7 @@ def _rest(where: Workspace, name: str, author: User) -> dict[str, Any]:
         "label": AccessLabel.objects.create(workspace=where, name=name),
         "role": Role.objects.create(workspace=where, title=name, name=f"{where.slug} {name}"),
         "calendar": ExternalCalendar.objects.create(workspace=where, name=name),
+        "saved_view": SavedView.objects.create(workspace=where, owner=author, name=name, is_shared=True),
         "folder": Folder.objects.create(workspace=where, name=name),
         "feedback": FeedbackEndpoint.objects.create(
             workspace=where,
