@@ -1,0 +1,94 @@
+"""The pages of docs/ for users, against the product: names, examples, addresses, times."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.urls import resolve
+
+from campaigns.models import Status
+from channels.sandbox import compile_template
+from channels.sandbox_environment import FILTERS, TESTS
+from config.env import ROOT
+from tests.campaigns.test_api import campaign, post, token  # noqa: F401
+
+DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
+PERSON: dict[str, Any] = {
+    "profile": {"name": "Ana", "points": 1234, "tags": ["tea", "wool"], "day": "2026-11-23", "city": ""}
+}
+EXAMPLES = re.findall(r"^\| `(.*\{[{%].*)` \| (.*) \|$", DOCS["personalisation.md"], re.M)
+
+
+@pytest.mark.parametrize("name", sorted(DOCS))
+def test_every_link_between_the_pages_leads_somewhere(name: str) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", DOCS[name]):
+        assert (ROOT / "docs" / target).exists(), target
+
+
+@pytest.mark.parametrize(("template", "result"), EXAMPLES)
+def test_every_example_of_personalisation_gives_what_is_said(template: str, result: str) -> None:
+    written = compile_template(template.replace("\\|", "|"), html=False).render(PERSON)
+    assert written.strip() == result
+
+
+def test_every_filter_and_test_is_told() -> None:
+    text = DOCS["personalisation.md"]
+    filters, tests = text.partition("## Filters")[2].partition("## Tests")[::2]
+    assert set(re.findall(r"`(\w+)`", filters)) == set(FILTERS)
+    assert set(re.findall(r"`(\w+)`", tests.partition("##")[0])) == set(TESTS)
+    assert len(EXAMPLES) > 12
+
+
+def test_every_address_of_the_api_guide_is_answered() -> None:
+    told = re.findall(r"(/(?:ajo|api|oauth|developers)/[\w/-]+)", DOCS["api.md"])
+    assert len(set(told)) > 12
+    for address in told:
+        resolve(address)
+    for name, address in re.findall(r"`(GET|DELETE) (/api/[^`]+)`", DOCS["privacy.md"]):
+        view = resolve(address.replace("{id}", "1"))
+        assert name.lower() in {one.lower() for one in view.func.view_class().allowed_methods}, address
+
+
+@pytest.mark.django_db
+def test_the_call_of_the_api_guide_is_taken(campaign: Any, token: str) -> None:  # noqa: F811
+    written = re.search(r"-d '(\{.*?\})'\n", DOCS["api.md"], re.S)
+    assert written
+    body = json.loads(written[1])
+    body["campaignId"] = str(campaign.pk)
+    body["recipients"][0]["userId"] = "p1@example.com"
+    answer = post(token, body)
+    assert answer.status_code == 202 and answer.json()["requestId"] == "order-1001"
+    body["recipients"][0]["context"] = {"resetUrl": "https://shop.example/other"}
+    assert post(token, body).status_code == 409
+
+
+def test_the_times_of_the_privacy_page_are_those_of_the_settings() -> None:
+    text = DOCS["privacy.md"]
+    for name, value in {
+        "EVENT_RETENTION_MONTHS": f"{settings.EVENT_RETENTION_MONTHS} months",
+        "MESSAGE_RETENTION_MONTHS": f"{settings.MESSAGE_RETENTION_MONTHS} months",
+        "ARCHIVE_DAYS": f"{settings.ARCHIVE_DAYS} days",
+    }.items():
+        assert re.search(rf"{value}[^|]*\(`{name}`\)", text), name
+    assert f"{settings.SESSION_COOKIE_AGE // 86_400} days" in text
+
+
+@pytest.mark.django_db
+def test_every_table_of_the_privacy_page_exists() -> None:
+    there = set(connection.introspection.table_names(include_views=False))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relname FROM pg_class WHERE relkind = 'p'")
+        there |= {name for (name,) in cursor.fetchall()}
+    told = set(re.findall(r"`((?:audiences|campaigns|accounts)_\w+)`", DOCS["privacy.md"]))
+    assert len(told) > 7 and told <= there
+
+
+def test_the_states_of_a_campaign_are_those_of_the_product() -> None:
+    told = DOCS["concepts.md"].partition("## From draft to report")[2].partition("\n## ")[0].lower()
+    for state in (Status.DRAFT, Status.IN_REVIEW, Status.APPROVED, Status.SCHEDULED, Status.LIVE):
+        assert str(state.label).lower() in told
