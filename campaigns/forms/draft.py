@@ -56,6 +56,11 @@ class PropertiesForm(TabForm):
     create_profiles = forms.BooleanField(
         label=_("Create new profiles for unknown recipients"), required=False
     )
+    high_throughput = forms.BooleanField(
+        label=_("High throughput"),
+        required=False,
+        help_text=_("Calls bring everything themselves: no profile is looked up, and none is made."),
+    )
     ignores_opens = forms.BooleanField(
         label=_("Do not record who opens an email"),
         required=False,
@@ -80,7 +85,7 @@ class PropertiesForm(TabForm):
         if self.campaign.category != Campaign.Category.MARKETING:
             del self.fields["rule_set"]
         if self.campaign.type != Campaign.Type.API_TRIGGERED:
-            del self.fields["create_profiles"]
+            del self.fields["create_profiles"], self.fields["high_throughput"]
 
     def present(self) -> dict[str, Any]:
         draft = self.campaign
@@ -93,6 +98,7 @@ class PropertiesForm(TabForm):
             "owner": draft.owner_id,
             "on_uncertain": draft.on_uncertain,
             "create_profiles": draft.create_profiles,
+            "high_throughput": draft.high_throughput,
             "ignores_opens": draft.ignores_opens,
             "ignores_clicks": draft.ignores_clicks,
         }

@@ -356,3 +356,16 @@ def test_a_mail_without_a_subject_is_previewed_and_the_others_say_whose_configur
     told = {one.message for one in validation.validate(campaign, now=timezone.now())}
     assert "SMS 2: Choose a channel configuration." in told
     assert 'name="old"' not in manager.get(f"/campaigns/{campaign.pk}/versions/").text
+
+
+def test_a_campaign_that_is_called_can_be_set_to_high_throughput_and_no_other(
+    campaign: Campaign, manager: Client
+) -> None:
+    form = {"name": "Codes", "on_uncertain": "resend", "high_throughput": "on"}
+    author = User.objects.get(name="Manager")
+    called = builders.draft(campaign.workspace, author, type="api_triggered", category="transactional")
+    assert "High throughput" in manager.get(f"/campaigns/{called.pk}/edit/properties/").content.decode()
+    assert post(manager, called, "properties/", **form).status_code == 302
+    assert "High throughput" not in manager.get(f"/campaigns/{campaign.pk}/edit/properties/").content.decode()
+    assert post(manager, campaign, "properties/", **form).status_code == 302
+    assert list(Campaign.objects.order_by("pk").values_list("high_throughput", flat=True)) == [False, True]

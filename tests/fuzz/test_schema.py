@@ -123,7 +123,8 @@ def number(world: World, path: str) -> int | None:
     """Of an object that is there, so that calls get past the 404."""
     plain = re.sub(r"\{id\}", "<int:pk>", path)
     thing = next((name for pattern, name in NAMES if re.match(pattern, plain)), "")
-    return world.number(thing, "own") if thing else None
+    parts = world.parts(thing, "own") if thing else {}
+    return int(parts["pk"]) if parts.get("pk", "").isdigit() else None
 
 
 def ask(world: World, operation: Any, role: str) -> list[str]:
