@@ -5,6 +5,7 @@ It asks what the fan-out asked (`audiences/reachability.py`), over the address t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from audiences.query import Query
@@ -14,7 +15,8 @@ from common import prepared
 # Who was erased since has no address any more, whatever a message still holds.
 PEOPLE = """
 FROM (SELECT %s::bigint AS workspace_id) w
-CROSS JOIN unnest(%s::bigint[], %s::text[]) WITH ORDINALITY AS t(profile_id, address, place)
+CROSS JOIN ROWS FROM (unnest(%s::bigint[]), json_array_elements_text(%s::json)) WITH ORDINALITY
+    AS t(profile_id, address, place)
 """
 ERASED = """CASE WHEN t.profile_id IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM audiences_profile p WHERE p.id = t.profile_id) THEN %s ELSE """
@@ -32,8 +34,10 @@ def blocked(
     of = {"workspace": "w.workspace_id", "profile": "t.profile_id", "address": "t.address"}
     query = Query(f"SELECT t.place, {ERASED}", (WAYS[channel].no_address,))
     query += verdict(**of, channel=channel, category=category, to_complainers=to_complainers)
-    profiles, addresses = [profile for profile, _ in people], [address for _, address in people]
-    query += Query(" END") + Query(PEOPLE, (workspace_id, profiles, addresses))
+    # As texts, which cost a tenth of what lists cost to hand over.
+    profiles = ",".join("NULL" if profile is None else str(profile) for profile, _ in people)
+    addresses = json.dumps([address for _, address in people])
+    query += Query(" END") + Query(PEOPLE, (workspace_id, f"{{{profiles}}}", addresses))
     with prepared.cursor() as cursor:
         cursor.execute(query.sql, query.params)
         return {place - 1: code for place, code in cursor.fetchall() if code is not None}
