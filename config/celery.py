@@ -7,9 +7,12 @@ so no task is handed out again while it runs. A batch's lease is shorter than bo
 
 from __future__ import annotations
 
+import gc
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_process_init
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -96,3 +99,13 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks()
+
+
+@worker_process_init.connect
+def settle_in(**_told: Any) -> None:
+    """What a worker has loaded stays for its life: the collector need not look at it again and again, nor
+    after every few hundred objects. It took 6 % of a sending worker's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)

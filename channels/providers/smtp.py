@@ -273,7 +273,7 @@ class SmtpLane:
                 Fact.ACCEPTED,
                 code_of(reply),
                 printable(reply.text),
-                provider_id=queued.group(1) if queued else mime.message_id(parcel.message),
+                provider_id=queued.group(1) if queued else "",  # our own Message-ID follows from the key
             )
         if reply.code == 421 or reply.code < 400:  # out of place: did it see the dot?
             self._drop()

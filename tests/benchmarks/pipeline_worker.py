@@ -20,9 +20,10 @@ def main() -> None:
     django.setup()
     from campaigns.delivery import send
     from campaigns.models import Batch
-    from config.celery import app
+    from config.celery import app, settle_in
 
     app.loader.import_default_modules()  # a worker's memory has all tasks in it
+    settle_in()
     Batch.objects.exists()
     print("ready", flush=True)
     began, used = time.monotonic(), time.process_time()
