@@ -13,7 +13,8 @@ from config import (
     schema,  # noqa: F401  registers what OpenAPI shows of our credentials
 )
 from config.doctor import doors
-from config.guide.views import show_guide
+from config.guide import manual
+from config.guide.views import show_guide, show_manual
 
 urlpatterns = [
     path("", include("campaigns.urls")),
@@ -36,6 +37,7 @@ urlpatterns = [
     path("doctor/", doors.show_doctor, name="doctor"),
     path("api/doctor/", doors.Doctor.as_view(), name="api_doctor"),
     path("guide/", show_guide, name="guide"),
+    *[path(f"guide/{name}/", show_manual, {"name": name}, f"manual_{name}") for name in manual.NAMES],
     path("admin/", admin.site.urls),
 ]
 if settings.DEMO:

@@ -13,6 +13,8 @@ from typing import Any
 from django.urls import ResolverMatch
 from django.utils.translation import gettext_lazy as _
 
+from config.guide import manual
+
 
 @dataclass(frozen=True)
 class Topic:
@@ -71,7 +73,7 @@ BEGINNING = Chapter(
                 "Every help text of Carillon on one page, in the order of the work. The “?” above every "
                 "page opens the one that belongs there."
             ),
-            "guide",
+            " ".join(["guide", *(f"manual_{name}" for name in manual.NAMES)]),
         ),
     ),
 )

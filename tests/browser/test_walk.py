@@ -127,6 +127,8 @@ PAGES = {
     "new-sending-domain": "/channels/domains/new/",
     "credentials": "/accounts/credentials/",
     "doctor": "/doctor/",
+    "manual": "/guide/concepts/",
+    "manual-tables": "/guide/deploy/",
     "mailbox": "/demo/mailbox/",
     "missing": "/nowhere/",
 }

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test import Client
 from django.urls import resolve
 
 from campaigns.models import Status
 from channels.sandbox import compile_template
 from channels.sandbox_environment import FILTERS, TESTS
 from config.env import ROOT
+from config.guide import manual
+from tests import builders
 from tests.campaigns.test_api import campaign, post, token  # noqa: F401
 
 DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
@@ -92,3 +96,29 @@ def test_the_states_of_a_campaign_are_those_of_the_product() -> None:
     told = DOCS["concepts.md"].partition("## From draft to report")[2].partition("\n## ")[0].lower()
     for state in (Status.DRAFT, Status.IN_REVIEW, Status.APPROVED, Status.SCHEDULED, Status.LIVE):
         assert str(state.label).lower() in told
+
+
+# ---- read in the product ------------------------------------------------------------------------
+@pytest.mark.django_db
+def test_every_page_of_the_manual_is_read_in_the_product(client: Client) -> None:
+    client.force_login(builders.person(builders.workspace(), "viewer"))
+    guide = client.get("/guide/").content.decode()
+    for name in manual.NAMES:
+        assert f'href="/guide/{name}/"' in guide
+        page = client.get(f"/guide/{name}/")
+        text = unescape(re.sub(r"<[^>]+>", "", page.content.decode()))
+        assert page.status_code == 200 and manual.manual(name).title in text
+        for word in re.findall(r"`([^`|\n]+)`", re.sub(r"```.*?```", "", DOCS[f"{name}.md"], flags=re.S)):
+            assert word in text, (name, word)
+    assert set(manual.NAMES) == {path.removesuffix(".md") for path in DOCS} - {"api-changelog"}
+
+
+def test_what_stands_in_the_manual_is_shown_and_never_obeyed() -> None:
+    assert manual._runs("a <b> `<i>` [x](javascript:alert) **y**") == [
+        ("text", "a <b> "),
+        ("code", "<i>"),
+        ("text", " "),
+        ("link", ["x", ""]),
+        ("text", " "),
+        ("strong", "y"),
+    ]
