@@ -16,8 +16,8 @@ from campaigns.reports.orders import VIEW
 class OrderForm(forms.Form):
     """The time is the workspace's."""
 
-    every = forms.ChoiceField(label=_("How often"), choices=ReportOrder.Every)
-    form = forms.ChoiceField(label=_("As"), choices=ReportOrder.Form)
+    every = forms.ChoiceField(label=_("How often it is sent"), choices=ReportOrder.Every)
+    form = forms.ChoiceField(label=_("File"), choices=ReportOrder.Form)
     begins_at = forms.DateTimeField(
         label=_("The first time"),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),

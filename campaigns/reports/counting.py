@@ -19,7 +19,8 @@ from django.db import connection, transaction
 
 from campaigns.models import CountMark
 
-PAGE, BATCHES = 20_000, 200
+PAGE, BATCHES = 100_000, 200
+MEMORY = "64MB"  # that the database may take to sort a page; nobody but one counter does
 PATIENCE = 2.0  # seconds for those who are writing events
 EVENTS = "events"
 NO_HOUR = "'1970-01-01 00:00+00'::timestamptz"
@@ -36,7 +37,7 @@ MESSAGE = "run_id, kind, action, ref"
 SEEN = f"""
 page AS MATERIALIZED (
     SELECT id, run_id, action, ref, kind, COALESCE(link, 0) AS link, at, machine, machine <> '' AS by_machine,
-           user_agent
+           {DEVICE} AS device
     FROM campaigns_event WHERE id > {{after}} AND {{of}}
 ), runs AS MATERIALIZED (  -- nothing happened before, unless a clock is wrong: no older month is looked into
     SELECT id, created_at - interval '31 days' AS since FROM campaigns_run
@@ -52,7 +53,7 @@ page AS MATERIALIZED (
 ), known AS MATERIALIZED (
     SELECT {MESSAGE}, bool_or(people) AS people FROM earlier GROUP BY {MESSAGE}
 ), seen AS MATERIALIZED (
-    SELECT p.*, COALESCE(m.variant, 0) AS variant, {DOMAIN} AS domain, {DEVICE} AS device,
+    SELECT p.*, COALESCE(m.variant, 0) AS variant, {DOMAIN} AS domain,
         (NOT p.by_machine AND row_number() OVER (PARTITION BY {MESSAGE}, p.by_machine ORDER BY p.id) = 1
             AND COALESCE(NOT k.people, TRUE))::int AS people,
         (row_number() OVER (PARTITION BY {MESSAGE} ORDER BY p.id) = 1 AND k.people IS NULL)::int AS anybody,
@@ -268,6 +269,7 @@ def _count_page(until: int, which: str = "TRUE") -> bool:
         last = cursor.fetchone()[0]
         if last is None:
             return False
+        cursor.execute(f"SET LOCAL work_mem = '{MEMORY}'")
         cursor.execute(COUNT_EVENTS.format(which=which), {"after": mark.position, "until": last})
     mark.position = last
     mark.save()

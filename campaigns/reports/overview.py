@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from campaigns.models import Campaign, Run
 from campaigns.reports import figures, outcomes
@@ -76,7 +77,8 @@ def _lines(rows: QuerySet[Run], *, step: str = "day") -> tuple[list[Line], Figur
     told = rows.exclude(kind=Run.Kind.PROOF).exclude(state__in=[Run.State.MISSED, Run.State.DUE])
     runs = list(told.select_related("campaign").order_by("-due_at")[:MOST_RUNS])
     keys = [run.pk for run in runs]
-    read, books = figures.read(keys, step=step), outcomes.of_runs(keys)
+    read = figures.read(keys, step=step, zone=timezone.get_current_timezone_name())
+    books = outcomes.of_runs(keys)
     by_campaign: dict[int, list[Run]] = defaultdict(list)
     for run in runs:
         by_campaign[run.campaign_id].append(run)

@@ -282,3 +282,18 @@ def test_the_message_shows_where_people_click(run: Run, reader: Client) -> None:
     assert ">67 %</span>Shop" in page and ">33 %</span>Coats" in page
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     assert reader.get(f"/campaigns/runs/{run.pk}/heat/?action=7").status_code == 404
+
+
+def test_the_workspaces_days_are_those_of_who_looks(run: Run) -> None:
+    late = BEGAN.replace(hour=23, minute=30)
+    Event.objects.filter(run=run).update(at=late)
+    counting.rebuild()
+    campaigns = Campaign.objects.filter(pk=run.campaign_id)
+
+    def opened_on(zone: str) -> list[Any]:
+        with timezone.override(zone):
+            told = overview.of_workspace(campaigns, days=30, now=BEGAN + timedelta(days=3))
+            return [timezone.localdate(one.at) for one in told.curve if one.opens]
+
+    assert opened_on("UTC") == [late.date()]
+    assert opened_on("Asia/Taipei") == [late.date() + timedelta(days=1)]
