@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import transaction
+import structlog
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -19,11 +20,26 @@ from campaigns.delivery import bandits, holding, ring
 from campaigns.models import Campaign, Run, Status
 from campaigns.schedule import LATEST
 
+log = structlog.get_logger(__name__)
+
 
 def start_due_runs(*, now: datetime) -> list[int]:
     """Moves each due run on to fan-out and returns the ids of those started."""
     due = Run.objects.filter(state=Run.State.DUE, due_at__lte=now)
-    return [run_id for run_id in due.values_list("pk", flat=True) if start(run_id, now=now)]
+    return [run_id for run_id in due.values_list("pk", flat=True) if _try_to_start(run_id, now)]
+
+
+def _try_to_start(run_id: int, now: datetime) -> bool:
+    """One that cannot be started stands in nobody else's way; its page says why, and it is tried again."""
+    try:
+        return start(run_id, now=now)
+    except (InterfaceError, OperationalError):
+        raise  # the database is away: that is no fault of this run
+    except Exception as error:
+        log.exception("run cannot be started", run=run_id)
+        why = _("It cannot be started: %(error)s") % {"error": f"{type(error).__name__}: {error}"}
+        Run.objects.filter(pk=run_id, state=Run.State.DUE).update(reason=why[:200])
+        return False
 
 
 @transaction.atomic
@@ -45,7 +61,7 @@ def start(run_id: int, *, now: datetime) -> bool:
         return False
     if campaign.status == Status.SCHEDULED:
         lifecycle.apply(campaign, "start", actor=SYSTEM, now=now)
-    run.state, run.started_at = Run.State.EXPANDING, now
+    run.state, run.started_at, run.reason = Run.State.EXPANDING, now, ""
     run.weights = bandits.weigh(run, now=now)
     run.save()
     planning.plan_next(campaign, run, now)

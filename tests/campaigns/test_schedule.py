@@ -14,7 +14,7 @@ from accounts.models import AuditEntry
 from audiences.models import Profile
 from campaigns import drafts, lifecycle, schedule, versions, waves
 from campaigns.delivery import clock, completion, fanout
-from campaigns.models import Attempt, Campaign, Message, Run
+from campaigns.models import Attempt, Campaign, Message, Run, Version
 from common.errors import Invalid
 from tests import builders
 
@@ -333,3 +333,43 @@ def test_who_is_left_over_by_waves_of_numbers_gets_nothing_and_is_told_why() -> 
     sizes = {wave: run.batches.filter(wave=wave).aggregate(all=Sum("size"))["all"] for wave in (0, 1)}
     assert sizes == {0: 1, 1: 2}
     assert Attempt.objects.filter(run=run, code="no_wave").count() == 2
+
+
+def test_a_run_that_cannot_be_started_says_why_and_holds_up_no_other() -> None:
+    broken = active()
+    elsewhere = builders.workspace("hill")
+    builders.profiles(elsewhere, 2)
+    sound = builders.live(elsewhere, now=NOON, schedule=daily())
+    slot = NOON + timedelta(hours=21)
+    run = broken.runs.get()
+    frozen = run.version.definition
+    faulty = {**frozen, "schedule": {**frozen["schedule"], "rules": [{"every": "day", "at": "99:99"}]}}
+    keep(run, faulty)
+    assert tick(slot) == [sound.runs.earliest("due_at").pk]
+    run.refresh_from_db()
+    assert run.state == Run.State.DUE
+    assert run.reason.startswith("It cannot be started: ")
+    assert not run.messages.exists()
+    keep(run, frozen)
+    assert tick(slot + SECOND) == [run.pk]
+    run.refresh_from_db()
+    assert run.reason == ""
+
+
+def keep(run: Run, definition: dict[str, Any]) -> None:
+    """As if it had been frozen so."""
+    print_of = versions.fingerprint(definition)
+    Version.objects.filter(pk=run.version_id).update(definition=definition, fingerprint=print_of)
+
+
+@pytest.mark.parametrize("step", [SECOND, timedelta(hours=1), timedelta(days=1)])
+def test_a_clock_that_is_put_back_starts_nothing_again_and_nobody_is_left_out(step: timedelta) -> None:
+    campaign = active()
+    slot = NOON + timedelta(hours=21)
+    assert len(tick(slot)) == 1
+    assert tick(slot - step) == []
+    assert tick(slot) == []
+    assert times(campaign) == ["02 09:00", "03 09:00"]
+    run = campaign.runs.earliest("due_at")
+    assert (run.state, run.messages.count()) == ("sending", 2)
+    assert not Attempt.objects.filter(run=run).exists()
