@@ -11,8 +11,9 @@ from django.db.migrations.state import ProjectState
 
 from config.upgrades import obstacles
 
-# The last migrations of the first release: nobody has run a version before it.
-FIRST = {"accounts": 6, "audiences": 15, "campaigns": 28, "channels": 9}
+# The last migrations of the first release, with room for what is being written for it: nobody has run a
+# version before it.
+FIRST = {"accounts": 6, "audiences": 17, "campaigns": 32, "channels": 10}
 
 
 def judge(operation: Any, **said: Any) -> list[str]:
