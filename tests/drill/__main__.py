@@ -1,4 +1,8 @@
-"""`make drill`: random kills and cuts in the middle of runs: a table and build/drill.json.
+"""`make drill`: random kills and cuts in the middle of runs: a table, and build/drill.json, a row a fault.
+
+A row's `duplicates` are the copies of what was under way at that fault, at most `bound` where a run has no
+other; `lost`, `strangers` (both must be 0), `balanced` and `run_duplicates` (at most `run_bound`) are of the
+whole run, which all rows of the same `run` share. Faults of the broker kill nobody: their bound is 0.
 
 `--people`, `--times` (of each fault) and `--faults` make it shorter; `--together` injects so many faults, one
 after the other, into each run. The broker is the one BROKER_URL names.
@@ -57,11 +61,12 @@ def run(options: argparse.Namespace) -> int:
         for faults in _batched(wanted * options.times, options.together):
             row = drill.inject(*faults)
             rows.append(row)
-            told = f"{row.lost:>6}{row.strangers:>11}{row.duplicates:>12}{row.bound:>7}"
-            print(f"{told}  {row.balanced!s:8}  {row.seconds:>7}  {row.fault}", flush=True)
+            counted = f"{row.lost:>6}{row.strangers:>11}{row.duplicates:>12}{row.bound:>7}"
+            print(f"{counted}  {row.balanced!s:8}  {row.seconds:>7}  {row.fault}", flush=True)
     path = ROOT / "build" / "drill.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps([as_json(row) for row in rows], indent=2))
+    told = [one for number, row in enumerate(rows, 1) for one in as_json(number, row)]
+    path.write_text(json.dumps(told, indent=2))
     good = sum(row.is_good for row in rows)
     injected = sum(row.faults for row in rows)
     print(f"{injected} faults on {len(rows)} runs of {options.people}: {good} runs as promised")

@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -36,9 +36,22 @@ LEASE = 4  # seconds, as House gives it
 
 
 @dataclass(frozen=True)
+class Injected:
+    """One fault of a run. `after` is how many messages the oracle had kept once it was done."""
+
+    fault: str
+    kills: int
+    after: int
+
+    @property
+    def bound(self) -> int:
+        return self.kills * WINDOW
+
+
+@dataclass(frozen=True)
 class Row:
     """What one fault brought, or several on the same run, joined by +. `bound` is the copies that the design
-    allows for all of them.
+    allows for all of them; `each` is (fault, duplicates, bound) for one after the other.
     """
 
     fault: str
@@ -49,6 +62,7 @@ class Row:
     bound: int
     balanced: bool
     seconds: float
+    each: tuple[tuple[str, int, int], ...]
 
     @property
     def is_good(self) -> bool:
@@ -85,17 +99,18 @@ class Drill:
         faults = tuple(sorted(faults, key=lambda fault: fault != IN_FAN_OUT))
         log = self.folder / f"{self.names}.log"
         command = [sys.executable, "-m", "tests.drill.oracle", str(log), "0.002"]
-        began, kills = time.monotonic(), 0
+        began, done = time.monotonic(), list[Injected]()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as oracle:
             assert oracle.stdout
             run = self._begin(int(oracle.stdout.readline()), faults[0])
             for number, fault in enumerate(faults):
                 share = 0.85 * (number + self.random.uniform(0.1, 0.7)) / len(faults)
-                kills += self._do(fault, log, share)
+                kills = self._do(fault, log, share)
+                done.append(Injected(fault, kills, _size(log)))
                 self._mend()
             self._finish(run)
             oracle.kill()
-        return self._judge(faults, run, log, kills, time.monotonic() - began)
+        return self._judge(done, run, log, time.monotonic() - began)
 
     def _begin(self, port: int, fault: str) -> Run:
         """Starts the run; where it is to die at a point of its beginning, with the worker that does."""
@@ -120,20 +135,22 @@ class Drill:
         self._wait(lambda: Run.objects.filter(pk=run.pk, finished_at__isnull=False).exists(), mends=True)
         self._mend()
 
-    def _judge(self, faults: Sequence[str], run: Run, log: Path, kills: int, seconds: float) -> Row:
-        kept = Counter(line.split()[0] for line in log.read_text().splitlines())
+    def _judge(self, done: Sequence[Injected], run: Run, log: Path, seconds: float) -> Row:
+        arrived = [line.split()[0] for line in log.read_text().splitlines()]
+        kept, copies = Counter(arrived), copies_of_each(arrived, done)
         wanted = {f"p{number}@example.com" for number in range(self.people)}
         run.refresh_from_db()
         book = ledger(run)
         return Row(
-            "+".join(faults),
-            len(faults),
+            "+".join(one.fault for one in done),
+            len(done),
             lost=len(wanted - set(kept)),
             strangers=len(set(kept) - wanted),
             duplicates=sum(kept.values()) - len(kept),
-            bound=kills * WINDOW,
+            bound=sum(one.bound for one in done),
             balanced=run.state == "completed" and book.balances and book.accepted == self.people,
             seconds=round(seconds, 1),
+            each=tuple((one.fault, twice, one.bound) for one, twice in zip(done, copies, strict=True)),
         )
 
     # ---- faults -----------------------------------------------------------------------------------
@@ -249,5 +266,31 @@ def _size(log: Path) -> int:
     return log.read_bytes().count(b"\n") if log.exists() else 0
 
 
-def as_json(row: Row) -> dict[str, Any]:
-    return asdict(row)
+def copies_of_each(arrived: Sequence[str], done: Sequence[Injected]) -> list[int]:
+    """A copy counts for the first fault after the one before it: that one was under way then."""
+    found, last = [0] * len(done), dict[str, int]()
+    for at, who in enumerate(arrived):
+        if who in last:
+            later = (number for number, one in enumerate(done) if last[who] < one.after)
+            found[next(later, len(done) - 1)] += 1
+        last[who] = at
+    return found
+
+
+def as_json(number: int, row: Row) -> list[dict[str, Any]]:
+    """One for each fault. What is lost or a stranger, and whether it balances, is known of the run."""
+    return [
+        {
+            "run": number,
+            "fault": fault,
+            "lost": row.lost,
+            "strangers": row.strangers,
+            "duplicates": duplicates,
+            "bound": bound,
+            "run_duplicates": row.duplicates,
+            "run_bound": row.bound,
+            "balanced": row.balanced,
+            "seconds": row.seconds,
+        }
+        for fault, duplicates, bound in row.each
+    ]
