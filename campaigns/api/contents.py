@@ -90,11 +90,14 @@ class OneAction(APIView):
         responses=ActionsShape,
     )
     def patch(self, request: Request, pk: int, position: int) -> Response:
-        """The channel configuration it leaves by."""
+        """The channel configuration it leaves by; left out, it stays."""
         campaign, told = _draft(request, pk)
-        body = ActionChange(data=request.data)
+        body = ActionChange(data=request.data, partial=True)
         body.is_valid(raise_exception=True)
         matched(request, campaign)
+        if "configuration" not in body.validated_data:
+            actions.at(campaign, position)
+            return Response({"results": _shown(campaign)})
         chosen = _configuration(request, campaign, body.validated_data["configuration"])
         try:
             actions.configure(campaign, {position: chosen}, **told)

@@ -47,6 +47,8 @@ def test_a_campaign_is_made_filled_and_activated(where: Workspace) -> None:
     codes = {one["code"] for one in call.get(f"{address}findings/").json()["findings"]}
     assert "subject_missing" in codes
     assert change(call, f"{address}contents/0/", {"configuration": channel.pk}).status_code == 200
+    same = change(call, f"{address}contents/0/", {}).json()["results"]
+    assert [one["configuration"] for one in same] == [channel.pk]
     written = change(
         call, f"{address}contents/0/content/", {"subject": "Hi {{ profile.name }}", "html": builders.HTML}
     )
