@@ -34,11 +34,12 @@ def answers(person: User | ApiCredential, campaign: Campaign, *, now: datetime) 
             found.append(_answer(person, verb, str(row.label), state.allowed, state.reason))
             continue
         right = explain(person, row.permission, campaign)
-        reason = right.reason
-        if right.allowed:
-            told = _("they have the right, but it is “%(state)s” now.")
-            reason = told % {"state": campaign.get_status_display()}
-        found.append(_answer(person, verb, str(row.label), False, reason))
+        if not right.allowed:
+            found.append(_answer(person, verb, str(row.label), False, right.reason))
+            continue
+        told = _("%(who)s – %(verb)s: not now. They have the right, but it is “%(state)s”.")
+        named = {"who": person, "verb": row.label, "state": campaign.get_status_display()}
+        found.append(Answer(verb, False, told % named))
     return found
 
 
