@@ -109,6 +109,8 @@ bench-reports: $(STAMP)
 	CARILLON_MODE=local $(EMBEDDED) run --data var/bench-reports -- $(BIN)/python -m tests.benchmarks.reports $(ARGS)
 
 bench: $(STAMP)
+	$(UNCONNECTED) CARILLON_MODE=local $(BIN)/python -m tests.benchmarks.smtp
+	$(UNCONNECTED) CARILLON_MODE=local $(BIN)/python -m tests.benchmarks.rendering
 	$(EMBEDDED) run --data var/bench -- $(BIN)/python -m tests.benchmarks.pipeline $(ARGS)
 
 cost: $(STAMP)

@@ -20,21 +20,11 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.benchmarks import mailtools
+from tests.benchmarks import figures, mailtools
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE = "carillon_bench_pipeline"
 SIZE, VALUES = 23_000, 10
-# must, aim, and whether more is better
-TARGETS: dict[str, tuple[float, float, bool]] = {
-    "pipeline_to_smtp_source": (0.50, 0.80, True),
-    "cpu_to_smtp_source": (4, 2.5, False),
-    "cpu_growth_10x": (10.5, 10.2, False),
-    "peak_rss_mb": (150, 100, False),
-    "rss_growth_mb": (10, 2, False),
-    "snapshot_to_bare_insert": (1.6, 1.1, False),
-    "wal_bytes_per_message": (450, 300, False),
-}
 
 
 def main() -> int:
@@ -56,7 +46,7 @@ def main() -> int:
     finally:
         with psycopg.connect(given, autocommit=True) as admin:
             admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-    return report(found)
+    return figures.report(found)
 
 
 class Bench:
@@ -80,7 +70,7 @@ class Bench:
     def run(self) -> dict[str, Any]:
         small = self.options.people // 10
         self._make_people(max(self.options.people, self.options.snapshot))
-        found: dict[str, list[float]] = {name: [] for name in TARGETS}
+        found: dict[str, list[float]] = {name: [] for name in figures.PIPELINE}
         found |= {"messages_per_second": [], "cpu_us_per_message": [], "smtp_source_per_second": []}
         for number in range(self.options.rounds):
             with mailtools.sink() as port:
@@ -238,27 +228,6 @@ def letter() -> str:
     part += '<a href="https://shop.example/{0}/more">More</a>'
     parts = "".join(part.format(n, words) for n in range(VALUES))
     return f'<html><body>{parts}<a href="{{{{ unsubscribe_url }}}}">Leave</a></body></html>'
-
-
-def report(found: dict[str, Any]) -> int:
-    rows = {}
-    print(mailtools.machine())
-    for name, value in found.items():
-        row: dict[str, Any] = {"value": round(value, 3)}
-        text = ""
-        if name in TARGETS:
-            must, aim, is_more = TARGETS[name]
-            good = [value >= one if is_more else value <= one for one in (must, aim)]
-            reached = "aim" if good[1] else "must" if good[0] else "no"
-            row |= {"must": must, "aim": aim, "reached": reached}
-            text = f"must {must:>6}  aim {aim:>6}  reached: {reached}"
-        rows[name] = row
-        print(f"{name:28} {value:>10.3f}  {text}")
-    path = ROOT / "build" / "bench.json"
-    path.parent.mkdir(exist_ok=True)
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps({**kept, **rows}, indent=2))
-    return 0 if all(row.get("reached") != "no" for row in rows.values()) else 1
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ async def send(port: int, *, messages: int, connections: int) -> tuple[float, fl
 
 
 def main() -> None:
+    from tests.benchmarks import figures
     from tests.benchmarks.mailtools import late_sink, machine, sink, source
 
     options = argparse.ArgumentParser(description=__doc__)
@@ -82,6 +83,8 @@ def main() -> None:
             verdict = "reached"
         spread = f"[{min(values):.2f}, {max(values):.2f}]"
         print(f"{name:50} {middle:6.2f} {spread}  must {must} {verdict}, aim {aim}")
+    shown = {"sender_to_smtp_source": ratios, "share_of_ideal_at_20_ms": shares}
+    figures.report({name: statistics.median(values) for name, values in shown.items()})
     us, them = statistics.median(ours), statistics.median(theirs)
     print(f"CPU per message: ours {us:.0f} µs, smtp-source {them:.0f} µs")
 
