@@ -48,7 +48,7 @@ def page_of(campaign: Campaign, role: str = "manager", query: str = "") -> str:
 def samples_in(page: str) -> dict[str, str]:
     import html
 
-    found = re.findall(r"<summary class=.strong.>(.*?)</summary>\s*<pre[^>]*>(.*?)</pre>", page, re.S)
+    found = re.findall(r"<summary class=.strong.>(.*?)</summary>.*?<pre[^>]*>(.*?)</pre>", page, re.S)
     return {name: html.unescape(text) for name, text in found}
 
 

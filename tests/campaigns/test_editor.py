@@ -191,7 +191,7 @@ def test_a_design_becomes_html_with_every_tag_in_its_place(campaign: Campaign, m
             '<mjml><mj-body><mj-section data-x="{{ profile.name }}"></mj-section></mj-body></mjml>',
             "design_tag_lost",
         ),
-        ("<mjml>" + "<mj-wrapper>" * 3000 + "</mjml>", "design_syntax"),
+        ("<mjml>" + "<mj-wrapper>" * 3000 + "</mjml>", "design_too_deep"),
         ("<mjml>" + "x" * 500_001 + "</mjml>", "design_too_large"),
     ],
 )
