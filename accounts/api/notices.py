@@ -42,7 +42,7 @@ class Notices(APIView):
         parameters=listing(
             NoticeShape,
             ORDERS,
-            OpenApiParameter("kind", str),
+            OpenApiParameter("kind", str, enum=sorted(notices.KINDS)),
             OpenApiParameter("unread", bool, description="Only those that nobody has opened yet."),
         ),
         responses=page_of(NoticeShape),

@@ -14,6 +14,8 @@ CREATE INDEX attempt_named ON campaigns_attempt (hashtext(provider_id))
 
 
 class Migration(migrations.Migration):
+    old_code_goes_on = True  # no statement reads another answer; only writing waits while the index is made
+
     dependencies = [
         ("campaigns", "0029_report_orders"),
     ]
