@@ -6,7 +6,8 @@ A door brings the rows that its gate lets through, the shape they are shown in a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
@@ -26,6 +27,7 @@ from common.api import (
     ordering_of,
     require_match,
 )
+from common.errors import Invalid, Problem
 
 Shape = type[SparseSerializer]
 NEWEST = {"created": "created_at"}
@@ -103,6 +105,23 @@ def searched(request: Request, rows: QuerySet[Model], field: str = "name") -> Qu
     """Those whose name holds what `?search=` asks for."""
     text = request.query_params.get("search", "").replace("\0", "")[:100]
     return rows.filter(**{f"{field}__icontains": text}) if text else rows
+
+
+@contextmanager
+def pointing(names: Mapping[str, str] | None = None) -> Iterator[None]:
+    """A verb's faults name its own fields; a caller wants a JSON pointer into the body. `names` are those
+    the body calls otherwise. What is a pointer already stays, and so does a fault of the whole.
+    """
+    try:
+        yield
+    except Invalid as error:
+        raise Invalid(
+            Problem(one.code, one.detail, _pointer(one.pointer, names or {})) for one in error.problems
+        ) from error
+
+
+def _pointer(field: str, names: Mapping[str, str]) -> str:
+    return field if field[:1] in ("", "/") else f"/{names.get(field, field)}"
 
 
 def body_of(request: Request, shape: type[serializers.Serializer[Any]], **options: Any) -> dict[str, Any]:

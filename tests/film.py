@@ -19,6 +19,7 @@ from playwright.sync_api import Locator, Page, ViewportSize, expect, sync_playwr
 
 from config.env import ROOT
 from tests.browser.conftest import CHROMIUM, FLAGS, running_demo
+from tests.browser.steps import become
 
 FILM = ROOT / "static" / "film"
 SIZE = ViewportSize(width=1280, height=800)
@@ -151,11 +152,6 @@ def play(reel: Reel, demo: str) -> None:
         "The report tells what became of each message. Every number leads to the people behind it.",
         "報告說明每則訊息的結果，每個數字都能點進背後的人。",
     )
-
-
-def become(page: Page, demo: str, name: str) -> None:
-    page.goto(f"{demo}/demo/")
-    page.locator("header").get_by_role("button", name=name).click()
 
 
 def captions(texts: list[str]) -> str:

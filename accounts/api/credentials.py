@@ -5,8 +5,6 @@ A token is shown once, by the call that made it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import cast
 
 from django.utils import timezone
@@ -21,7 +19,7 @@ from accounts import credentials
 from accounts.access import MANAGE_WORKSPACE, require
 from accounts.models import ApiCredential, Role
 from common.api import StrictSerializer, choice_of, fields_of, page_of
-from common.doors import NEWEST, SEARCH, Acting, body_of, listed, listing, searched, shown
+from common.doors import NEWEST, SEARCH, Acting, body_of, listed, listing, pointing, searched, shown
 from common.errors import Invalid, Problem
 
 ORDERS = {**NEWEST, "name": "name"}
@@ -102,7 +100,7 @@ class Credentials(APIView):
         given["role"] = Role.objects.filter(workspace=credential.workspace, pk=given["role"]).first()
         if given["role"] is None:
             raise Invalid(Problem("unknown", _("There is no such role."), "/role"))
-        with _pointing():
+        with pointing(CAMEL):
             made, token = credentials.issue(
                 workspace=credential.workspace, **given, actor=credential, now=timezone.now()
             )
@@ -137,14 +135,3 @@ class Revoke(APIView):
 
 def _named(request: Request, pk: int) -> ApiCredential:
     return credentials.credential_for(cast(ApiCredential, request.user), pk)
-
-
-@contextmanager
-def _pointing() -> Iterator[None]:
-    """A verb names fields; a caller wants a JSON pointer into the body."""
-    try:
-        yield
-    except Invalid as error:
-        raise Invalid(
-            Problem(one.code, one.detail, f"/{CAMEL.get(one.pointer, one.pointer)}") for one in error.problems
-        ) from error

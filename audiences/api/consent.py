@@ -34,7 +34,18 @@ from common.api import (
     ordered,
     page_of,
 )
-from common.doors import NEWEST, SEARCH, Acting, body_of, listed, listing, require_unchanged, searched, shown
+from common.doors import (
+    NEWEST,
+    SEARCH,
+    Acting,
+    body_of,
+    listed,
+    listing,
+    pointing,
+    require_unchanged,
+    searched,
+    shown,
+)
 from common.errors import Invalid, Problem
 
 ORDERS, SAID = {**NEWEST, "name": "name"}, {"at": "at"}
@@ -46,6 +57,9 @@ LARGEST = 2**63 - 1
 
 
 # ---- shapes ---------------------------------------------------------------------------------------
+CAMEL = {"is_public": "isPublic", "double_opt_in": "doubleOptIn"}
+
+
 class TopicShape(Acting):
     right = access.MANAGE
     moving = frozenset({"subscribed", "pending", "withdrawn"})
@@ -144,7 +158,8 @@ class Topics(APIView):
         credential = bodies.credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
         given = body_of(request, TopicWrite)
-        made = _pointed(topics.create, credential.workspace, **given, actor=credential)
+        with pointing(CAMEL):
+            made = topics.create(credential.workspace, **given, actor=credential, now=timezone.now())
         return _topic(request, made.pk, status=201)
 
 
@@ -162,7 +177,8 @@ class OneTopic(APIView):
         held = topics.topic_for(credential, pk, access.MANAGE)
         given = body_of(request, TopicChange)
         require_unchanged(request, _counted(request, pk), TopicShape)
-        _pointed(topics.change, held, **given, actor=credential)
+        with pointing(CAMEL):
+            topics.change(held, **given, actor=credential, now=timezone.now())
         return _topic(request, pk)
 
 
@@ -193,18 +209,6 @@ def _counted(request: Request, pk: int) -> Topic:
     credential = bodies.credential_of(request)
     counted: Topic = topics.listed_for(credential, credential.workspace).get(pk=pk)
     return counted
-
-
-def _pointed(verb: Any, *args: Any, **values: Any) -> Topic:
-    """The verb's faults, with JSON pointers to the fields of the call."""
-    names = {"is_public": "isPublic", "double_opt_in": "doubleOptIn"}
-    try:
-        made: Topic = verb(*args, **values, now=timezone.now())
-    except Invalid as error:
-        raise Invalid(
-            Problem(one.code, one.detail, f"/{names.get(one.pointer, one.pointer)}") for one in error.problems
-        ) from error
-    return made
 
 
 # ---- consent --------------------------------------------------------------------------------------

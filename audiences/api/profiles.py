@@ -37,7 +37,7 @@ from common.api import (
     page_of,
     require_match,
 )
-from common.doors import listed, listing
+from common.doors import listed, listing, pointing
 from common.errors import Invalid, NotFound, Problem
 
 WRITTEN = {200: ProfileShape, 201: ProfileShape}
@@ -203,7 +203,7 @@ def _write_one(request: Request, given: Given) -> Response:
 
 @transaction.atomic
 def _changed(person: Profile, given: Given, credential: Any) -> Profile:
-    try:
+    with pointing({"time_zone": "timeZone"}):
         return profiles.change(
             person,
             locale=person.locale if given.locale is None else given.locale,
@@ -214,11 +214,6 @@ def _changed(person: Profile, given: Given, credential: Any) -> Profile:
             actor=credential,
             now=timezone.now(),
         )
-    except Invalid as error:
-        places = {"locale": "/locale", "time_zone": "/timeZone"}
-        raise Invalid(
-            Problem(one.code, one.detail, places.get(one.pointer, one.pointer)) for one in error.problems
-        ) from error
 
 
 def _answer(person: Profile, status: int = 200, wanted: set[str] | None = None) -> Response:

@@ -20,8 +20,17 @@ from campaigns.api.fragments import FragmentUsesShape
 from campaigns.api.kept import KeptChange, KeptShape, placed
 from campaigns.models import Asset
 from common.api import IF_MATCH, StrictSerializer, fields_of, page_of
-from common.doors import NEWEST, SEARCH, body_of, listed, listing, require_unchanged, searched, shown
-from common.errors import Invalid, Problem
+from common.doors import (
+    NEWEST,
+    SEARCH,
+    body_of,
+    listed,
+    listing,
+    pointing,
+    require_unchanged,
+    searched,
+    shown,
+)
 
 ORDERS = {**NEWEST, "name": "name", "size": "size"}
 
@@ -82,7 +91,7 @@ class Assets(APIView):
         require(credential, MANAGE, credential.workspace)
         given = body_of(request, AssetUpload)
         file = given.pop("file")
-        try:
+        with pointing():
             made = assets.upload(
                 credential.workspace,
                 name=file.name,
@@ -91,8 +100,6 @@ class Assets(APIView):
                 actor=credential,
                 now=timezone.now(),
             )
-        except Invalid as error:
-            raise _pointed(error) from error
         return shown(request, made, AssetShape, rights_of(request), status=201)
 
 
@@ -111,12 +118,9 @@ class OneAsset(APIView):
         body = body_of(request, AssetChange)
         require_unchanged(request, row, AssetShape)
         by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
-        try:
-            with transaction.atomic():
-                if given := placed(row, body, **by):
-                    assets.describe(row, **given, **by)
-        except Invalid as error:
-            raise _pointed(error) from error
+        with pointing(), transaction.atomic():
+            if given := placed(row, body, **by):
+                assets.describe(row, **given, **by)
         return shown(request, assets.asset_for(credential, pk), AssetShape, rights_of(request))
 
     @extend_schema(operation_id="assets_delete", responses={204: None})
@@ -141,7 +145,3 @@ class AssetUses(APIView):
                 "hiddenCount": found.hidden_count,
             }
         )
-
-
-def _pointed(error: Invalid) -> Invalid:
-    return Invalid(Problem(one.code, one.detail, f"/{one.pointer}") for one in error.problems)

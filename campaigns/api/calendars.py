@@ -15,8 +15,7 @@ from campaigns.access import MANAGE
 from campaigns.api.callers import credential_of, rights_of
 from campaigns.models import ExternalCalendar
 from common.api import StrictSerializer, fields_of
-from common.doors import Acting, body_of, shown, whole
-from common.errors import Invalid, Problem
+from common.doors import Acting, body_of, pointing, shown, whole
 
 PLACES = {"file": "content"}  # what the verb calls it → what the call does
 
@@ -78,7 +77,7 @@ class Calendars(APIView):
         require(credential, MANAGE, credential.workspace)
         given = body_of(request, CalendarWrite)
         octets = given["content"].encode(errors="surrogatepass")  # refused as no UTF-8, like a file's
-        try:
+        with pointing(PLACES):
             made = calendar.add(
                 credential.workspace,
                 name=given["name"],
@@ -86,11 +85,6 @@ class Calendars(APIView):
                 actor=credential,
                 now=timezone.now(),
             )
-        except Invalid as error:
-            raise Invalid(
-                Problem(one.code, one.detail, f"/{PLACES.get(one.pointer, one.pointer)}")
-                for one in error.problems
-            ) from error
         return shown(request, made, CalendarShape, rights_of(request), status=201)
 
 

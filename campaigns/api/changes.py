@@ -5,8 +5,7 @@ Names and numbers are looked up among what the credential may see: all else is u
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +20,7 @@ from campaigns.forms.tab import FARTHEST, NEAREST
 from campaigns.forms.variants import KEYS, VariantsForm
 from campaigns.models import Campaign
 from channels.models import RuleSet, RuleState
+from common import doors
 from common.errors import Invalid, NotFound, Problem
 from common.text import is_storable
 
@@ -39,6 +39,7 @@ PLAIN = {
     "ignoresOpens": "ignores_opens",
     "ignoresClicks": "ignores_clicks",
 }
+NAMES = {mine: theirs for theirs, mine in PLAIN.items()} | {"rule_set": "ruleSet"}
 LANGUAGES = {"default", "others", "when_missing"}
 WINNER = {"test_percent", "after_hours", "otherwise"}
 EXPERIMENT = {"treatments", "holdout", "metric", "window_hours", "mode", "winner", "salt"}
@@ -58,25 +59,9 @@ def write(campaign: Campaign, given: dict[str, Any], credential: Actor, now: dat
         return drafts.save(campaign, revision=campaign.revision, actor=credential, now=now, **changes)
 
 
-@contextmanager
-def pointing() -> Iterator[None]:
+def pointing() -> AbstractContextManager[None]:
     """Faults of the verbs name their own fields; the body's are told."""
-    names = {mine: theirs for theirs, mine in PLAIN.items()} | {"rule_set": "ruleSet"}
-    try:
-        yield
-    except Invalid as error:
-        raise Invalid(
-            Problem(
-                one.code,
-                one.detail,
-                one.pointer if one.pointer.startswith("/") else f"/{_name(one.pointer, names)}",
-            )
-            for one in error.problems
-        ) from error
-
-
-def _name(pointer: str, names: dict[str, str]) -> str:
-    return names.get(pointer, pointer)
+    return doors.pointing(NAMES)
 
 
 def _unknown(pointer: str) -> Invalid:

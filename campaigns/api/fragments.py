@@ -34,11 +34,11 @@ from common.doors import (
     body_of,
     listed,
     listing,
+    pointing,
     require_unchanged,
     searched,
     shown,
 )
-from common.errors import Invalid, Problem
 
 FILTERS = [
     OpenApiParameter("kind", str, enum=Fragment.Kind.values),
@@ -116,10 +116,8 @@ class Fragments(APIView):
         credential = credential_of(request)
         require(credential, MANAGE, credential.workspace)
         given = body_of(request, FragmentWrite)
-        try:
+        with pointing():
             made = fragments.create(credential.workspace, **given, actor=credential, now=timezone.now())
-        except Invalid as error:
-            raise _pointed(error) from error
         return _answer(request, made, 201)
 
 
@@ -143,13 +141,10 @@ class OneFragment(APIView):
         body = body_of(request, FragmentChange)
         require_unchanged(request, row, FragmentShape)
         by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
-        try:
-            with transaction.atomic():
-                if given := placed(row, body, **by):
-                    text = {"name": row.name, "source": row.source, **given}
-                    fragments.save(row, **text, revision=row.revision, **by)
-        except Invalid as error:
-            raise _pointed(error) from error
+        with pointing(), transaction.atomic():
+            if given := placed(row, body, **by):
+                text = {"name": row.name, "source": row.source, **given}
+                fragments.save(row, **text, revision=row.revision, **by)
         return _answer(request, fragments.fragment_for(credential, pk))
 
     @extend_schema(operation_id="fragments_delete", responses={204: None})
@@ -166,10 +161,8 @@ class PublishFragment(APIView):
         """Drafts take it in at once; what is in review, approved or running keeps what it was frozen with."""
         credential = credential_of(request)
         row = fragments.fragment_for(credential, pk, MANAGE)
-        try:
+        with pointing():
             fragments.publish(row, actor=credential, now=timezone.now())
-        except Invalid as error:
-            raise _pointed(error) from error
         return _answer(request, fragments.fragment_for(credential, pk))
 
 
@@ -220,7 +213,3 @@ def _archived(request: Request, pk: int, *, back: bool) -> Response:
 
 def _answer(request: Request, row: Fragment, status: int = 200) -> Response:
     return shown(request, row, FragmentShape, rights_of(request), status=status)
-
-
-def _pointed(error: Invalid) -> Invalid:
-    return Invalid(Problem(one.code, one.detail, f"/{one.pointer}") for one in error.problems)

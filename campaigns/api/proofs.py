@@ -19,6 +19,7 @@ from campaigns.api.callers import credential_of
 from campaigns.delivery import proofs
 from campaigns.models import Outcome
 from common.api import StrictSerializer
+from common.doors import pointing
 from common.errors import Invalid, NotFound, Problem
 from common.text import is_storable
 
@@ -98,7 +99,7 @@ class Proofs(APIView):
         body.is_valid(raise_exception=True)
         given: dict[str, Any] = dict(body.validated_data)
         places = given.get("contents")
-        try:
+        with pointing(POINTERS):
             if not is_storable(given.get("sample", {})):
                 raise Invalid(Problem("bad_sample", _("The sample must be a JSON object."), "sample"))
             run = proofs.send(
@@ -112,11 +113,6 @@ class Proofs(APIView):
                 actor=credential,
                 now=timezone.now(),
             )
-        except Invalid as error:
-            raise Invalid(
-                Problem(one.code, one.detail, f"/{POINTERS.get(one.pointer, one.pointer)}")
-                for one in error.problems
-            ) from error
         return Response(ProofShape(proofs.of_campaign(campaign, run_id=run.pk)[0]).data, status=202)
 
 

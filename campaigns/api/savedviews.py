@@ -20,7 +20,7 @@ from campaigns.access import MANAGE
 from campaigns.api.callers import credential_of, rights_of
 from campaigns.models import SavedView
 from common.api import StrictSerializer, fields_of, page_of
-from common.doors import SEARCH, Acting, body_of, listed, listing, searched, shown
+from common.doors import SEARCH, Acting, body_of, listed, listing, pointing, searched, shown
 from common.errors import Invalid, Problem
 
 ORDERS = {"created": "pk", "name": "name"}
@@ -80,12 +80,8 @@ class SavedViews(APIView):
             raise Invalid(Problem("unknown_owner", detail, "/owner"))
         query = dict(parse_qsl(given["query"].replace("\0", "")))
         by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
-        try:
+        with pointing():
             made = views.share_view(owner, credential.workspace, name=given["name"], query=query, **by)
-        except Invalid as error:
-            raise Invalid(
-                Problem(one.code, one.detail, f"/{one.pointer}") for one in error.problems
-            ) from error
         return shown(request, made, SavedViewShape, rights_of(request), status=201)
 
 

@@ -16,7 +16,18 @@ from campaigns.api.callers import credential_of, rights_of
 from channels.access import MANAGE
 from channels.models import ChannelConfiguration, SeedList
 from common.api import IF_MATCH, StrictSerializer, fields_of, page_of
-from common.doors import NAMED, SEARCH, Acting, body_of, listed, listing, require_unchanged, searched, shown
+from common.doors import (
+    NAMED,
+    SEARCH,
+    Acting,
+    body_of,
+    listed,
+    listing,
+    pointing,
+    require_unchanged,
+    searched,
+    shown,
+)
 from common.errors import Invalid, Problem
 
 CAMEL = {"test_profile": "testProfile"}
@@ -112,7 +123,7 @@ def _save(request: Request, row: SeedList | None) -> SeedList:
         raise Invalid(
             Problem("unknown_configuration", detail, f"/configurations/{place}") for place in missing
         )
-    try:
+    with pointing(CAMEL):
         return seedlists.save(
             row,
             workspace=credential.workspace,
@@ -121,7 +132,3 @@ def _save(request: Request, row: SeedList | None) -> SeedList:
             actor=credential,
             now=timezone.now(),
         )
-    except Invalid as error:
-        raise Invalid(
-            Problem(one.code, one.detail, f"/{CAMEL.get(one.pointer, one.pointer)}") for one in error.problems
-        ) from error

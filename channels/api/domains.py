@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -17,8 +14,17 @@ from channels.api.callers import credential_of, rights_of
 from channels.api.shapes import DomainChange, DomainShape, DomainWrite
 from channels.models import SendingDomain
 from common.api import IF_MATCH, choice_of, fields_of, page_of
-from common.doors import NEWEST, SEARCH, body_of, listed, listing, require_unchanged, searched, shown
-from common.errors import Invalid, Problem
+from common.doors import (
+    NEWEST,
+    SEARCH,
+    body_of,
+    listed,
+    listing,
+    pointing,
+    require_unchanged,
+    searched,
+    shown,
+)
 
 ORDERS = {**NEWEST, "name": "name"}
 STATE = OpenApiParameter("state", str, enum=SendingDomain.State.values)
@@ -43,7 +49,7 @@ class Domains(APIView):
         credential = credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
         given = body_of(request, DomainWrite)
-        with _pointing():
+        with pointing():
             made = domains.add(workspace=credential.workspace, actor=credential, now=timezone.now(), **given)
         return shown(request, made, DomainShape, rights_of(request), status=201)
 
@@ -66,7 +72,7 @@ class OneDomain(APIView):
         domain = access.domain_for(credential, pk, access.MANAGE)
         spf = body_of(request, DomainChange, partial=True).get("spf", domain.spf)
         require_unchanged(request, domain, DomainShape)
-        with _pointing():
+        with pointing():
             changed = domains.change(domain, spf=spf, actor=credential, now=timezone.now())
         return shown(request, changed, DomainShape, rights_of(request))
 
@@ -87,11 +93,3 @@ class Check(APIView):
         domain = access.domain_for(credential, pk, access.MANAGE)
         checked = domains.check(domain, actor=credential, now=timezone.now())
         return shown(request, checked, DomainShape, rights_of(request))
-
-
-@contextmanager
-def _pointing() -> Iterator[None]:
-    try:
-        yield
-    except Invalid as error:
-        raise Invalid(Problem(p.code, p.detail, f"/{p.pointer}") for p in error.problems) from error

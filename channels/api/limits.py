@@ -16,8 +16,18 @@ from channels import access, allowed, breaker, limits
 from channels.api.callers import credential_of, rights_of
 from channels.models import AllowedEntry, ChannelConfiguration
 from common.api import IF_MATCH, SparseSerializer, StrictSerializer, fields_of, page_of
-from common.doors import NEWEST, SEARCH, Acting, body_of, listed, listing, require_unchanged, searched, shown
-from common.errors import Invalid, Problem
+from common.doors import (
+    NEWEST,
+    SEARCH,
+    Acting,
+    body_of,
+    listed,
+    listing,
+    pointing,
+    require_unchanged,
+    searched,
+    shown,
+)
 
 ORDERS = {**NEWEST, "address": "address"}
 
@@ -116,14 +126,8 @@ class ConfigurationLimits(APIView):
         row = access.configuration_for(credential, pk, access.MANAGE)
         given = body_of(request, LimitsWrite)
         require_unchanged(request, _told(row), LimitsShape)
-        try:
+        with pointing({"urgent_share": "urgentShare"}):
             limits.change(row, **given, actor=credential, now=timezone.now())
-        except Invalid as error:
-            named = {"urgent_share": "urgentShare"}
-            raise Invalid(
-                Problem(one.code, one.detail, f"/{named.get(one.pointer, one.pointer)}")
-                for one in error.problems
-            ) from error
         return shown(request, _told(row), LimitsShape)
 
 

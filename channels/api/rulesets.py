@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from django.utils import timezone
@@ -21,8 +19,18 @@ from channels.kinds import KINDS
 from channels.models import Rule, RuleSet, RuleState
 from channels.rulesets import RuleValues
 from common.api import IF_MATCH, StrictSerializer, choice_of, fields_of, page_of
-from common.doors import NAMED, SEARCH, Acting, body_of, listed, listing, require_unchanged, searched, shown
-from common.errors import Invalid, Problem
+from common.doors import (
+    NAMED,
+    SEARCH,
+    Acting,
+    body_of,
+    listed,
+    listing,
+    pointing,
+    require_unchanged,
+    searched,
+    shown,
+)
 
 CAMEL = {"default_zone": "defaultZone"}
 STATE = OpenApiParameter("state", str, enum=RuleState.values)
@@ -120,7 +128,7 @@ class RuleSets(APIView):
         credential = credential_of(request)
         require(credential, MANAGE, credential.workspace)
         given = body_of(request, RuleSetWrite)
-        with _pointing():
+        with pointing(CAMEL):
             made = rulesets.create(credential.workspace, **given, actor=credential, now=timezone.now())
         return shown(request, made, RuleSetShape, rights_of(request), status=201)
 
@@ -144,7 +152,7 @@ class OneRuleSet(APIView):
         row = rulesets.set_for(credential, pk, MANAGE)
         given = body_of(request, RuleSetWrite)
         require_unchanged(request, row, RuleSetShape)
-        with _pointing():
+        with pointing(CAMEL):
             changed = rulesets.change(row, **given, actor=credential, now=timezone.now())
         return shown(request, changed, RuleSetShape, rights_of(request))
 
@@ -164,7 +172,7 @@ class Rules(APIView):
         credential = credential_of(request)
         row = rulesets.set_for(credential, pk, MANAGE)
         values = _values(request)
-        with _pointing():
+        with pointing(CAMEL):
             made = rulesets.add_rule(row, values, actor=credential, now=timezone.now())
         return shown(request, made, RuleShape, rights_of(request), status=201)
 
@@ -182,7 +190,7 @@ class OneRule(APIView):
         row = rulesets.rule_of(rulesets.set_for(credential, pk, MANAGE), rule)
         values = _values(request)
         require_unchanged(request, row, RuleShape)
-        with _pointing():
+        with pointing(CAMEL):
             changed = rulesets.change_rule(row, values, actor=credential, now=timezone.now())
         return shown(request, changed, RuleShape, rights_of(request))
 
@@ -222,14 +230,3 @@ def _values(request: Request) -> RuleValues:
     given = body_of(request, RuleWrite)
     periods = [dict(one) for one in given.get("periods", [])]
     return RuleValues(**{**given, "channels": tuple(given["channels"]), "periods": periods})
-
-
-@contextmanager
-def _pointing() -> Iterator[None]:
-    try:
-        yield
-    except Invalid as error:
-        raise Invalid(
-            Problem(one.code, one.detail, f"/{CAMEL.get(one.pointer, one.pointer)}" if one.pointer else "")
-            for one in error.problems
-        ) from error

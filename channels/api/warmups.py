@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from django.utils import timezone
@@ -20,7 +18,18 @@ from channels.api.callers import credential_of, rights_of
 from channels.models import WarmupPlan
 from channels.warmups import PlanValues
 from common.api import IF_MATCH, StrictSerializer, fields_of, page_of
-from common.doors import NAMED, SEARCH, Acting, body_of, listed, listing, require_unchanged, searched, shown
+from common.doors import (
+    NAMED,
+    SEARCH,
+    Acting,
+    body_of,
+    listed,
+    listing,
+    pointing,
+    require_unchanged,
+    searched,
+    shown,
+)
 from common.errors import Invalid, NotFound, Problem
 
 CAMEL = {"own_groups": "ownGroups", "configuration": "configurationId", "on": "startsOn"}
@@ -97,7 +106,7 @@ class Warmups(APIView):
     def post(self, request: Request) -> Response:
         credential = credential_of(request)
         require(credential, MANAGE, credential.workspace)
-        with _pointing():
+        with pointing(CAMEL):
             values = _values(request)
             made = warmups.create(credential.workspace, values, actor=credential, now=timezone.now())
         return shown(request, made, WarmupShape, rights_of(request), status=201)
@@ -120,7 +129,7 @@ class OneWarmup(APIView):
         """Counts at once, also for what is being sent."""
         credential = credential_of(request)
         row = warmups.plan_for(credential, pk, MANAGE)
-        with _pointing():
+        with pointing(CAMEL):
             values = _values(request)
             require_unchanged(request, row, WarmupShape)
             changed = warmups.change(row, values, actor=credential, now=timezone.now())
@@ -140,7 +149,7 @@ class Start(APIView):
         credential = credential_of(request)
         row = warmups.plan_for(credential, pk, MANAGE)
         on = body_of(request, WarmupStart)["startsOn"]
-        with _pointing():
+        with pointing(CAMEL):
             started = warmups.start(row, on=on, actor=credential, now=timezone.now())
         return shown(request, started, WarmupShape, rights_of(request))
 
@@ -168,15 +177,3 @@ def _values(request: Request) -> PlanValues:
         days=given["days"],
         own_groups=given["ownGroups"],
     )
-
-
-@contextmanager
-def _pointing() -> Iterator[None]:
-    """The verbs name fields; an answer points at them in the body."""
-    try:
-        yield
-    except Invalid as error:
-        problems = [
-            Problem(one.code, one.detail, f"/{CAMEL.get(one.pointer, one.pointer)}") for one in error.problems
-        ]
-        raise Invalid(problems) from error

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.benchmarks import mailtools
+from tests.benchmarks.database import own_database
 from tests.benchmarks.pipeline import SIZE, Bench
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,18 +103,8 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=100_000)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    given = os.environ["DATABASE_URL"]
-    with psycopg.connect(given, autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        admin.execute(f"CREATE DATABASE {DATABASE}")
-    ours = make_conninfo(**{**conninfo_to_dict(given), "dbname": DATABASE})
-    os.environ |= {"DATABASE_URL": ours, "CARILLON_MODE": "local", "BROKER_URL": "memory://"}
-    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-    try:
+    with own_database(DATABASE):
         found = Cost(options).run()
-    finally:
-        with psycopg.connect(given, autocommit=True) as admin:
-            admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
     print(mailtools.machine())
     for name, value in found.items():
         print(f"{name:22} {value}")

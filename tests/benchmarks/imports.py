@@ -20,24 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from tests.benchmarks.database import own_database
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE = "carillon_bench_imports"
 BOUNDS = {"ratio": 1.6, "peak_mb": 200.0, "cpu_growth": 10.5}
-
-
-def own_database() -> str:
-    given = os.environ["DATABASE_URL"]
-    with psycopg.connect(given, autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        admin.execute(f"CREATE DATABASE {DATABASE}")
-    return make_conninfo(**{**conninfo_to_dict(given), "dbname": DATABASE})
-
-
-def drop_database(given: str) -> None:
-    with psycopg.connect(given, autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
 
 
 def main() -> int:
@@ -45,17 +33,13 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
-    given = os.environ["DATABASE_URL"]
-    os.environ |= {"DATABASE_URL": own_database(), "CARILLON_MODE": "local", "BROKER_URL": "memory://"}
-    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-    try:
-        with tempfile.TemporaryDirectory() as folder:
+    with own_database(DATABASE), tempfile.TemporaryDirectory() as folder:
+        try:
             found = Bench(Path(folder), options.rows, options.rounds).run()
-    finally:
-        from django.db import connections
+        finally:
+            from django.db import connections
 
-        connections.close_all()
-        drop_database(given)
+            connections.close_all()
     return report(found)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -17,10 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
 from tests.benchmarks import figures, mailtools
+from tests.benchmarks.database import own_database
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE = "carillon_bench_pipeline"
@@ -34,18 +31,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    given = os.environ["DATABASE_URL"]
-    with psycopg.connect(given, autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        admin.execute(f"CREATE DATABASE {DATABASE}")
-    ours = make_conninfo(**{**conninfo_to_dict(given), "dbname": DATABASE})
-    os.environ |= {"DATABASE_URL": ours, "CARILLON_MODE": "local", "BROKER_URL": "memory://"}
-    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-    try:
+    with own_database(DATABASE):
         found = Bench(options).run()
-    finally:
-        with psycopg.connect(given, autocommit=True) as admin:
-            admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
     return figures.report(found)
 
 

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-
 import pytest
-from django.utils import translation
-from django.utils.translation import gettext
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.steps import Say, in_language, new_draft, press, signed_in
+
 pytestmark = pytest.mark.browser
-Say = Callable[[str], str]
 expect.set_options(timeout=15_000)
-
-
-def signed_in(browser: Browser, demo: str, name: str, language: str) -> Page:
-    page = browser.new_context(viewport={"width": 1360, "height": 900}).new_page()
-    page.set_default_timeout(15_000)
-    page.goto(f"{demo}/demo/")
-    page.locator("header").get_by_role("button", name=name).click()
-    page.goto(f"{demo}/")
-    page.locator(f"form.lang button[value={language}]").click()
-    return page
-
-
-def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).first.click()
-    page.wait_for_load_state()
 
 
 def saved(page: Page, say: Say) -> None:
@@ -39,10 +20,7 @@ def saved(page: Page, say: Say) -> None:
 def test_a_mail_begins_with_a_template_and_is_saved_from_the_designer(
     browser: Browser, demo: str, language: str
 ) -> None:
-    def say(text: str) -> str:
-        with translation.override(language):
-            return gettext(text)
-
+    say = in_language(language)
     page = signed_in(browser, demo, "Ana Duarte", language)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -52,17 +30,8 @@ def test_a_mail_begins_with_a_template_and_is_saved_from_the_designer(
 
 def begin(page: Page, demo: str, name: str, say: Say) -> str:
     """The address of a new draft with its audience and its time."""
-    page.goto(f"{demo}/campaigns/new/")
-    page.locator("[name=name]").fill(name)
-    page.locator("[name=type][value=scheduled]").check()
-    page.locator("[name=category][value=marketing]").check()
-    press(page, say("Create draft"))
-    found = re.search(r"/campaigns/(\d+)/", page.url)
-    assert found
-    draft = f"{demo}/campaigns/{found[1]}/"
-    page.goto(f"{draft}edit/audience/")
-    page.locator("[name=audience]").select_option(label="All members 全部會員")
-    saved(page, say)
+    draft = new_draft(page, demo, name, say)
+    expect(page.get_by_text(say("Saved."), exact=True)).to_be_visible()
     page.goto(f"{draft}edit/schedule/")
     page.locator("[name=starts_at]").fill("2031-03-04T09:00")
     saved(page, say)

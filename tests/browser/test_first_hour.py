@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.steps import become
+
 pytestmark = pytest.mark.browser
 SHOTS = os.environ.get("SCREENSHOTS", "")
 PEOPLE = "email,name\nmei@example.com,林美\nann@example.com,Ann\n"
@@ -27,10 +29,9 @@ def shot(page: Page, name: str) -> None:
         page.screenshot(path=Path(SHOTS) / f"first-hour-{name}.png")
 
 
-def become(page: Page, demo: str, name: str) -> None:
+def enter(page: Page, demo: str, name: str) -> None:
     """As that person, in the workspace where nothing is set up."""
-    page.goto(f"{demo}/demo/")
-    page.locator("header").get_by_role("button", name=name).click()
+    become(page, demo, name)
     page.goto(demo)
     page.locator("summary.space").click()
     page.get_by_role("button", name="New workspace").click()
@@ -54,7 +55,7 @@ def steps_done(page: Page, demo: str) -> int:
 def test_the_checklist_leads_from_nothing_to_a_first_send_over_smtp(
     page: Page, demo: str, mail_port: int, tmp_path: Path
 ) -> None:
-    become(page, demo, "Priya Nair")
+    enter(page, demo, "Priya Nair")
     assert steps_done(page, demo) == 0
     shot(page, "empty")
     page.get_by_role("link", name="Channel configuration").click()
@@ -72,7 +73,7 @@ def test_the_checklist_leads_from_nothing_to_a_first_send_over_smtp(
     shot(page, "channel")
     assert steps_done(page, demo) == 1
 
-    become(page, demo, "Ana Duarte")
+    enter(page, demo, "Ana Duarte")
     page.get_by_role("link", name="Audience", exact=True).click()
     page.get_by_role("link", name="Import").first.click()
     file = tmp_path / "people.csv"
@@ -108,7 +109,7 @@ def test_the_checklist_leads_from_nothing_to_a_first_send_over_smtp(
     review = page.url
     assert steps_done(page, demo) == 3
 
-    become(page, demo, "林怡君")
+    enter(page, demo, "林怡君")
     page.goto(review)
     shot(page, "review")
     page.get_by_role("button", name="Approve and send to 2 people").click()
@@ -120,8 +121,7 @@ def test_the_checklist_leads_from_nothing_to_a_first_send_over_smtp(
 
 
 def test_a_developer_takes_the_call_from_the_page_and_makes_it(page: Page, demo: str) -> None:
-    page.goto(f"{demo}/demo/")
-    page.locator("header").get_by_role("button", name="Priya Nair").click()
+    become(page, demo, "Priya Nair")
     page.goto(f"{demo}/campaigns/?type=api_triggered")
     page.get_by_role("link", name=re.compile("^Order shipped")).click()
     page.get_by_role("link", name="Review").first.click()

@@ -10,6 +10,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser.steps import become
+
 pytestmark = pytest.mark.browser
 NAME = {"field": "name", "op": "starts_with", "value": "A"}
 RULE = {
@@ -28,8 +30,7 @@ RULE = {
 def opened(browser: Browser, demo: str, **context: Any) -> Page:
     """The builder, as the manager sees it."""
     page = browser.new_context(viewport={"width": 1360, "height": 1000}, **context).new_page()
-    page.goto(f"{demo}/demo/")
-    page.locator("header").get_by_role("button", name="Ana Duarte").click()
+    become(page, demo, "Ana Duarte")
     page.goto(f"{demo}/audiences/new/")
     return page
 

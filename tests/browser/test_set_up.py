@@ -16,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import running_demo
-from tests.browser.test_walk import become
+from tests.browser.steps import become
 from tests.channels.providers import BENCHES, Bench
 from tests.fakes.apps import BROWSER
 from tests.fakes.smtp import FakeSmtp

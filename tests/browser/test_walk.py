@@ -12,6 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.steps import become
+
 pytestmark = pytest.mark.browser
 SHOTS = os.environ.get("SCREENSHOTS", "")
 # A person's program: what a headless one opens and clicks is told apart as a machine's.
@@ -23,11 +25,6 @@ READER = (
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Page:
     return browser.new_context(viewport={"width": 1360, "height": 900}, user_agent=READER).new_page()
-
-
-def become(page: Page, demo: str, name: str) -> None:
-    page.goto(f"{demo}/demo/")
-    page.locator("header").get_by_role("button", name=name).click()
 
 
 def test_a_campaign_goes_from_draft_to_a_click_in_the_report(page: Page, demo: str) -> None:

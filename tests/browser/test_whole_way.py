@@ -4,36 +4,14 @@ ask, change, edit, approve, activate, live, report. One message to 200 people ea
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-
 import pytest
-from django.utils import translation
-from django.utils.translation import gettext
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.steps import Say, in_language, new_draft, press, signed_in
+
 pytestmark = pytest.mark.browser
-Say = Callable[[str], str]
 expect.set_options(timeout=15_000)
 WAYS = [("en", True), ("zh-hant", True), ("en", False)]
-
-
-def page_of(browser: Browser, demo: str, name: str, language: str, has_scripts: bool) -> Page:
-    context = browser.new_context(
-        viewport={"width": 1360, "height": 900}, java_script_enabled=has_scripts, reduced_motion="reduce"
-    )
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    page.goto(f"{demo}/demo/")
-    page.locator("header").get_by_role("button", name=name).click()
-    page.goto(f"{demo}/")
-    page.locator(f"form.lang button[value={language}]").click()
-    return page
-
-
-def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).first.click()
-    page.wait_for_load_state()
 
 
 def state(page: Page, name: str) -> None:
@@ -51,12 +29,9 @@ def state(page: Page, name: str) -> None:
 def test_a_manager_and_an_approver_bring_a_campaign_from_nothing_to_its_report(
     browser: Browser, demo: str, language: str, has_scripts: bool
 ) -> None:
-    def say(text: str) -> str:
-        with translation.override(language):
-            return gettext(text)
-
+    say = in_language(language)
     faults: list[str] = []
-    ana = page_of(browser, demo, "Ana Duarte", language, has_scripts)
+    ana = signed_in(browser, demo, "Ana Duarte", language, has_scripts=has_scripts)
     ana.on("pageerror", lambda error: faults.append(str(error)))
     name = f"Way {language} {'with' if has_scripts else 'without'} scripts"
     draft = written(ana, demo, name, say)
@@ -76,7 +51,7 @@ def test_a_manager_and_an_approver_bring_a_campaign_from_nothing_to_its_report(
     press(ana, say("Request approval"))
     state(ana, say("In review"))
 
-    lin = page_of(browser, demo, "林怡君", language, has_scripts)
+    lin = signed_in(browser, demo, "林怡君", language, has_scripts=has_scripts)
     lin.on("pageerror", lambda error: faults.append(str(error)))
     lin.goto(f"{demo}/campaigns/approvals/")
     lin.get_by_role("link", name=name).first.click()
@@ -110,17 +85,7 @@ def test_a_manager_and_an_approver_bring_a_campaign_from_nothing_to_its_report(
 
 def written(page: Page, demo: str, name: str, say: Say) -> str:
     """The address of a new draft with audience, channel and a message begun with a template."""
-    page.goto(f"{demo}/campaigns/new/")
-    page.locator("[name=name]").fill(name)
-    page.locator("[name=type][value=scheduled]").check()
-    page.locator("[name=category][value=marketing]").check()
-    press(page, say("Create draft"))
-    found = re.search(r"/campaigns/(\d+)/", page.url)
-    assert found
-    draft = f"{demo}/campaigns/{found[1]}/"
-    page.goto(f"{draft}edit/audience/")
-    page.locator("[name=audience]").select_option(label="All members 全部會員")
-    press(page, say("Save"))
+    draft = new_draft(page, demo, name, say)
     page.goto(f"{draft}edit/channels/")
     page.locator("[name=configuration_0]").select_option(label="Fernhill main")
     press(page, say("Save"))
