@@ -1,8 +1,8 @@
 """The pages of `docs/` for users, read in the product: as much of Markdown as they use, in blocks to draw.
 
 A block is `(kind, content)`: `h2` and `p` with runs, `ul` and `ol` with a list of runs, `code` with a text,
-`table` with rows of cells of runs. A run is `(kind, text)`: `text`, `code`, `strong`, or `link` with
-`[words, address]`. Nothing of them is HTML, so whatever stands in the file is shown as it is written.
+`table` with rows of cells of runs. A run is `(kind, text)`: `text`, `code`, `strong`, `em`, or `link`
+with `[words, address]`. Nothing of them is HTML, so whatever stands in the file is shown as it is written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from config.env import ROOT
 
 # In the order of reading; the address is /guide/NAME/.
 NAMES = ("concepts", "personalisation", "rules", "api", "privacy", "security", "deploy", "scaling")
-RUN = re.compile(r"`(?P<code>[^`]+)`|\*\*(?P<strong>[^*]+)\*\*|\[(?P<words>[^\]]+)\]\((?P<to>[^)\s]+)\)")
+RUN = re.compile(
+    r"`(?P<code>[^`]+)`|\*\*(?P<strong>[^*]+)\*\*|\*(?P<em>[^*\s](?:[^*]*[^*\s])?)\*"
+    r"|\[(?P<words>[^\]]+)\]\((?P<to>[^)\s]+)\)"
+)
 CELL = re.compile(r"(?<!\\)\|")
 Block = tuple[str, Any]
 
@@ -68,7 +71,7 @@ def _runs(text: str) -> list[tuple[str, Any]]:
         if match["words"] is not None:
             found.append(("link", [match["words"].replace("`", ""), _address(match["to"])]))
         else:
-            found.append(("code", match["code"]) if match["code"] else ("strong", match["strong"]))
+            found.append((match.lastgroup or "text", match[match.lastindex or 0]))
         at = match.end()
     return [*found, ("text", text[at:])] if at < len(text) else found
 

@@ -122,3 +122,10 @@ def test_what_stands_in_the_manual_is_shown_and_never_obeyed() -> None:
         ("text", " "),
         ("strong", "y"),
     ]
+
+
+def test_no_mark_of_emphasis_is_left_for_the_reader_to_see() -> None:
+    blocks = [block for name in manual.NAMES for block in manual.manual(name).blocks]
+    runs = [run for kind, said in blocks if kind in ("p", "h2") for run in said]
+    assert ("em", "scheduled") in runs
+    assert not [text for kind, text in runs if kind in ("text", "strong", "em") and "*" in text]
