@@ -7,8 +7,8 @@ from django.utils.translation import gettext_lazy
 from accounts.sharing import Sharing
 from audiences.access import MANAGE
 
-# Who may manage it must also see it.
-LEVELS = {"view": ("view_audience",), "manage": ("view_audience", "manage_audience")}
-LEVEL_LABELS = {"view": gettext_lazy("may see it"), "manage": gettext_lazy("may manage it")}
-SHARING = Sharing(MANAGE, LEVELS, LEVEL_LABELS)
-give, withdraw, shares_of = SHARING.give, SHARING.withdraw, SHARING.shares_of
+SHARING = Sharing(
+    MANAGE,
+    {"view": ("view_audience",), "manage": ("view_audience", "manage_audience")},
+    {"view": gettext_lazy("may see it"), "manage": gettext_lazy("may manage it")},
+)

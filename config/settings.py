@@ -275,6 +275,7 @@ SPECTACULAR_SETTINGS = {
         "ConfigurationStatus": "channels.models.ChannelConfiguration.Status",
         "AttributeIndex": "audiences.models.AttributeDefinition.Index",
         "CampaignType": "campaigns.models.Campaign.Type",
+        "CampaignShareLevel": ["view", "edit", "publish", "approve", "all"],
         "CampaignStatus": "campaigns.models.Status",
         "FragmentKind": "campaigns.models.Fragment.Kind",
         "FindingLevel": "campaigns.validation.LEVELS",

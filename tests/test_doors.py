@@ -29,6 +29,7 @@ WHOLE = {
     "/api/calendars/",
     "/api/campaigns/{id}/contents/",
     "/api/campaigns/{id}/proofs/",
+    "/api/campaigns/{id}/shares/",
     "/api/channel-configurations/{id}/shares/",
     "/api/doctor/",
     "/api/folders/",
@@ -42,6 +43,7 @@ ONE_ORDER = {"/api/audiences/{id}/members/", "/api/runs/{id}/messages/", "/api/w
 # What names no thing that somebody else could have changed meanwhile.
 UNCONDITIONAL = {
     "PUT /api/audiences/{id}/shares/{holder}/": "gives one holder one level, whatever it was",
+    "PUT /api/campaigns/{id}/shares/{holder}/": "gives one holder one level, whatever it was",
     "PUT /api/channel-configurations/{id}/shares/{holder}/": "gives one holder one level, whatever it was",
     "PUT /api/profiles/{namespace}/{value}/": "makes the person where there is none; what is left out stays",
 }

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.access import labels_held
 from accounts.models import AccessLabel, Role, User, Workspace
 from audiences.models import Audience
-from audiences.sharing import LEVEL_LABELS
+from audiences.sharing import SHARING
 
 
 def members(workspace: Workspace) -> QuerySet[User]:
@@ -87,7 +87,7 @@ class ShareForm(forms.Form):
     """`holder` is “user:3” or “role:8”."""
 
     holder = forms.ChoiceField(label=_("Share with"))
-    level = forms.ChoiceField(label=_("who"), choices=LEVEL_LABELS)
+    level = forms.ChoiceField(label=_("who"), choices=SHARING.labels)
 
     def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

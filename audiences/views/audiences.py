@@ -130,9 +130,9 @@ def share(request: HttpRequest, pk: int) -> HttpResponse:
         raise NotFound(_("There is no such person or role in this workspace."))
     holder, actor, now = form.chosen(), actor_of(request), timezone.now()
     if "withdraw" in request.POST:
-        sharing.withdraw(audience, holder=holder, actor=actor, now=now)
+        sharing.SHARING.withdraw(audience, holder=holder, actor=actor, now=now)
     else:
         level = form.cleaned_data["level"]
-        sharing.give(audience, holder=holder, level=level, actor=actor, now=now)
+        sharing.SHARING.give(audience, holder=holder, level=level, actor=actor, now=now)
     messages.success(request, _("Saved."))
     return redirect("audiences:detail", pk)

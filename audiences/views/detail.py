@@ -91,8 +91,8 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 def _for_managers(audience: Audience) -> dict[str, Any]:
     entries = audit.history_of(audience)[:LOG]
     return {
-        "shares": [(holder, level, _key(holder)) for holder, level in sharing.shares_of(audience)],
-        "levels": sharing.LEVEL_LABELS,
+        "shares": [(holder, level, _key(holder)) for holder, level in sharing.SHARING.shares_of(audience)],
+        "levels": sharing.SHARING.labels,
         "share_form": ShareForm(workspace=audience.workspace),
         "log": [
             (entry, TOLD.get(entry.verb, entry.verb), [FIELDS.get(name, name) for name in _changed(entry)])

@@ -257,7 +257,7 @@ def _sharing(configuration: ChannelConfiguration) -> dict[str, object]:
     shares = sharing.SHARING.shares_of(configuration)
     return {
         "shares": [(holder, level, people.key_of(holder)) for holder, level in shares],
-        "levels": sharing.LEVEL_LABELS,
+        "levels": sharing.SHARING.labels,
         "holders": people.choices(configuration.workspace),
     }
 

@@ -14,9 +14,11 @@ from django.utils import timezone
 from accounts import access
 from accounts.models import AccessLabel, AuditEntry, Role, User, Workspace
 from campaigns import bulk, calendar, explainer, folders, lifecycle, shelf
+from campaigns.access import APPROVE, MANAGE
 from campaigns.models import ApprovalPolicy, ApprovalRequest, Campaign, Folder, SavedView, Status
 from common.errors import CarillonError, IllegalTransition, Invalid, PermissionMissing
 from tests import builders
+from tests.api import Caller
 
 pytestmark = pytest.mark.django_db
 
@@ -254,3 +256,17 @@ def test_a_role_of_ones_own_and_the_log_with_its_check(where: Workspace) -> None
     campaign = builders.draft(where, who("mia"), name="Secret plan")
     campaign.labels.create(workspace=where, name="Board")
     assert "Secret plan" not in as_("vera").get("/accounts/log/").content.decode()
+
+
+def test_a_campaign_is_shared_by_rest_as_by_its_page(where: Workspace) -> None:
+    campaign, vera = builders.draft(where, who("mia")), who("vera")
+    address, call = f"/api/campaigns/{campaign.pk}/shares/", Caller(where, "manager")
+    assert f"user:{vera.pk}" in [one["holder"] for one in call.get(address).json()["available"]]
+    given = call.put(f"{address}user:{vera.pk}/", {"level": "edit"})
+    assert given.json() == {"holder": f"user:{vera.pk}", "name": "Vera", "level": "edit"}
+    assert access.may(vera, MANAGE, campaign) and call.get(address).json()["results"] == [given.json()]
+    refused = call.put(f"{address}user:{vera.pk}/", {"level": "approve"})  # nobody gives what they lack
+    assert refused.status_code == 403 and not access.may(vera, APPROVE, campaign)
+    assert Caller(where, "viewer").get(address).status_code == 403
+    assert call.delete(f"{address}user:{vera.pk}/").status_code == 204
+    assert not access.may(vera, MANAGE, campaign)
