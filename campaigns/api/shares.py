@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accounts.api.sharing import sharing_doors
+from accounts.doors.sharing import sharing_doors
 from campaigns.access import campaign_for
 from campaigns.shelf import SHARING
 

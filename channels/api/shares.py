@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accounts.api.sharing import sharing_doors
+from accounts.doors.sharing import sharing_doors
 from channels.access import configuration_for
 from channels.sharing import SHARING
 

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import Actor
-from accounts.api.callers import credential_of
+from accounts.doors.callers import credential_of
 from accounts.models import Role, User
 from accounts.sharing import Sharing, holder_called, shown
 from common.api import StrictSerializer
