@@ -10,8 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of, rights_of
 from audiences import access, attributes, conversions, namespaces
-from audiences.api.bodies import credential_of, rights_of
 from audiences.api.shapes import (
     AttributeChange,
     AttributeShape,

@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import labels_held, require
+from accounts.doors.callers import credential_of
 from accounts.models import AccessLabel, ApiCredential, User, Workspace
 from audiences import (
     access,
@@ -40,7 +41,6 @@ from audiences.api.audience_shapes import (
     MemberShape,
     SizeShape,
 )
-from audiences.api.bodies import credential_of
 from audiences.models import Audience, AudienceSize, Topic
 from common.api import IF_MATCH, PAGING, CursorPages, chosen_fields, fields_of, only, ordered, page_of
 from common.doors import NAMED, body_of, listed, listing, require_unchanged, tag_of

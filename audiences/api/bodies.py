@@ -5,13 +5,10 @@ wrong with the whole call refuses it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
-from rest_framework.request import Request
 
-from accounts.access import rights_in
-from accounts.models import ApiCredential
 from audiences.events import Happened
 from audiences.upsert import Given
 from common.errors import Invalid, Problem, pointer_to
@@ -20,16 +17,6 @@ Item = TypeVar("Item")
 PERSON = ("identities", "locale", "timeZone", "isTest", "isUntracked", "attributes")
 OURS = ("id", "createdAt", "changedAt")
 EVENT = ("name", "at", "profileId", "identity", "properties", "key")
-
-
-def credential_of(request: Request) -> ApiCredential:
-    return cast(ApiCredential, request.user)
-
-
-def rights_of(request: Request) -> set[str]:
-    """Every permission that the credential's role gives in its workspace."""
-    credential = credential_of(request)
-    return rights_in(credential, credential.workspace)
 
 
 def an_object(given: Any, known: Collection[str], pointer: str = "") -> dict[str, Any]:

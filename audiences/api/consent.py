@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of, rights_of
 from accounts.models import Workspace
 from audiences import access, consent, identities, topics
 from audiences.api import bodies
@@ -149,13 +150,13 @@ class Topics(APIView):
         responses=page_of(TopicShape),
     )
     def get(self, request: Request) -> Response:
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         rows = searched(request, topics.listed_for(credential, credential.workspace))
-        return listed(request, rows, TopicShape, ORDERS, rights=bodies.rights_of(request))
+        return listed(request, rows, TopicShape, ORDERS, rights=rights_of(request))
 
     @extend_schema(operation_id="topics_create", request=TopicWrite, responses={201: TopicShape})
     def post(self, request: Request) -> Response:
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
         given = body_of(request, TopicWrite)
         with pointing(CAMEL):
@@ -166,14 +167,14 @@ class Topics(APIView):
 class OneTopic(APIView):
     @extend_schema(operation_id="topics_read", parameters=[fields_of(TopicShape)], responses=TopicShape)
     def get(self, request: Request, pk: int) -> Response:
-        topics.topic_for(bodies.credential_of(request), pk)
+        topics.topic_for(credential_of(request), pk)
         return _topic(request, pk)
 
     @extend_schema(
         operation_id="topics_change", parameters=[IF_MATCH], request=TopicChange, responses=TopicShape
     )
     def patch(self, request: Request, pk: int) -> Response:
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         held = topics.topic_for(credential, pk, access.MANAGE)
         given = body_of(request, TopicChange)
         require_unchanged(request, _counted(request, pk), TopicShape)
@@ -186,7 +187,7 @@ class ArchiveTopic(APIView):
     @extend_schema(operation_id="topics_archive", request=None, responses=TopicShape)
     def post(self, request: Request, pk: int) -> Response:
         """It is no longer offered; who is subscribed stays subscribed."""
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         held = topics.topic_for(credential, pk, access.MANAGE)
         topics.archive(held, actor=credential, now=timezone.now())
         return _topic(request, pk)
@@ -195,18 +196,18 @@ class ArchiveTopic(APIView):
 class ReopenTopic(APIView):
     @extend_schema(operation_id="topics_reopen", request=None, responses=TopicShape)
     def post(self, request: Request, pk: int) -> Response:
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         held = topics.topic_for(credential, pk, access.MANAGE)
         topics.reopen(held, actor=credential, now=timezone.now())
         return _topic(request, pk)
 
 
 def _topic(request: Request, pk: int, status: int = 200) -> Response:
-    return shown(request, _counted(request, pk), TopicShape, bodies.rights_of(request), status=status)
+    return shown(request, _counted(request, pk), TopicShape, rights_of(request), status=status)
 
 
 def _counted(request: Request, pk: int) -> Topic:
-    credential = bodies.credential_of(request)
+    credential = credential_of(request)
     counted: Topic = topics.listed_for(credential, credential.workspace).get(pk=pk)
     return counted
 
@@ -220,7 +221,7 @@ class ProfileConsents(APIView):
     )
     def get(self, request: Request, pk: int) -> Response:
         """What the person last said; nothing said means that nothing was withdrawn."""
-        person = access.profile_for(bodies.credential_of(request), pk)
+        person = access.profile_for(credential_of(request), pk)
         rows = person.consents.select_related("topic").order_by("channel", "topic__key")
         wanted = chosen_fields(request, ConsentShape)
         return Response([only(_statement(one), wanted) for one in rows])
@@ -234,7 +235,7 @@ class ProfileConsentHistory(APIView):
     )
     def get(self, request: Request, pk: int) -> Response:
         """All the person ever said, the newest first."""
-        person = access.profile_for(bodies.credential_of(request), pk)
+        person = access.profile_for(credential_of(request), pk)
         wanted, pages = chosen_fields(request, ConsentShape), ordered(request, SAID, "-at")
         rows = pages.paginate_queryset(person.consent_history.select_related("topic"), request) or []
         return pages.get_paginated_response([only(_statement(one), wanted) for one in rows])
@@ -258,7 +259,7 @@ class Consents(APIView):
     @extend_schema(operation_id="consents_write", request=BulkConsents, responses=BulkConsentsAnswer)
     def post(self, request: Request) -> Response:
         """Up to 5,000 statements; each item has its own result, and “no” always wins."""
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         workspace = credential.workspace
         require(credential, access.MANAGE, workspace)
         outcomes = _resolved(workspace, bodies.items_of(request.data, "consents", MOST_ITEMS, _item))

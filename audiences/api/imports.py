@@ -17,9 +17,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of
 from accounts.models import ApiCredential
 from audiences import access, eventfiles
-from audiences.api.bodies import credential_of
 from audiences.imports import jobs, problems
 from audiences.imports.progress import progress_of
 from audiences.models import Audience, Import

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of
 from audiences import access, erasure, identities, profiles
 from audiences.api import bodies
 from audiences.api.shapes import (
@@ -57,7 +58,7 @@ class Profiles(APIView):
         responses=page_of(ProfileShape),
     )
     def get(self, request: Request) -> Response:
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         rows = _wanted(request, access.profiles_for(credential, credential.workspace))
         wanted, pages = chosen_fields(request, ProfileShape), ordered(request, ORDERS, "-created")
         people = pages.paginate_queryset(rows, request) or []
@@ -66,7 +67,7 @@ class Profiles(APIView):
     @extend_schema(operation_id="profiles_write", request=ProfileWrite, responses=WRITTEN)
     def post(self, request: Request) -> Response:
         """The strongest identity says who is meant: external_id, then email, then phone, then the others."""
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
         return _write_one(request, bodies.person(request.data))
 
@@ -75,7 +76,7 @@ class BulkWrite(APIView):
     @extend_schema(operation_id="profiles_bulk_write", request=BulkProfiles, responses=BulkProfilesAnswer)
     def post(self, request: Request) -> Response:
         """Up to 5,000 people; each item has its own result, and rejected items leave nothing."""
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
         also = ("createProfiles",)
         items = bodies.items_of(request.data, "profiles", MOST_ITEMS, bodies.person, also)
@@ -93,7 +94,7 @@ class OneProfile(APIView):
     @extend_schema(operation_id="profiles_read", parameters=[fields_of(ProfileShape)], responses=ProfileShape)
     def get(self, request: Request, pk: int) -> Response:
         wanted = chosen_fields(request, ProfileShape)
-        return _answer(access.profile_for(bodies.credential_of(request), pk), wanted=wanted)
+        return _answer(access.profile_for(credential_of(request), pk), wanted=wanted)
 
     @extend_schema(
         operation_id="profiles_change",
@@ -103,7 +104,7 @@ class OneProfile(APIView):
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Many systems know something of a person: what is left out stays as it is, whoever wrote it."""
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         person = access.profile_for(credential, pk)
         given = bodies.an_object(request.data, [name for name in bodies.PERSON if name != "identities"])
         if "If-Match" in request.headers:
@@ -113,7 +114,7 @@ class OneProfile(APIView):
     @extend_schema(operation_id="profiles_erase", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:
         """Erases the person for good; only hashes of their addresses stay on the suppression list."""
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         erasure.erase(access.profile_for(credential, pk), actor=credential, now=timezone.now())
         return Response(status=204)
 
@@ -127,7 +128,7 @@ class NamedProfile(APIView):
         responses=ProfileShape,
     )
     def get(self, request: Request, namespace: str, value: str) -> Response:
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
         found = identities.find(credential.workspace, namespace, value)
         if found is None:
@@ -141,7 +142,7 @@ class NamedProfile(APIView):
     )
     def put(self, request: Request, namespace: str, value: str) -> Response:
         """Makes or changes the person who has this identity; what is left out stays as it is."""
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
         cleaned = identities.clean(credential.workspace, namespace, value)
         return _write_one(request, bodies.person(request.data, key=(namespace, cleaned)))
@@ -150,7 +151,7 @@ class NamedProfile(APIView):
 class ProfileIdentities(APIView):
     @extend_schema(operation_id="profiles_attach_identity", request=IdentityShape, responses=ProfileShape)
     def post(self, request: Request, pk: int) -> Response:
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         person = access.profile_for(credential, pk)
         namespace, value = bodies.pair(request.data, "")
         identities.attach(person, namespace, value, actor=credential, now=timezone.now())
@@ -160,7 +161,7 @@ class ProfileIdentities(APIView):
 class ProfileIdentity(APIView):
     @extend_schema(operation_id="profiles_detach_identity", responses={204: None})
     def delete(self, request: Request, pk: int, namespace: str, value: str) -> Response:
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         person = access.profile_for(credential, pk)
         cleaned = identities.clean(person.workspace, namespace, value)
         if not identities.detach(person, namespace, cleaned, actor=credential, now=timezone.now()):
@@ -174,7 +175,7 @@ class ProfileEvents(APIView):
     )
     def get(self, request: Request, pk: int) -> Response:
         """What the person did, the newest first."""
-        person = access.profile_for(bodies.credential_of(request), pk)
+        person = access.profile_for(credential_of(request), pk)
         return listed(request, ProfileEvent.objects.filter(profile=person), EventShape, AT, "-at")
 
 
@@ -184,7 +185,7 @@ def _wanted(request: Request, rows: QuerySet[Profile]) -> QuerySet[Profile]:
     if (namespace is None) != (value is None):
         raise Invalid(Problem("bad_search", _("Give namespace and value together."), "/namespace"))
     if namespace is not None and value is not None:
-        found = identities.find(bodies.credential_of(request).workspace, namespace, value)
+        found = identities.find(credential_of(request).workspace, namespace, value)
         rows = rows.filter(pk=found.pk) if found else rows.none()
     is_test = request.query_params.get("isTest")
     if is_test not in (None, "true", "false"):
@@ -193,7 +194,7 @@ def _wanted(request: Request, rows: QuerySet[Profile]) -> QuerySet[Profile]:
 
 
 def _write_one(request: Request, given: Given) -> Response:
-    credential = bodies.credential_of(request)
+    credential = credential_of(request)
     (outcome,) = upsert(credential.workspace, [given], actor=credential, now=timezone.now())
     if outcome.profile_id is None:
         raise Invalid(outcome.problems)

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of, rights_of
 from audiences import suppression
 from audiences.api import bodies
 from audiences.api.shapes import ItemFault
@@ -80,19 +81,19 @@ class Suppressions(APIView):
         responses=page_of(SuppressionShape),
     )
     def get(self, request: Request) -> Response:
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         search = request.query_params.get("search", "")[:300]
         rows = suppression.listed_for(credential, credential.workspace, search)
         if channel := choice_of(request, "channel", CHANNELS):
             rows = rows.filter(channel=channel)
-        return listed(request, rows, SuppressionShape, ORDERS, rights=bodies.rights_of(request))
+        return listed(request, rows, SuppressionShape, ORDERS, rights=rights_of(request))
 
     @extend_schema(
         operation_id="suppressions_add", request=BulkSuppressions, responses=BulkSuppressionsAnswer
     )
     def post(self, request: Request) -> Response:
         """Up to 5,000 addresses or domains; each item has its own result."""
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         require(credential, MANAGE, credential.workspace)
         items = bodies.items_of(request.data, "suppressions", MOST_ITEMS, _entry)
         places = [place for place, one in enumerate(items) if isinstance(one, Entry)]
@@ -142,8 +143,8 @@ class OneSuppression(APIView):
         responses=SuppressionShape,
     )
     def get(self, request: Request, pk: int) -> Response:
-        entry = suppression.entry_for(bodies.credential_of(request), pk)
-        return shown(request, entry, SuppressionShape, bodies.rights_of(request))
+        entry = suppression.entry_for(credential_of(request), pk)
+        return shown(request, entry, SuppressionShape, rights_of(request))
 
     @extend_schema(
         operation_id="suppressions_remove",
@@ -153,7 +154,7 @@ class OneSuppression(APIView):
         responses={204: None},
     )
     def delete(self, request: Request, pk: int) -> Response:
-        credential = bodies.credential_of(request)
+        credential = credential_of(request)
         entry = suppression.entry_for(credential, pk)
         is_sure = flag_of(request, "sure")
         suppression.remove(entry, is_sure=is_sure, actor=credential, now=timezone.now())

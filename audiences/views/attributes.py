@@ -12,11 +12,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import require
+from accounts.doors.callers import actor_of, workspace_of
 from audiences import access, attributes, conversions, namespaces, values
 from audiences.forms.attributes import AttributeForm, NamespaceForm
 from audiences.models import AttributeDefinition
 from audiences.tasks import ring_conversion
-from audiences.views.common import actor_of, show_faults, workspace_of
+from audiences.views.common import show_faults
 from common.errors import IllegalTransition, Invalid
 
 

@@ -12,10 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.doors.callers import actor_of, workspace_of
 from audiences import access, audiences, lifecycle, sharing, uses
 from audiences.forms.audience import SettingsForm, ShareForm
 from audiences.models import Audience
-from audiences.views.common import actor_of, audience_of, show_faults, to_page_of, workspace_of
+from audiences.views.common import audience_of, show_faults, to_page_of
 from common.errors import Conflict, Invalid, NotFound
 
 PAGE = 25

@@ -1,30 +1,16 @@
-"""What the views about people share: who asks, where they stand, and faults beside their fields."""
+"""What the views about people share: the audience of the address, and faults beside their fields."""
 
 from __future__ import annotations
-
-from typing import cast
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
-from accounts.models import User, Workspace
+from accounts.doors.callers import actor_of
 from audiences import access, evaluations
 from audiences.models import Audience
-from common.errors import Invalid, NotFound
-
-
-def actor_of(request: HttpRequest) -> User:
-    return cast(User, request.user)
-
-
-def workspace_of(request: HttpRequest) -> Workspace:
-    workspace: Workspace | None = getattr(request, "workspace", None)
-    if workspace is None:
-        raise NotFound(_("You hold no role in any workspace. An administrator can give you one."))
-    return workspace
+from common.errors import Invalid
 
 
 def audience_of(request: HttpRequest, pk: int, permission: str = access.VIEW) -> Audience:

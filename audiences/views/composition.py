@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import may, require
+from accounts.doors.callers import actor_of, workspace_of
 from accounts.models import Workspace
 from audiences import access, audiences, composition, definitions, lifecycle, livecount
 from audiences.forms.composition import CompositionForm, SubscriptionForm, initial_of
 from audiences.models import Audience
-from audiences.views.common import actor_of, audience_of, show_faults, to_page_of, workspace_of
+from audiences.views.common import audience_of, show_faults, to_page_of
 from common.errors import Conflict, Invalid, NotFound
 
 STATES = {"draft": Audience.State.DRAFT, "publish": Audience.State.PUBLISHED}

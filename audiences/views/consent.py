@@ -14,12 +14,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import require, visible_to
+from accounts.doors.callers import actor_of, workspace_of
 from audiences import access, confirmations, consent, erasure, suppression
 from audiences import topics as lists
 from audiences.forms.consent import SayForm, TopicForm
 from audiences.models import Profile, Topic
 from audiences.reachability import CHANNELS
-from audiences.views.common import actor_of, show_faults, workspace_of
+from audiences.views.common import show_faults
 from common.errors import Invalid
 
 HISTORY = 50

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts import audit
 from accounts.access import may
+from accounts.doors.callers import actor_of
 from audiences import (
     access,
     definitions,
@@ -34,7 +35,7 @@ from audiences.attributes import labels_of
 from audiences.forms.audience import ShareForm
 from audiences.models import Audience
 from audiences.timelimit import limited
-from audiences.views.common import actor_of, audience_of
+from audiences.views.common import audience_of
 from common.errors import CarillonError, NotFound
 
 SIZES, LOG, SAMPLE, PAGE = 30, 20, 5, 50

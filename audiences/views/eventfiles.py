@@ -11,11 +11,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import require
+from accounts.doors.callers import actor_of, workspace_of
 from audiences import access, eventfiles
 from audiences.forms.events import EventFileForm
 from audiences.models import Import
 from audiences.tasks import ring_import
-from audiences.views.common import actor_of, show_faults, workspace_of
+from audiences.views.common import show_faults
 from common.errors import Invalid
 
 

@@ -13,10 +13,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import require
+from accounts.doors.callers import actor_of, workspace_of
 from accounts.models import Workspace
 from audiences import access, exports
 from audiences.models import Audience
-from audiences.views.common import actor_of, audience_of, workspace_of
+from audiences.views.common import audience_of
 from common import csvfiles
 
 

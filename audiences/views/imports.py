@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import require
+from accounts.doors.callers import actor_of, workspace_of
 from audiences import access
 from audiences.forms.imports import ColumnsForm, FileForm, reading_of
 from audiences.imports import jobs, problems
@@ -19,7 +20,7 @@ from audiences.imports.mapping import Known
 from audiences.imports.progress import progress_of
 from audiences.models import Audience, Import, ImportProblem
 from audiences.tasks import ring_import
-from audiences.views.common import actor_of, show_faults, workspace_of
+from audiences.views.common import show_faults
 from common.errors import Invalid
 
 SHOWN = 50

@@ -17,13 +17,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import require
+from accounts.doors.callers import actor_of, workspace_of
 from audiences import access, events, identities, search, suppression, upsert
 from audiences import profiles as people
 from audiences.attributes import labels_of
 from audiences.forms.people import ATTRIBUTE, IdentityForm, NewPersonForm, ProfileForm
 from audiences.models import Profile
 from audiences.namespaces import namespaces_of
-from audiences.views.common import actor_of, show_faults, workspace_of
+from audiences.views.common import show_faults
 from common.errors import Conflict, Invalid, Problem
 
 PAGE, EVENTS = 50, 20

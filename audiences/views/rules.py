@@ -19,12 +19,13 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import may, require
+from accounts.doors.callers import actor_of, workspace_of
 from accounts.models import Workspace
 from audiences import access, audiences, lifecycle, livecount
 from audiences.forms.lines.vocabulary import Vocabulary
 from audiences.forms.rule import AudienceForm, Builder
 from audiences.models import Audience
-from audiences.views.common import actor_of, show_faults, to_page_of, workspace_of
+from audiences.views.common import show_faults, to_page_of
 from common.errors import Conflict, Invalid, NotFound, Problem
 
 SAVES = {"draft": Audience.State.DRAFT, "publish": Audience.State.PUBLISHED, "save": None}

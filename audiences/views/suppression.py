@@ -14,11 +14,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import require
+from accounts.doors.callers import actor_of, workspace_of
 from audiences import suppression, suppressionlists
 from audiences.forms.consent import SuppressForm, SuppressionFileForm
 from audiences.reachability import CHANNELS
 from audiences.suppression import Added, Entry
-from audiences.views.common import actor_of, show_faults, workspace_of
+from audiences.views.common import show_faults
 from channels.access import MANAGE
 from common.errors import Conflict, Invalid
 

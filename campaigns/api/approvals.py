@@ -16,8 +16,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import MANAGE_WORKSPACE, require
+from accounts.doors.callers import credential_of, rights_of
 from campaigns import access, policybook, queue
-from campaigns.api.callers import credential_of, rights_of
 from campaigns.api.campaign_shapes import number
 from campaigns.models import ApprovalDecision, ApprovalPolicy, ApprovalRequest
 from common.api import IF_MATCH, SparseSerializer, StrictSerializer, fields_of, page_of

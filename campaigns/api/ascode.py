@@ -15,9 +15,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of
 from campaigns import access
 from campaigns.access import MANAGE
-from campaigns.api.callers import credential_of
 from campaigns.api.campaigns import matched, tag
 from campaigns.api.code_import import Imported, take_in
 from campaigns.api.code_shapes import CampaignDocument, CampaignImported

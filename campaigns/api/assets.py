@@ -13,9 +13,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of, rights_of
 from campaigns import assets, pictures
 from campaigns.access import MANAGE
-from campaigns.api.callers import credential_of, rights_of
 from campaigns.api.fragments import FragmentUsesShape
 from campaigns.api.kept import KeptChange, KeptShape, placed
 from campaigns.models import Asset

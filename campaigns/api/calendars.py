@@ -10,9 +10,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of, rights_of
 from campaigns import calendar
 from campaigns.access import MANAGE
-from campaigns.api.callers import credential_of, rights_of
 from campaigns.models import ExternalCalendar
 from common.api import StrictSerializer, fields_of
 from common.doors import Acting, body_of, pointing, shown, whole

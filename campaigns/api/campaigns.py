@@ -21,12 +21,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of
 from accounts.models import ApiCredential, Workspace
 from campaigns import access, drafts, folders, forecast, lifecycle, planning, schedule, sentences, validation
 from campaigns import waves as waved
 from campaigns.access import MANAGE
 from campaigns.api import changes
-from campaigns.api.callers import credential_of
 from campaigns.api.campaign_shapes import (
     ActBody,
     CampaignChange,

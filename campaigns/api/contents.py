@@ -15,9 +15,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.doors.callers import credential_of
 from campaigns import access, actions
 from campaigns.access import MANAGE
-from campaigns.api.callers import credential_of
 from campaigns.api.campaign_shapes import AnObject, number
 from campaigns.api.campaigns import matched, tag
 from campaigns.contents import content_of

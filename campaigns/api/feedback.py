@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import MANAGE_WORKSPACE, require
-from campaigns.api.callers import credential_of, rights_of
+from accounts.doors.callers import credential_of, rights_of
 from campaigns.feedback import endpoints
 from campaigns.models import FeedbackDelivery, FeedbackEndpoint, FeedbackKind
 from common.api import IF_MATCH, SparseSerializer, StrictSerializer, choice_of, fields_of, page_of

@@ -13,10 +13,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of, rights_of
 from accounts.models import ApiCredential
 from campaigns import access, folders, listing
 from campaigns.access import MANAGE
-from campaigns.api.callers import credential_of, rights_of
 from campaigns.api.campaign_shapes import number
 from campaigns.models import Folder
 from common.api import IF_MATCH, StrictSerializer, fields_of

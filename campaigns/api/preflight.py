@@ -10,9 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.doors.callers import credential_of
 from campaigns import access, preflight
 from campaigns.access import MANAGE
-from campaigns.api.callers import credential_of
 from campaigns.models import Campaign, Preflight
 from common.api import StrictSerializer
 from common.errors import NotFound

@@ -12,10 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.doors.callers import credential_of
 from audiences.models import Profile
 from campaigns import access
 from campaigns.access import MANAGE
-from campaigns.api.callers import credential_of
 from campaigns.delivery import proofs
 from campaigns.models import Outcome
 from common.api import StrictSerializer

@@ -13,9 +13,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of
 from campaigns import access
 from campaigns.api import report_shapes
-from campaigns.api.callers import credential_of
 from campaigns.api.report_shapes import CampaignComparisonShape, ReportShape, WorkspaceReportShape
 from campaigns.models import Campaign, Run
 from campaigns.reports import overview

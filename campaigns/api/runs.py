@@ -12,8 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.doors.callers import credential_of
 from campaigns import access
-from campaigns.api.callers import credential_of
 from campaigns.api.campaign_shapes import ReasonShape
 from campaigns.delivery import winners
 from campaigns.models import Outcome, Run

@@ -14,10 +14,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of, rights_of
 from accounts.models import User
 from campaigns import listing as views
 from campaigns.access import MANAGE
-from campaigns.api.callers import credential_of, rights_of
 from campaigns.models import SavedView
 from common.api import StrictSerializer, fields_of, page_of
 from common.doors import SEARCH, Acting, body_of, listed, listing, pointing, searched, shown

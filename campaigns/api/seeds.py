@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of, rights_of
 from campaigns import seedlists
-from campaigns.api.callers import credential_of, rights_of
 from channels.access import MANAGE
 from channels.models import ChannelConfiguration, SeedList
 from common.api import IF_MATCH, StrictSerializer, fields_of, page_of

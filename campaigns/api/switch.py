@@ -13,9 +13,9 @@ from rest_framework.views import APIView
 
 from accounts import switch
 from accounts.access import require
+from accounts.doors.callers import credential_of
 from accounts.models import Workspace
 from campaigns.access import PUBLISH, VIEW
-from campaigns.api.callers import credential_of
 from campaigns.delivery import bound, ring
 from common.api import StrictSerializer
 

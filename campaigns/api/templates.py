@@ -13,9 +13,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of, rights_of
 from campaigns import templates
 from campaigns.access import MANAGE
-from campaigns.api.callers import credential_of, rights_of
 from campaigns.api.campaign_shapes import AnObject
 from campaigns.api.contents import parts_of
 from campaigns.api.kept import KeptChange, KeptShape, placed

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of
 from campaigns import access
-from campaigns.api.callers import credential_of
 from campaigns.delivery import uncertain
 from common.api import StrictSerializer
 from common.errors import Invalid, Problem

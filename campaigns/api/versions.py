@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.doors.callers import credential_of
 from campaigns import access, compare
 from campaigns import versions as frozen
-from campaigns.api.callers import credential_of
 from campaigns.models import Campaign, Version
 from common.api import SparseSerializer, StrictSerializer, page_of
 from common.doors import NUMBERED, listed, listing

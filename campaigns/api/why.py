@@ -18,13 +18,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of
 from accounts.models import ApiCredential
 from audiences import identities
 from audiences.access import profile_for, profiles_for
 from audiences.explain import Explained
 from audiences.models import Profile
 from campaigns import access
-from campaigns.api.callers import credential_of
 from campaigns.models import Outcome, Run
 from campaigns.reports import why
 from common.api import PAGING, CursorPages, StrictSerializer, page_of

@@ -14,12 +14,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import may, require
+from accounts.doors.callers import actor_of, workspace_of
 from accounts.models import Role, User
 from campaigns import access, alerts, approvals, comments, policybook, queue
 from campaigns.forms.approvals import RequestForm, StandInForm, end_of, start_of
 from campaigns.models import ApprovalRequest, Campaign
 from campaigns.policies import Place
-from campaigns.views.common import actor_of, campaign_of, workspace_of
+from campaigns.views.common import campaign_of
 from common.errors import Invalid
 
 PAGE = 25

@@ -17,11 +17,11 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import may, require
+from accounts.doors.callers import actor_of, workspace_of
 from campaigns import assets, keeping, pictures
 from campaigns.access import MANAGE, VIEW
 from campaigns.models import Asset
 from campaigns.views import kept
-from campaigns.views.common import actor_of, workspace_of
 from common.errors import IllegalTransition, Invalid
 
 PAGE, MOST_AT_ONCE = 48, 20

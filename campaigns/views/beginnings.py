@@ -15,9 +15,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.doors.callers import actor_of
 from campaigns import access, actions, designs, htmlimport, library, templates
 from campaigns.models import ContentTemplate
-from campaigns.views.common import actor_of, campaign_of
+from campaigns.views.common import campaign_of
 from campaigns.views.contents import Place, place_of
 from campaigns.views.editor import frame
 from campaigns.views.previews import PREVIEW_POLICY

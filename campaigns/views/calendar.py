@@ -14,10 +14,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import require
+from accounts.doors.callers import actor_of, workspace_of
 from audiences.reachability import CHANNELS
 from campaigns import access, calendar, calendarfeed
 from campaigns.access import MANAGE
-from campaigns.views.common import actor_of, workspace_of
 from common.errors import Invalid
 
 WEEK, SIX_WEEKS = 7, 42

@@ -1,28 +1,16 @@
-"""What the campaign views share: who asks, and the workspace they stand in."""
+"""What the campaign views share: the campaign or run of the address, and the labels that a form ticks."""
 
 from __future__ import annotations
-
-from typing import cast
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.access import labels_held
-from accounts.models import AccessLabel, User, Workspace
+from accounts.doors.callers import actor_of
+from accounts.models import AccessLabel, Workspace
 from campaigns import access
 from campaigns.models import Campaign, Run
 from common.errors import Invalid, NotFound, Problem
-
-
-def actor_of(request: HttpRequest) -> User:
-    return cast(User, request.user)
-
-
-def workspace_of(request: HttpRequest) -> Workspace:
-    workspace: Workspace | None = getattr(request, "workspace", None)
-    if workspace is None:
-        raise NotFound(_("You hold no role in any workspace. An administrator can give you one."))
-    return workspace
 
 
 def campaign_of(request: HttpRequest, pk: int, permission: str = access.VIEW) -> Campaign:

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.doors.callers import actor_of
 from accounts.models import User
 from campaigns import access, actions, assets, contents, drafts, fragments, samples, sentences, versions
 from campaigns.content_findings import findings
@@ -32,7 +33,7 @@ from campaigns.languages import language_name, readers
 from campaigns.models import Action, Campaign
 from campaigns.tracking.links import addresses
 from campaigns.variants import offered, treatments
-from campaigns.views.common import actor_of, campaign_of
+from campaigns.views.common import campaign_of
 from campaigns.views.editor import frame, is_autosave, onward, sample_people, sample_rows, told
 from channels import attachments, rendering
 from channels.contents import SHAPES

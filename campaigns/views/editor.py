@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import may
+from accounts.doors.callers import actor_of
 from accounts.models import User
 from audiences import evaluate
 from audiences.models import Profile
@@ -23,7 +24,7 @@ from campaigns.forms.schedule import ScheduleForm
 from campaigns.forms.tab import TabForm
 from campaigns.models import Campaign, Run, Status
 from campaigns.reports.metrics import REASON_LABELS
-from campaigns.views.common import actor_of, campaign_of
+from campaigns.views.common import campaign_of
 from campaigns.views.schedule import coming
 from channels.kinds import KINDS
 from common.errors import CarillonError, Invalid, NotFound

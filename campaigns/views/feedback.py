@@ -19,10 +19,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import MANAGE_WORKSPACE, require
+from accounts.doors.callers import actor_of, workspace_of
 from campaigns.feedback import endpoints
 from campaigns.forms.feedback import FeedbackForm
 from campaigns.models import FeedbackDelivery, FeedbackEndpoint, FeedbackKind
-from campaigns.views.common import actor_of, workspace_of
 from common.errors import CarillonError, Invalid, NotFound
 
 PAGE = 50

@@ -17,6 +17,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import may, require
+from accounts.doors.callers import actor_of, workspace_of
 from audiences.models import Profile
 from campaigns import fragments, keeping
 from campaigns.access import MANAGE, VIEW
@@ -24,7 +25,6 @@ from campaigns.forms.draft import sample_fields
 from campaigns.forms.fragments import FragmentForm
 from campaigns.models import Fragment
 from campaigns.views import kept
-from campaigns.views.common import actor_of, workspace_of
 from campaigns.views.previews import PREVIEW_POLICY, look
 from channels.sandbox import RenderError
 from common.errors import CarillonError, Invalid, NotFound

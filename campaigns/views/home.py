@@ -17,12 +17,12 @@ from django.views.decorators.http import require_safe
 
 from accounts import notices
 from accounts.access import may, require
+from accounts.doors.callers import actor_of, workspace_of
 from accounts.models import Notification, User, Workspace
 from campaigns import access, calendar, queue, validation
 from campaigns.models import Campaign, Run, Status
 from campaigns.prerequisites import first_steps, prerequisites
 from campaigns.reports.metrics import ledger
-from campaigns.views.common import actor_of, workspace_of
 
 MOST = 5
 

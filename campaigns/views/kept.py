@@ -8,8 +8,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.access import labels_held
+from accounts.doors.callers import actor_of
 from campaigns import keeping, listing, shelf
-from campaigns.views.common import actor_of, chosen_labels
+from campaigns.views.common import chosen_labels
 
 
 def asked(request: HttpRequest, *names: str) -> dict[str, str]:

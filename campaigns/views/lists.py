@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import require
+from accounts.doors.callers import actor_of, workspace_of
 from accounts.models import User
 from audiences.access import audience_for
 from audiences.reachability import CHANNELS
@@ -26,7 +27,6 @@ from campaigns import access, bulk, drafts, folders, lifecycle, listing
 from campaigns.forms.draft import NewCampaignForm
 from campaigns.models import Campaign, Folder, Status
 from campaigns.prerequisites import first_steps
-from campaigns.views.common import actor_of, workspace_of
 from common.errors import CarillonError, Invalid
 
 PAGE = 25

@@ -15,11 +15,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import sharing
 from accounts.access import labels_held, may, require
+from accounts.doors.callers import actor_of
 from accounts.models import User
 from campaigns import explainer, folders, shelf
 from campaigns.access import MANAGE, VIEW
 from campaigns.models import Campaign
-from campaigns.views.common import actor_of, campaign_of, chosen_labels
+from campaigns.views.common import campaign_of, chosen_labels
 from common.errors import CarillonError, Invalid, Problem
 
 

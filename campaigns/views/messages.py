@@ -10,12 +10,13 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
 from accounts.access import explain
+from accounts.doors.callers import actor_of
 from campaigns.access import PUBLISH
 from campaigns.delivery.uncertain import Decision
 from campaigns.models import Event, Message, Outcome
 from campaigns.reports import story
 from campaigns.tracking import machines
-from campaigns.views.common import actor_of, run_of
+from campaigns.views.common import run_of
 from campaigns.views.previews import PREVIEW_POLICY
 from channels.sandbox import RenderError
 from common.errors import Invalid, NotFound

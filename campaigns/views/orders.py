@@ -13,10 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from accounts.doors.callers import actor_of
 from campaigns.forms.orders import OrderForm
 from campaigns.models import Campaign, ReportOrder
 from campaigns.reports import orders as ordering
-from campaigns.views.common import actor_of, campaign_of
+from campaigns.views.common import campaign_of
 from common.errors import Invalid, NotFound
 
 

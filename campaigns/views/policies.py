@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import MANAGE_WORKSPACE, require
+from accounts.doors.callers import actor_of, workspace_of
 from campaigns import approvals, policies, policybook
 from campaigns.forms.approvals import PolicyForm
 from campaigns.models import ApprovalPolicy
 from campaigns.views.approvals import words_of
-from campaigns.views.common import actor_of, workspace_of
 from common.errors import CarillonError, Invalid, NotFound
 
 

@@ -12,12 +12,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import may
+from accounts.doors.callers import actor_of
 from accounts.models import User
 from audiences.access import VIEW as VIEW_PEOPLE
 from audiences.models import Profile
 from campaigns import access, preflight
 from campaigns.models import Campaign
-from campaigns.views.common import actor_of, campaign_of
+from campaigns.views.common import campaign_of
 from common.errors import Invalid
 
 

@@ -16,8 +16,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.doors.callers import actor_of
 from campaigns import access, actions, samplerows, samples, sentences, versions
-from campaigns.views.common import actor_of, campaign_of
+from campaigns.views.common import campaign_of
 from campaigns.views.contents import place_of
 from campaigns.views.editor import SAMPLE_ROWS, sample_people, sample_rows
 from channels.messages import Rendered

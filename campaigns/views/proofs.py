@@ -12,11 +12,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from accounts.doors.callers import actor_of
 from campaigns import access
 from campaigns.delivery import proofs
 from campaigns.forms.proofs import ProofForm, title
 from campaigns.models import Action, Campaign, Outcome
-from campaigns.views.common import actor_of, campaign_of
+from campaigns.views.common import campaign_of
 from channels.kinds import KINDS
 from common.errors import CarillonError, Invalid, NotFound
 

@@ -19,6 +19,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
 from accounts.access import explain, require
+from accounts.doors.callers import actor_of, workspace_of
 from campaigns import access
 from campaigns.access import PUBLISH
 from campaigns.delivery.uncertain import Decision
@@ -27,7 +28,7 @@ from campaigns.reports import drill, heat, metrics, overview, sheet
 from campaigns.reports import report as reporting
 from campaigns.reports.definitions import MEANINGS
 from campaigns.reports.report import Report
-from campaigns.views.common import actor_of, campaign_of, run_of, workspace_of
+from campaigns.views.common import campaign_of, run_of
 from campaigns.views.previews import PREVIEW_POLICY
 from channels.sandbox import RenderError
 from common.csvfiles import lines

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import behind_labels
+from accounts.doors.callers import actor_of
 from accounts.models import AuditEntry, User
 from audiences import definitions
 from audiences.models import Audience
@@ -25,7 +26,7 @@ from campaigns.languages import language_name
 from campaigns.models import Campaign, Run, Status
 from campaigns.reports.metrics import ledger
 from campaigns.views import approvals, preflight
-from campaigns.views.common import actor_of, campaign_of
+from campaigns.views.common import campaign_of
 from campaigns.views.editor import sample_people, summary
 from campaigns.views.schedule import coming
 from campaigns.views.versions import before_this, side_by_side

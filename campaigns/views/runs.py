@@ -14,13 +14,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import may
+from accounts.doors.callers import actor_of
 from audiences.access import profile_for
 from campaigns import access, lifecycle
 from campaigns.delivery import bound, winners
 from campaigns.models import Outcome, Run
 from campaigns.reports import metrics, progress, trials
 from campaigns.reports.waiting import waiting_for
-from campaigns.views.common import actor_of, run_of
+from campaigns.views.common import run_of
 from common.errors import Invalid
 
 PAGE = 50

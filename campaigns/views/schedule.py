@@ -10,11 +10,12 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from accounts.doors.callers import actor_of
 from campaigns import access, planning, schedule, sentences, waves
 from campaigns.forms.schedule import ScheduleForm
 from campaigns.models import Campaign
 from campaigns.schedule import Timetable
-from campaigns.views.common import actor_of, campaign_of
+from campaigns.views.common import campaign_of
 from common.errors import Invalid
 
 

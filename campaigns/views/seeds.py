@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import require
+from accounts.doors.callers import actor_of, workspace_of
 from campaigns import seedlists
 from campaigns.forms.seeds import SeedListForm
-from campaigns.views.common import actor_of, workspace_of
 from channels.access import MANAGE
 from channels.models import SeedList
 from common.errors import Invalid

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods
 
 from accounts import switch
 from accounts.access import explain, require
+from accounts.doors.callers import actor_of, workspace_of
 from campaigns.access import VIEW
 from campaigns.delivery import bound, ring
-from campaigns.views.common import actor_of, workspace_of
 from common.errors import Invalid
 
 

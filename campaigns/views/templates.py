@@ -17,6 +17,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import may
+from accounts.doors.callers import actor_of, workspace_of
 from audiences.models import Profile
 from campaigns import actions, keeping, templates
 from campaigns.access import MANAGE, VIEW
@@ -24,7 +25,7 @@ from campaigns.forms.content import ContentForm
 from campaigns.forms.draft import NewCampaignForm
 from campaigns.models import Action, Campaign, ContentTemplate
 from campaigns.views import kept
-from campaigns.views.common import actor_of, campaign_of, workspace_of
+from campaigns.views.common import campaign_of
 from campaigns.views.contents import place_of
 from campaigns.views.previews import PREVIEW_POLICY, look
 from channels.kinds import KINDS

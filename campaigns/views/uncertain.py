@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from accounts.doors.callers import actor_of
 from campaigns.access import PUBLISH
 from campaigns.delivery import uncertain
-from campaigns.views.common import actor_of, run_of
+from campaigns.views.common import run_of
 from common.errors import Invalid, Problem
 
 ONE = re.compile(r"([0-9]{1,4})\.([0-9]{1,18})")

@@ -10,11 +10,12 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from accounts.doors.callers import actor_of
 from accounts.models import User
 from campaigns import access, compare
 from campaigns import versions as frozen
 from campaigns.models import Campaign, Version
-from campaigns.views.common import actor_of, campaign_of
+from campaigns.views.common import campaign_of
 from common.errors import Invalid
 
 

@@ -13,12 +13,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.access import require
+from accounts.doors.callers import actor_of, workspace_of
 from audiences import identities
 from audiences.access import profile_for, profiles_for
 from audiences.models import Profile
 from campaigns.models import Run
 from campaigns.reports import why
-from campaigns.views.common import actor_of, run_of, workspace_of
+from campaigns.views.common import run_of
 from common.errors import NotFound
 
 PAGE = 25

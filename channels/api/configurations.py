@@ -19,9 +19,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import labels_held, require
+from accounts.doors.callers import credential_of
 from accounts.models import AccessLabel, ApiCredential
 from channels import access, configurations, lifecycle, versions
-from channels.api.callers import credential_of
 from channels.api.shapes import (
     ConfigurationChange,
     ConfigurationDetail,

@@ -9,8 +9,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of, rights_of
 from channels import access, domains
-from channels.api.callers import credential_of, rights_of
 from channels.api.shapes import DomainChange, DomainShape, DomainWrite
 from channels.models import SendingDomain
 from common.api import IF_MATCH, choice_of, fields_of, page_of

@@ -12,8 +12,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of, rights_of
 from channels import access, allowed, breaker, limits
-from channels.api.callers import credential_of, rights_of
 from channels.models import AllowedEntry, ChannelConfiguration
 from common.api import IF_MATCH, SparseSerializer, StrictSerializer, fields_of, page_of
 from common.doors import (

@@ -9,8 +9,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import rights_on
+from accounts.doors.callers import credential_of
 from channels import access, mailfiles
-from channels.api.callers import credential_of
 from channels.api.shapes import MailFileShape
 from common.api import page_of
 from common.doors import NEWEST, listed, listing, shown

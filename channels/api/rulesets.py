@@ -12,9 +12,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of, rights_of
 from channels import rulesets
 from channels.access import MANAGE
-from channels.api.callers import credential_of, rights_of
 from channels.kinds import KINDS
 from channels.models import Rule, RuleSet, RuleState
 from channels.rulesets import RuleValues

@@ -12,9 +12,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.access import require
+from accounts.doors.callers import credential_of, rights_of
 from channels import access, warming, warmups
 from channels.access import MANAGE
-from channels.api.callers import credential_of, rights_of
 from channels.models import WarmupPlan
 from channels.warmups import PlanValues
 from common.api import IF_MATCH, StrictSerializer, fields_of, page_of

@@ -15,9 +15,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import may, require
+from accounts.doors.callers import actor_of, workspace_of
 from channels import access, allowed
 from channels.forms import AllowForm
-from channels.views.common import actor_of, workspace_of
 
 PAGE, TOLD = 50, 20
 

@@ -1,26 +1,10 @@
-"""What the views of channels share: who asks, where they stand, and faults beside their fields."""
+"""Where the views of channels show faults: beside their fields."""
 
 from __future__ import annotations
 
-from typing import cast
-
 from django import forms
-from django.http import HttpRequest
-from django.utils.translation import gettext as _
 
-from accounts.models import User, Workspace
-from common.errors import Invalid, NotFound
-
-
-def actor_of(request: HttpRequest) -> User:
-    return cast(User, request.user)
-
-
-def workspace_of(request: HttpRequest) -> Workspace:
-    workspace: Workspace | None = getattr(request, "workspace", None)
-    if workspace is None:
-        raise NotFound(_("You hold no role in any workspace."))
-    return workspace
+from common.errors import Invalid
 
 
 def show_faults(error: Invalid, *shown: forms.BaseForm) -> None:

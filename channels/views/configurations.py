@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import sharing as people
 from accounts.access import may, require
+from accounts.doors.callers import actor_of, workspace_of
 from channels import (
     access,
     addresses,
@@ -30,7 +31,7 @@ from channels.forms import ConfigurationForm, settings_form, values_of
 from channels.models import BounceMailbox, ChannelConfiguration, ConfigurationVersion, Setup
 from channels.providers import registry
 from channels.providers.base import Provider, ProviderForm
-from channels.views.common import actor_of, show_faults, workspace_of
+from channels.views.common import show_faults
 from common.errors import CarillonError, Invalid, NotFound
 
 PRESSED = ("submit", "reactivate", "duplicate", "deactivate", "delete")

@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import may, require
+from accounts.doors.callers import actor_of, workspace_of
 from channels import access, domains
 from channels.forms import DomainForm
 from channels.models import SendingDomain
-from channels.views.common import actor_of, show_faults, workspace_of
+from channels.views.common import show_faults
 from common.errors import Invalid
 
 

@@ -10,9 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from accounts.doors.callers import actor_of
 from channels import access, limits
 from channels.forms import LimitsForm
-from channels.views.common import actor_of, show_faults
+from channels.views.common import show_faults
 from common.errors import Invalid
 
 

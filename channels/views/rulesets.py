@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import may, require
+from accounts.doors.callers import actor_of, workspace_of
 from channels import rulesets
 from channels.access import MANAGE, VIEW
 from channels.forms import rule_form, rule_set_form
 from channels.models import Rule
-from channels.views.common import actor_of, show_faults, workspace_of
+from channels.views.common import show_faults
 from common.errors import Invalid, NotFound
 
 

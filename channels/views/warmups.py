@@ -15,12 +15,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import may, require
+from accounts.doors.callers import actor_of, workspace_of
 from channels import warming, warmups
 from channels.access import MANAGE
 from channels.domaingroups import LABELS
 from channels.forms import WarmupForm
 from channels.models import WarmupPlan
-from channels.views.common import actor_of, show_faults, workspace_of
+from channels.views.common import show_faults
 from common.errors import Invalid, NotFound, Problem
 
 
