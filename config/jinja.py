@@ -62,6 +62,7 @@ def address_or_none(name: str) -> str | None:
         return None
 
 
+@cache
 def icon(name: str) -> Markup:
     """An inline SVG from templates/icons; it inherits size and colour, and says nothing to screen readers."""
     return Markup((ICONS / f"{name}.svg").read_text())  # noqa: S704  our own file, named by our own templates

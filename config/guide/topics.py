@@ -48,6 +48,16 @@ BEGINNING = Chapter(
             "home",
         ),
         Topic(
+            "search",
+            _("Search"),
+            _(
+                "One field finds what you may see: campaigns, audiences, contents and channels by a piece "
+                "of their name or a tag, people by an address, a number or how their email address "
+                "begins, a message by its number. “/” leads to the field from anywhere on a page."
+            ),
+            "campaigns:search",
+        ),
+        Topic(
             "start",
             _("Before the first campaign"),
             _(

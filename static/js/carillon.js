@@ -2,6 +2,7 @@
 // with data attributes.
 //   data-menu          on <details>: closes on Escape and on a click outside
 //   data-copy="#id"    on a button: copies that element's text; data-copied is what it then says
+//   data-key="/"       on a field: this key, pressed outside of any field, leads there
 //   data-confirm="…"   on a form: asks once before it is sent
 (() => {
   "use strict";
@@ -42,6 +43,15 @@
     const menu = event.target.closest?.("details[data-menu][open]");
     closeMenus();
     menu?.querySelector("summary")?.focus();
+  });
+
+  const WRITING = "input, textarea, select, [contenteditable]";
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.(WRITING)) return;
+    const field = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (!field?.checkVisibility()) return;
+    event.preventDefault();
+    field.focus();
   });
 
   document.addEventListener("submit", (event) => {
