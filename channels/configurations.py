@@ -23,7 +23,13 @@ from channels import lifecycle, mailboxes, sealing, sending, versions
 from channels.access import MANAGE
 from channels.kinds import clean_email
 from channels.lifecycle import Status
-from channels.models import BounceMailbox, ChannelConfiguration, ConfigurationVersion, Credential
+from channels.models import (
+    BounceMailbox,
+    ChannelConfiguration,
+    ConfigurationVersion,
+    Credential,
+    spoken_steps,
+)
 from channels.providers import registry
 from common.errors import IllegalTransition, Invalid, Problem
 
@@ -188,7 +194,7 @@ def _submit(
 def test(configuration: ChannelConfiguration, *, actor: Actor) -> list[dict[str, str]]:
     """Hold the real dialogue of what stands in the row. Changes nothing."""
     require(actor, MANAGE, configuration)
-    return versions.rehearse(configuration)
+    return spoken_steps(versions.rehearse(configuration))
 
 
 # ---- parts --------------------------------------------------------------------------------------

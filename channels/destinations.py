@@ -12,9 +12,9 @@ from typing import NoReturn
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 from common.errors import Invalid, Problem
+from common.wording import worded as _
 
 MAX_URL = 2_000
 PORTS = {443, 8443}

@@ -16,7 +16,6 @@ from ipaddress import ip_network
 import idna
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.access import SYSTEM, Actor, require
@@ -27,6 +26,7 @@ from channels.lookup import Lookup
 from channels.models import ChannelConfiguration, Credential, DkimKey, SendingDomain
 from channels.records import Finding, Record
 from common.errors import IllegalTransition, Invalid, Problem
+from common.wording import worded as _
 
 State = SendingDomain.State
 AGAIN, AT_A_TIME = timedelta(days=1), 10

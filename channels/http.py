@@ -21,12 +21,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpcore
-from django.utils.translation import gettext as _
 from h11 import LocalProtocolError
 
 from channels.destinations import PORTS, Address, check_url, is_ours, is_public
 from channels.messages import Fact
 from common.errors import Invalid
+from common.wording import worded as _
 
 CONNECT_SECONDS, WRITE_SECONDS, READ_SECONDS, TOTAL_SECONDS = 5.0, 5.0, 10.0, 15.0
 MAX_ANSWER, MAX_ADDRESSES = 64 * 1024, 4
@@ -160,8 +160,8 @@ class Client:
             raise Failure(Fact.MISCONFIGURED, "bad_request", said(str(error))) from error
         except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError, OSError) as error:
             if (reason := _untrusted(error)) is not None:
-                detail = _("TLS failed: %(error)s") % {"error": reason}
-                raise Failure(Fact.MISCONFIGURED, "tls", said(detail)) from error
+                refused = _("TLS failed: %(error)s") % {"error": said(reason)}
+                raise Failure(Fact.MISCONFIGURED, "tls", refused) from error
             return exchange.broken(error, "broken", said(str(error)) or _("The line broke."))
 
     async def reach(self, url: str) -> str:
@@ -188,8 +188,8 @@ class Client:
             raise Failure(Fact.UNREACHABLE, "timeout", detail) from error
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
             if (reason := _untrusted(error)) is not None:
-                detail = _("TLS failed: %(error)s") % {"error": reason}
-                raise Failure(Fact.MISCONFIGURED, "tls", said(detail)) from error
+                refused = _("TLS failed: %(error)s") % {"error": said(reason)}
+                raise Failure(Fact.MISCONFIGURED, "tls", refused) from error
             raise Failure(Fact.UNREACHABLE, "broken", said(str(error)) or _("The line broke.")) from error
 
     async def _exchange(self, request: Request, exchange: _Exchange) -> Answer:

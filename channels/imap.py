@@ -18,10 +18,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from channels.destinations import may_reach
 from channels.http import said
+from common.wording import worded as _
 
 STEP_SECONDS, LONGEST_SECONDS = 30.0, 240.0
 MOST_OCTETS = 10_000_000  # of one mail; what is longer is cut off

@@ -16,11 +16,11 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from channels import imap, mailtokens, sealing
 from channels.models import BounceMailbox, ChannelConfiguration
 from common.errors import Problem
+from common.wording import worded as _
 
 EVERY, AFTER_TROUBLE, LEASE = timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=10)
 PORT, FOLDER = 993, "INBOX"
@@ -248,4 +248,4 @@ def rehearse(configuration: ChannelConfiguration) -> Iterable[tuple[str, str, st
             shown = {"host": access.host, "folder": access.folder, "next": folder.next_uid}
             yield name, "good", _("%(host)s, %(folder)s, next mail %(next)s") % shown
     except imap.Failure as failure:
-        yield name, "warning", str(failure)
+        yield name, "warning", failure.args[0]

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Protocol
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 from channels.http import Client, Failure, said
 from channels.models import ChannelConfiguration
 from channels.providers.base import Step
 from channels.sealing import SealBroken, unseal
+from common.wording import worded as _
 
 
 class Undelivered(Exception):
@@ -89,7 +89,7 @@ async def rehearse(configuration: ChannelConfiguration) -> list[Step]:
             await target.remove(path)
             steps.append(Step(name, True, _("Deleted.")))
     except Undelivered as error:
-        steps.append(Step(name, False, str(error)))
+        steps.append(Step(name, False, error.args[0]))
     return steps
 
 

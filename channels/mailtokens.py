@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.utils.translation import gettext as _
-
 from channels import http
+from common.wording import worded as _
 
 CLIENT, REFRESH = "client", "refresh"
 EARLY, SHORTEST = 60.0, 30.0  # seconds: a token is not used any more shortly before its end

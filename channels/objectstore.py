@@ -10,10 +10,11 @@ from urllib.parse import quote
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from django.utils.translation import gettext as _
 
 from channels.http import Answer, Client, Failure, Request, said
 from channels.mailtargets import Undelivered
+from common.wording import joined
+from common.wording import worded as _
 
 PART = 6 * 2**20  # S3 takes no smaller parts than 5 MiB; each must travel within the limits of http.py
 
@@ -78,4 +79,4 @@ class Store:
 
 def _words(answer: Answer) -> str:
     text = re.sub(r"<[^>]*>", " ", answer.body[:2000].decode("utf-8", "replace"))
-    return said(_("HTTP status %(status)s") % {"status": answer.status} + f": {text}")
+    return joined(_("HTTP status %(status)s") % {"status": answer.status}, said(text), by=": ")

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from channels.sandbox import Template, compile_template
 from common.errors import Invalid, Problem, pointer_to
+from common.wording import worded as _
 
 MAX_LEAVES, MAX_NESTING = 100, 10
 

@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from accounts.models import Workspace
 from channels.models import Credential
 from common.errors import CarillonError
+from common.wording import worded as _
 
 VERSION, KEY_ID, NONCE = b"\x01", 4, 12
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
-from django.utils.translation import gettext as _
 
 from channels.destinations import may_reach
 from channels.http import resolve, said
 from channels.mailtargets import Undelivered, hidden
+from common.wording import worded as _
 
 CONNECT_SECONDS = 15
 

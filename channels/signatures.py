@@ -21,11 +21,11 @@ import jwt
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from django.utils.translation import gettext as _
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from channels.messages import Arrival
 from common.errors import CarillonError
+from common.wording import worded as _
 
 MAX_AGE = timedelta(minutes=5)
 AHEAD = timedelta(minutes=5)  # clocks differ

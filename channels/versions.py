@@ -13,7 +13,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
-from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.access import Actor
@@ -24,6 +23,8 @@ from channels.models import ChannelConfiguration, ConfigurationVersion, Credenti
 from channels.providers import registry
 from channels.providers.base import Step
 from common.errors import Conflict
+from common.wording import kept, rewritten
+from common.wording import worded as _
 
 State = ConfigurationVersion.State
 SETUP = tuple(field.name for field in Setup._meta.local_fields)
@@ -77,7 +78,7 @@ def begin(
 
 def check(version: ConfigurationVersion, *, actor: Actor, now: datetime) -> ConfigurationVersion:
     """Holds the dialogue and settles the version. Raises Conflict when it took so long that another began."""
-    steps: list[dict[str, str]] = []
+    steps: list[dict[str, Any]] = []
     try:
         steps = rehearse(_candidate(version))
     finally:
@@ -86,7 +87,7 @@ def check(version: ConfigurationVersion, *, actor: Actor, now: datetime) -> Conf
     return version
 
 
-def rehearse(configuration: ChannelConfiguration) -> list[dict[str, str]]:
+def rehearse(configuration: ChannelConfiguration) -> list[dict[str, Any]]:
     """The real dialogue, up to where a message would be handed over, and a look at the sender's domain."""
     provider = registry.get(configuration.provider)
     getattr(configuration, "credential")  # noqa: B009  loaded here: in an event loop the ORM may not be asked
@@ -102,9 +103,12 @@ def rehearse(configuration: ChannelConfiguration) -> list[dict[str, str]]:
     return steps
 
 
-def _step(name: str, verdict: str, said: str) -> dict[str, str]:
-    clean = "".join(c if c.isprintable() else " " for c in said)
-    return {"name": name, "verdict": verdict, "said": clean[:500]}
+def _step(name: str, verdict: str, said: str) -> dict[str, Any]:
+    return {"name": kept(name), "verdict": verdict, "said": kept(rewritten(said, _printable))}
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)[:500]
 
 
 def _candidate(version: ConfigurationVersion) -> ChannelConfiguration:
@@ -121,7 +125,7 @@ def _candidate(version: ConfigurationVersion) -> ChannelConfiguration:
 
 
 def _settle(
-    version: ConfigurationVersion, state: str, steps: list[dict[str, str]], actor: Actor, now: datetime
+    version: ConfigurationVersion, state: str, steps: list[dict[str, Any]], actor: Actor, now: datetime
 ) -> None:
     with transaction.atomic():
         rows = ChannelConfiguration.objects.select_for_update(of=("self",)).select_related("workspace")

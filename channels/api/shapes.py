@@ -65,7 +65,7 @@ class VersionShape(SparseSerializer):
     number = serializers.IntegerField()
     state = serializers.ChoiceField(ConfigurationVersion.State.choices)
     changes = ChangeShape(many=True)
-    steps = StepShape(many=True)
+    steps = StepShape(source="dialogue", many=True)
     createdAt = serializers.DateTimeField(source="created_at")
 
 

@@ -10,6 +10,7 @@ from channels.models.configuration import (
     ConfigurationVersion,
     Credential,
     Setup,
+    spoken_steps,
 )
 from channels.models.domain import DkimKey, SendingDomain
 from channels.models.inbox import InboxItem
@@ -49,4 +50,5 @@ __all__ = [
     "WarmupCount",
     "WarmupHold",
     "WarmupPlan",
+    "spoken_steps",
 ]

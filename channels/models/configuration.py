@@ -7,6 +7,8 @@ provider is plain JSON that the provider's own form has checked.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
@@ -14,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from accounts.models import AccessLabel, User, Workspace
+from common.wording import spoken
 
 
 class Credential(models.Model):
@@ -88,7 +91,8 @@ class ChannelConfiguration(Setup):
 
 class ConfigurationVersion(Setup):
     """One check of a configuration and what was checked. `steps` is the dialogue as it was held:
-    `[{"name", "verdict": good | warning | failed, "said"}]`; `changes` is `[{"field", "before", "after"}]`.
+    `[{"name", "verdict": good | warning | failed, "said"}]`, with texts as `common/wording.py` keeps them;
+    `dialogue` is the same for whoever reads it now. `changes` is `[{"field", "before", "after"}]`.
     """
 
     class State(models.TextChoices):
@@ -116,6 +120,14 @@ class ConfigurationVersion(Setup):
 
     def __str__(self) -> str:
         return f"{self.configuration_id} v{self.number}"
+
+    @property
+    def dialogue(self) -> list[dict[str, str]]:
+        return spoken_steps(self.steps)
+
+
+def spoken_steps(steps: list[dict[str, Any]]) -> list[dict[str, str]]:
+    return [{**step, "name": spoken(step["name"]), "said": spoken(step["said"])[:500]} for step in steps]
 
 
 class ChannelConfigurationUserPermission(UserObjectPermissionBase):

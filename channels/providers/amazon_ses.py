@@ -15,7 +15,6 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels import mime, sns
@@ -41,6 +40,7 @@ from channels.providers.over_http import (
     text_at,
 )
 from common.errors import Invalid, Problem
+from common.wording import worded as _
 
 TAG = "carillon"  # by which events name the message; a tag's value holds no dots
 LATER: Meaning = (Fact.LATER, None)

@@ -19,7 +19,6 @@ import requests
 from anymail.exceptions import AnymailError, AnymailInvalidAddress
 from django.core.mail import EmailMultiAlternatives
 from django.utils.text import format_lazy
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels import mime
@@ -46,6 +45,7 @@ from channels.providers.over_http import (
     wait_told,
 )
 from channels.signatures import NotGenuine
+from common.wording import worded as _
 
 UNREADABLE = (AnymailError, AttributeError, KeyError, TypeError, ValueError, IndexError)
 NO_SUCH = {"invalid", "rejected"}

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels.messages import Outcome
 from channels.providers.base import Part
 from channels.providers.email_form import EmailForm
 from channels.providers.over_http import AddressField, Meaning, SecretField
+from common.wording import worded as _
 
 LEAST = 16  # characters of a password for receipts
 

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels.http import Answer, Client, Request
@@ -37,6 +36,7 @@ from channels.providers.over_http import (
     parsed,
     text_at,
 )
+from common.wording import worded as _
 
 IDS = uuid.UUID("0f2e6b1c-5a37-4d43-8d1e-9a3a7c1f6b20")
 HOSTS = {"apns": "https://api.push.apple.com", "apnssandbox": "https://api.sandbox.push.apple.com"}

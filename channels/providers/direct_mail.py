@@ -15,7 +15,6 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from psycopg.types.json import Jsonb
 
@@ -27,6 +26,7 @@ from channels.providers.base import Part, ProviderForm, Step
 from channels.providers.over_http import AddressField, SecretField
 from channels.providers.rows import RowsLane
 from common.errors import Invalid
+from common.wording import worded as _
 
 MOST_CELL = 10_000
 OF_RUN = re.compile(r"([0-9]+\.[0-9]+)\.[0-9]+")  # a message's key: run, action, person

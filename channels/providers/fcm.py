@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels.http import Answer, Request
@@ -39,6 +38,8 @@ from channels.providers.over_http import (
     text_at,
 )
 from channels.providers.signing_in import SigningInLane
+from common.wording import joined
+from common.wording import worded as _
 
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -123,7 +124,7 @@ class Fcm:
         try:
             name = _("Sign in as %(account)s") % {"account": lane.email}
             if (trouble := await lane.sign_in()) is not None:
-                return [Step(name, False, f"{trouble.code} {trouble.detail}".strip())]
+                return [Step(name, False, joined(trouble.code, trouble.detail))]
             outcome = await lane.exchange(lane.rehearsal(), lane.read_rehearsal)
             lane.forget(outcome)
             is_ok = outcome.fact is Fact.ACCEPTED

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from psycopg.types.json import Jsonb
 
@@ -27,6 +26,7 @@ from channels.providers.base import ProviderForm, Step, secrets_of
 from channels.providers.over_http import ClosedLane, SecretField, opened
 from channels.providers.rows import RowsLane
 from common.errors import Invalid
+from common.wording import worded as _
 
 DAYS = 30  # an item is shown unless the author says otherwise
 MOST_ORIGINS = 20

@@ -13,7 +13,6 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels import signatures
@@ -42,6 +41,7 @@ from channels.providers.over_http import (
 )
 from channels.providers.sms_form import SmsForm
 from common.errors import Invalid, Problem
+from common.wording import worded as _
 
 REFUSED, LATER, MISCONFIGURED = Fact.REFUSED, Fact.LATER, Fact.MISCONFIGURED
 TAKEN = {"ACCEPTED", "PENDING", "DELIVERED"}  # groups of a send's own answer

@@ -16,7 +16,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels import signatures
@@ -41,6 +40,8 @@ from channels.providers.over_http import (
 )
 from channels.providers.signing_in import SigningInLane
 from common.errors import Invalid, Problem
+from common.wording import joined
+from common.wording import worded as _
 
 KEYS = uuid.UUID("5e0a2ad3-3c41-4bb1-9d06-0f0a4f2c8a51")
 MAX_TEXT = 5000  # UTF-16 code units
@@ -80,7 +81,7 @@ class Line:
         try:
             name = _("Sign in as channel %(id)s") % {"id": lane.channel_id}
             if (trouble := await lane.sign_in()) is not None:
-                return [Step(name, False, f"{trouble.code} {trouble.detail}".strip())]
+                return [Step(name, False, joined(trouble.code, trouble.detail))]
             steps = [Step(name, True, _("Signed in."))]
             for question, path, read in (
                 (_("Ask whose account it is"), "info", lane.read_account),

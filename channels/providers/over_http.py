@@ -19,7 +19,6 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels.destinations import check_url
@@ -29,6 +28,8 @@ from channels.models import ChannelConfiguration
 from channels.providers.base import Step
 from channels.sealing import SealBroken
 from common.errors import Invalid
+from common.wording import joined, rewritten
+from common.wording import worded as _
 
 MAX_WAIT = 3600.0  # seconds; whoever asks for longer is asked again after that
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -134,14 +135,18 @@ class HttpLane:
         await self.client.close()
 
     def _struck(self, outcome: Outcome) -> Outcome:
-        detail = outcome.detail
-        for secret in self.hidden:
-            if len(secret) > 3:
-                detail = detail.replace(secret, "•••")
+        detail = rewritten(outcome.detail, self._shown)
+        detail = detail if len(detail) <= 500 else detail[:500]  # cut, it is a plain text
         return Outcome(
-            outcome.fact, outcome.code[:40], said(detail), outcome.provider_id[:200], outcome.fault,
+            outcome.fact, outcome.code[:40], detail, outcome.provider_id[:200], outcome.fault,
             outcome.wait,
         )  # fmt: skip
+
+    def _shown(self, text: str) -> str:
+        for secret in self.hidden:
+            if len(secret) > 3:
+                text = text.replace(secret, "•••")
+        return said(text)
 
     # ---- reading --------------------------------------------------------------------------------
     def by_status(self, answer: Answer, detail: str = "") -> Outcome:
@@ -169,7 +174,7 @@ class HttpLane:
     def words(self, answer: Answer) -> str:
         status = _("HTTP status %(status)s") % {"status": answer.status}
         text = said(answer.body[:2000].decode("utf-8", "replace")) if self.quotes else ""
-        return f"{status}: {text}" if text else status
+        return joined(status, text, by=": ")
 
 
 def meant(table: Mapping[str, Meaning], code: str, detail: str, otherwise: Outcome) -> Outcome:
@@ -271,4 +276,4 @@ async def asked(name: str, lane: HttpLane, request: Request, read: Callable[[Ans
     """One question of a rehearsal, as a step."""
     outcome = await lane.exchange(request, read)
     is_ok = outcome.fact is Fact.ACCEPTED
-    return Step(name, is_ok, outcome.detail if is_ok else f"{outcome.code} {outcome.detail}".strip())
+    return Step(name, is_ok, outcome.detail if is_ok else joined(outcome.code, outcome.detail))

@@ -17,13 +17,13 @@ from pathlib import Path
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels.kinds import KINDS
 from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers.base import ProviderForm, Step
+from common.wording import worded as _
 
 DELAY = 2.0  # seconds
 LAST = {"0001": "refuse", "0002": "later", "0003": "drop", "0004": "delay", "0005": "twice", "0006": "gone"}

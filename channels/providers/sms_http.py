@@ -14,7 +14,6 @@ from urllib.parse import parse_qsl, urlencode
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels import signatures
@@ -45,6 +44,7 @@ from channels.sandbox import RenderError
 from channels.segments import segment
 from channels.signatures import NotGenuine, Proof
 from common.errors import Invalid, Problem
+from common.wording import worded as _
 
 NAMES = {"fromNumber", "toNumber", "message", "messageId", "encoding", "parts"}
 SAMPLE = {"from": "{{ fromNumber }}", "to": "{{ toNumber }}", "text": "{{ message }}"}

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels import dkim, domains, mime
@@ -33,6 +32,8 @@ from channels.providers.smtp_line import (
 )
 from channels.providers.smtp_replies import SIGN_IN_REFUSED, Reply, code_of, outcome_of, printable
 from channels.sealing import SealBroken, unseal
+from common.wording import joined
+from common.wording import worded as _
 
 MESSAGES_PER_CONNECTION = 500
 QUEUED_AS = re.compile(r"queued as ([\w.:-]+)", re.IGNORECASE)
@@ -116,7 +117,7 @@ class Smtp:
             said(await connection.command(Fact.UNREACHABLE, b"RSET", 250))
         except Failure as failure:
             outcome = failure.outcome
-            steps.append(Step(next(names), False, f"{outcome.code} {outcome.detail}".strip()))
+            steps.append(Step(next(names), False, joined(outcome.code, outcome.detail)))
         finally:
             if connection is not None:
                 await connection.quit()
@@ -124,7 +125,7 @@ class Smtp:
 
 
 def _why_unreadable(error: Exception) -> str:
-    return str(error) if isinstance(error, SealBroken) else _("A setting is missing.")
+    return error.detail if isinstance(error, SealBroken) else _("A setting is missing.")
 
 
 def _dialogue(line: Line) -> Iterator[str]:

@@ -19,10 +19,10 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 from channels.messages import Fact, Outcome, Rendered
 from channels.providers.smtp_replies import Garbage, Reader, Reply, outcome_of, printable
+from common.wording import worded as _
 
 CONNECT_SECONDS, GREETING_SECONDS, COMMAND_SECONDS, FINAL_DOT_SECONDS = 15.0, 60.0, 60.0, 600.0
 QUIT_SECONDS = 3.0
@@ -312,7 +312,9 @@ async def _opened(line: Line) -> Connection:
 
 
 def _untrusted(error: Exception) -> Failure:
-    return Failure(Outcome(Fact.MISCONFIGURED, "", printable(_("TLS failed: %(error)s") % {"error": error})))
+    return Failure(
+        Outcome(Fact.MISCONFIGURED, "", _("TLS failed: %(error)s") % {"error": printable(str(error))})
+    )
 
 
 async def _welcome(connection: Connection, line: Line, said: Said) -> None:

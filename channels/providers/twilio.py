@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels import signatures
@@ -39,6 +38,7 @@ from channels.providers.over_http import (
 )
 from channels.providers.sms_form import SmsForm
 from common.errors import Invalid
+from common.wording import worded as _
 
 SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
 REFUSED, LATER, MISCONFIGURED = Fact.REFUSED, Fact.LATER, Fact.MISCONFIGURED

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels import signatures
@@ -43,6 +42,7 @@ from channels.providers.over_http import (
 from channels.providers.sms_form import SmsForm
 from channels.segments import segment
 from common.errors import Invalid, Problem
+from common.wording import worded as _
 
 REFUSED, LATER, MISCONFIGURED = Fact.REFUSED, Fact.LATER, Fact.MISCONFIGURED
 CODES: dict[str, Meaning] = {

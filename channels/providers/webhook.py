@@ -14,7 +14,6 @@ import re
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 from standardwebhooks.webhooks import Webhook as Signer
@@ -24,6 +23,7 @@ from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers.base import ProviderForm, Step, secrets_of
 from channels.providers.over_http import AddressField, ClosedLane, HttpLane, NotWritable, SecretField, opened
+from common.wording import worded as _
 
 MAX_BODY = 256 * 1024
 SECRET = re.compile(r"(whsec_)?[A-Za-z0-9+/]+={0,2}")

@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels.http import Answer, Request
@@ -30,6 +29,7 @@ from channels.models import ChannelConfiguration
 from channels.providers.base import ProviderForm, Step, secrets_of
 from channels.providers.over_http import ClosedLane, HttpLane, NotWritable, SecretField, as_json, opened
 from common.errors import Invalid
+from common.wording import worded as _
 
 KEEP = 24 * 3600  # seconds the service keeps it for a browser that is away
 MAX_PLAIN = 3800  # of 4,096 bytes with everything around it (RFC 8291, section 4)

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels import signatures
@@ -39,6 +38,7 @@ from channels.providers.over_http import (
     text_at,
 )
 from common.errors import Invalid, Problem
+from common.wording import worded as _
 
 REFUSED, LATER, MISCONFIGURED = Fact.REFUSED, Fact.LATER, Fact.MISCONFIGURED
 CODES: dict[str, Meaning] = {

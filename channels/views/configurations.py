@@ -235,7 +235,7 @@ def _page(
         "files": mailfiles.shown(configuration) if configuration.channel == "direct_mail" else None,
         "addresses": addresses.addresses_of(configuration),
         "versions": past,
-        "steps": tested if tested is not None else (past[0].steps if past else None),
+        "steps": tested if tested is not None else (past[0].dialogue if past else None),
         "is_test": tested is not None,
         "buttons": [lifecycle.TRANSITIONS[verb] for verb in PRESSED if verb in possible],
         "can_edit": bool({"change", "update"} & set(possible)),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import translation
 
 from accounts import roles
 from accounts.access import SYSTEM
@@ -26,6 +27,25 @@ Status = ChannelConfiguration.Status
 @pytest.fixture
 def workspace() -> Workspace:
     return roles.create_workspace(name="Here", slug="here", actor=SYSTEM, now=NOW)
+
+
+def test_a_past_dialogue_is_read_in_the_readers_language(workspace: Workspace) -> None:
+    """What we say is told to each reader in theirs; what the server said stays as it was said."""
+    with FakeSmtp(password="right") as server:
+        settings = {"host": "127.0.0.1", "port": server.port, "tls": "none", "username": "ana"}
+        wrong = make(workspace, settings=settings, secret="wrong")
+        with translation.override("zh-hant"):
+            configurations.submit(wrong, actor=SYSTEM, now=NOW)
+    client = Client()
+    reader, said = person(workspace, "administrator"), {}
+    client.force_login(reader)
+    for language in ("en", "zh-hant"):
+        User.objects.filter(pk=reader.pk).update(language=language)
+        said[language] = client.get(f"/channels/{wrong.pk}/").content.decode()
+    port = server.port
+    assert f"Connect to 127.0.0.1, port {port}" in said["en"]
+    assert "連線至 127.0.0.1" in said["zh-hant"] and "Connect to 127" not in said["zh-hant"]
+    assert all("535" in page for page in said.values())
 
 
 def person(workspace: Workspace, role: str) -> User:
@@ -49,9 +69,9 @@ def test_submitting_holds_the_real_dialogue_and_activates(workspace: Workspace) 
         made = make(workspace, server)
         assert (made.status, made.sender_email) == (Status.DRAFT, "hello@fernhill.example")
         version = configurations.submit(made, actor=SYSTEM, now=NOW)
-    assert [step["verdict"] for step in version.steps] == ["good"] * 4 + ["warning"]
-    assert any("250 2.1.0 Ok" in step["said"] for step in version.steps)
-    assert "not among the sending domains" in version.steps[-1]["said"]
+    assert [step["verdict"] for step in version.dialogue] == ["good"] * 4 + ["warning"]
+    assert any("250 2.1.0 Ok" in step["said"] for step in version.dialogue)
+    assert "not among the sending domains" in version.dialogue[-1]["said"]
     assert server.accepted == []
     made.refresh_from_db()
     assert made.status == Status.ACTIVE
@@ -84,9 +104,9 @@ def test_a_configuration_that_cannot_work_fails_and_says_why(
         made = make(workspace, server, **changes)
         version = configurations.submit(made, actor=SYSTEM, now=NOW)
     assert version.state == "failed"
-    failed = [step["name"] for step in version.steps if step["verdict"] == "failed"]
+    failed = [step["name"] for step in version.dialogue if step["verdict"] == "failed"]
     assert failed == [name]
-    assert said in next(step["said"] for step in version.steps if step["verdict"] == "failed")
+    assert said in next(step["said"] for step in version.dialogue if step["verdict"] == "failed")
     made.refresh_from_db()
     assert made.status == Status.FAILED
     assert lifecycle.can("submit", made, NOW)
@@ -154,7 +174,7 @@ def test_a_test_whose_process_died_can_be_repeated(workspace: Workspace) -> None
     configurations.submit(made, actor=SYSTEM, now=NOW + timedelta(minutes=6))
     assert ChannelConfiguration.objects.get().status == Status.ACTIVE
     left.refresh_from_db()
-    assert (left.state, left.steps[0]["said"]) == ("failed", "The check was cut off.")
+    assert (left.state, left.dialogue[0]["said"]) == ("failed", "The check was cut off.")
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def submitted(workspace: Workspace, **changes: Any) -> tuple[ChannelConfiguratio
         made = configurations.create(workspace=workspace, values=values, actor=SYSTEM, now=NOW)
         version = configurations.submit(made, actor=SYSTEM, now=NOW)
     made.refresh_from_db()
-    return made, version.steps[-1]["verdict"], version.steps[-1]["said"]
+    return made, version.dialogue[-1]["verdict"], version.dialogue[-1]["said"]
 
 
 def test_in_production_marketing_email_waits_for_its_domain(
