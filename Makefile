@@ -20,7 +20,7 @@ PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillo
 	SEALING_KEY=check-only-q4Wn8Ke2Zr6Ty0Ui3Op5As7Df9Gh1Jk
 
 .DEFAULT_GOAL := help
-.PHONY: video bench cost drill two-hosts fuzz model help venv demo reset test test-servers test-bell test-pace rights bench-rules bench-imports bench-smtp bench-rendering bench-tracking bench-reports lint messages shell lock vendor
+.PHONY: video bench cost drill two-hosts fuzz model help venv demo reset test test-servers test-bell test-pace rights bench-rules bench-imports bench-smtp bench-rendering bench-tracking bench-triggered bench-reports lint messages shell lock vendor
 
 help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
@@ -33,6 +33,7 @@ help:
 	@echo "make bench-smtp  the SMTP sender against Postfix's smtp-source (SMTP_TOOLS names its directory)"
 	@echo "make bench-rendering  writing a message against a bare Jinja2 rendering"
 	@echo "make bench-tracking  a click and an open against an empty view on the same server"
+	@echo "make bench-triggered  a call of the API against an empty view, and how soon its message leaves"
 	@echo "make bench-reports  what a report costs with ten times the events, and how fast they are counted"
 	@echo "make bench     how fast a run is from snapshot to outcome, against smtp-source"
 	@echo "make cost      what one message costs in CPU, WAL and bytes; docs/scaling.md reckons with it"
@@ -105,6 +106,9 @@ bench-rendering: $(STAMP)
 bench-tracking: $(STAMP)
 	CARILLON_MODE=local $(EMBEDDED) run --data var/bench-tracking -- $(BIN)/python -m tests.benchmarks.tracking $(ARGS)
 
+bench-triggered: $(STAMP)
+	$(EMBEDDED) run --data var/bench -- $(BIN)/python -m tests.benchmarks.triggered $(ARGS)
+
 bench-reports: $(STAMP)
 	CARILLON_MODE=local $(EMBEDDED) run --data var/bench-reports -- $(BIN)/python -m tests.benchmarks.reports $(ARGS)
 
@@ -112,6 +116,7 @@ bench: $(STAMP)
 	$(UNCONNECTED) CARILLON_MODE=local $(BIN)/python -m tests.benchmarks.smtp
 	$(UNCONNECTED) CARILLON_MODE=local $(BIN)/python -m tests.benchmarks.rendering
 	$(EMBEDDED) run --data var/bench -- $(BIN)/python -m tests.benchmarks.pipeline $(ARGS)
+	$(EMBEDDED) run --data var/bench -- $(BIN)/python -m tests.benchmarks.triggered
 
 cost: $(STAMP)
 	$(EMBEDDED) run --data var/bench -- $(BIN)/python -m tests.benchmarks.cost $(ARGS)

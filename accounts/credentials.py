@@ -10,6 +10,9 @@ import hashlib
 import hmac
 import secrets
 from datetime import datetime, timedelta
+from functools import cache
+from itertools import islice
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -18,7 +21,9 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.access import Actor, require, workspaces_where
 from accounts.models import ApiCredential, Role, User, Workspace
+from common import prepared
 from common.errors import IllegalTransition, Invalid, NotFound, Problem
+from common.prepared import Columns
 
 MANAGE = "accounts.manage_workspace"
 USE_STAMP = timedelta(minutes=1)
@@ -137,9 +142,31 @@ def find(token: str, *, now: datetime) -> ApiCredential | None:
 
 def by_prefix(prefix: str, *, now: datetime) -> ApiCredential | None:
     """A live credential by its public id, with its workspace and role; nothing is proved by that yet."""
-    live = Q(expires_at=None) | Q(expires_at__gt=now)
-    rows = ApiCredential.objects.filter(live, prefix=prefix, revoked_at=None)
-    return rows.select_related("workspace", "role").first()
+    statement, parts = _live()
+    with prepared.cursor() as cursor:
+        cursor.execute(statement, {"prefix": prefix, "now": now})
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    values = iter(found)
+    credential: ApiCredential
+    credential, workspace, role = (one.row(list(islice(values, len(one)))) for one in parts)
+    credential.workspace, credential.role = workspace, role
+    return credential
+
+
+@cache
+def _live() -> tuple[str, tuple[Columns[Any], ...]]:
+    """Asked with every call of the API."""
+    parts = Columns(ApiCredential), Columns(Workspace), Columns(Role)
+    statement = f"""
+        SELECT {", ".join(one.sql for one in parts)} FROM accounts_apicredential
+        JOIN accounts_workspace ON accounts_workspace.id = accounts_apicredential.workspace_id
+        JOIN accounts_role ON accounts_role.group_ptr_id = accounts_apicredential.role_id
+        JOIN auth_group ON auth_group.id = accounts_role.group_ptr_id
+        WHERE prefix = %(prefix)s AND revoked_at IS NULL
+          AND (expires_at IS NULL OR expires_at > %(now)s)"""  # noqa: S608 -- our own columns
+    return statement, parts
 
 
 def hashes(credential: ApiCredential, *, now: datetime) -> list[str]:

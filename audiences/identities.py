@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -108,14 +108,18 @@ def owners(workspace_id: int, pairs: Iterable[tuple[str, str]]) -> dict[tuple[st
     asked = list(pairs)
     if not asked:
         return {}
-    values: dict[str, Any] = {
-        "workspace": workspace_id,
-        "namespaces": [namespace for namespace, _value in asked],
-        "values": [value for _namespace, value in asked],
-    }
     with connection.cursor() as cursor:
-        cursor.execute(OWNERS, values)
+        cursor.execute(OWNERS, asked_of(workspace_id, asked))
         return {(namespace, value): pk for namespace, value, pk in cursor.fetchall()}
+
+
+def asked_of(workspace_id: int, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The parameters of OWNERS."""
+    return {
+        "workspace": workspace_id,
+        "namespaces": [namespace for namespace, _value in pairs],
+        "values": [value for _namespace, value in pairs],
+    }
 
 
 def named(workspace: Workspace, text: str) -> Profile | None:

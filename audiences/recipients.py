@@ -1,16 +1,15 @@
-"""The people a call names, with what a message needs of them: two queries, however many are named."""
+"""The people a call names, with what a message needs of them: one query, however many are named."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-
-from django.db import connection
 
 from accounts.models import Workspace
 from audiences import identities, profiles
 from audiences.reachability import WAYS
+from common import prepared
 from common.errors import Invalid
 
 
@@ -36,13 +35,13 @@ def find(
     With `create`, who is not known is made with the name they are called by, in the caller's transaction.
     """
     cleaned = [_cleaned(workspace, *one) for one in named]
-    owners = identities.owners(workspace.pk, [one for one in cleaned if isinstance(one, tuple)])
-    if create:
-        for one in cleaned:
-            if isinstance(one, tuple) and one not in owners:
-                owners[one] = profiles.find_or_create(workspace, *one, now).pk
-    people = _read(owners.values(), channels)
-    return [people.get(owners.get(one, 0)) if isinstance(one, tuple) else one for one in cleaned]
+    asked = [one for one in cleaned if isinstance(one, tuple)]
+    people = _read(workspace, asked, channels)
+    if create and (unknown := [one for one in dict.fromkeys(asked) if one not in people]):
+        for namespace, value in unknown:
+            profiles.find_or_create(workspace, namespace, value, now)
+        people |= _read(workspace, unknown, channels)
+    return [people.get(one) if isinstance(one, tuple) else one for one in cleaned]
 
 
 def _cleaned(workspace: Workspace, namespace: str, value: str) -> tuple[str, str] | Invalid:
@@ -52,12 +51,19 @@ def _cleaned(workspace: Workspace, namespace: str, value: str) -> tuple[str, str
         return error
 
 
-def _read(profile_ids: Iterable[int], channels: Sequence[str]) -> dict[int, Known]:
+def _read(
+    workspace: Workspace, asked: Sequence[tuple[str, str]], channels: Sequence[str]
+) -> dict[tuple[str, str], Known]:
+    if not asked:
+        return {}
     addresses = ", ".join(WAYS[channel].address for channel in channels)
-    sql = f"SELECT p.id, p.locale, {addresses} FROM audiences_profile p WHERE p.id = ANY(%s)"
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [list(profile_ids)])
+    sql = f"""SELECT o.namespace, o.value, p.id, p.locale, {addresses}
+        FROM ({identities.OWNERS}) o JOIN audiences_profile p ON p.id = o.id"""
+    with prepared.cursor() as cursor:
+        cursor.execute(sql, identities.asked_of(workspace.pk, asked))
         return {
-            pk: Known(pk, locale, dict(zip(channels, (one or "" for one in found), strict=True)))
-            for pk, locale, *found in cursor.fetchall()
+            (namespace, value): Known(
+                pk, locale, dict(zip(channels, (one or "" for one in found), strict=True))
+            )
+            for namespace, value, pk, locale, *found in cursor.fetchall()
         }

@@ -6,12 +6,15 @@ beside the text here. Off where the connection's `prepare_threshold` is None (se
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import psycopg
 from django.db import connection
+from django.db.models import Model
+
+Row = TypeVar("Row", bound=Model)
 
 
 class Prepared(psycopg.Cursor[tuple[Any, ...]]):
@@ -28,3 +31,35 @@ def cursor() -> Iterator[Prepared]:
     connection.ensure_connection()
     with connection.wrap_database_errors, Prepared(connection.connection) as made:
         yield made
+
+
+@contextmanager
+def with_begin() -> Iterator[None]:
+    """For a transaction's first statement: its BEGIN travels with it, in place of once there and back."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
+
+
+class Columns(Generic[Row]):
+    """All columns of a model, or those named, for the SELECT of such a statement; `row` makes the model's row
+    of their values. What was not named is read when it is first asked for.
+    """
+
+    def __init__(self, model: type[Row], *names: str) -> None:
+        fields = [one for one in model._meta.concrete_fields if not names or one.attname in names]
+        self.model, self.names = model, [one.attname for one in fields]
+        self.sql = ", ".join(f'"{one.model._meta.db_table}"."{one.column}"' for one in fields)
+        self.converters = [
+            (one.get_db_converters(connection), one.get_col(one.model._meta.db_table)) for one in fields
+        ]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def row(self, values: Sequence[Any]) -> Row:
+        found = list(values)
+        for place, (converters, expression) in enumerate(self.converters):
+            for convert in converters:
+                found[place] = convert(found[place], expression, connection)
+        return self.model.from_db(connection.alias, self.names, found)

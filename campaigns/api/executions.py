@@ -102,9 +102,8 @@ class Door(APIView):
         self, request: HttpRequest, credential: ApiCredential, reading: type[bodies.Unitary]
     ) -> dict[str, object]:
         given, body = self.read(request, credential, reading)
-        campaign = access.campaign_for(credential, body.campaign_id)
         call = self.call(request, given, body.request_id, credential)
-        accepted = triggered.accept(campaign, body.recipients, call)
+        accepted = triggered.accept(body.campaign_id, body.recipients, call)
         return as_answer(accepted.execution, is_repeat=accepted.is_repeat)
 
 
@@ -148,11 +147,10 @@ class ToAudience(Door):
     )
     def post(self, request: HttpRequest, credential: ApiCredential) -> dict[str, object]:
         given, body = self.read(request, credential, bodies.ToAudience)
-        campaign = access.campaign_for(credential, body.campaign_id)
         call = self.call(request, given, body.request_id or str(uuid.uuid4()), credential)
         chosen = audience_for(credential, body.audience_id) if body.audience_id is not None else None
         order = audiencecalls.Order(chosen, body.context, body.execute_at)
-        accepted = audiencecalls.accept(campaign, order, call)
+        accepted = audiencecalls.accept(body.campaign_id, order, call)
         if body.execute_at is not None:
             return as_schedule(accepted.execution)
         return as_answer(accepted.execution, is_repeat=accepted.is_repeat)

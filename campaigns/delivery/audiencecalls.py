@@ -18,16 +18,9 @@ from accounts.access import Actor, require
 from accounts.orders import key_of
 from audiences import evaluate
 from audiences.models import Audience
+from campaigns.access import PUBLISH
 from campaigns.delivery import calls, ring
-from campaigns.delivery.triggered import (
-    PUBLISH,
-    Accepted,
-    Call,
-    execution_of,
-    once,
-    open_campaign,
-    require_door,
-)
+from campaigns.delivery.triggered import Accepted, Call, execution_of, once, open_campaign
 from campaigns.models import Campaign, Execution, Run
 from common.errors import IllegalTransition, Invalid, Problem
 
@@ -47,20 +40,19 @@ class Order:
     execute_at: datetime | None
 
 
-def accept(campaign: Campaign, order: Order, call: Call) -> Accepted:
-    """Raises Invalid with a pointer per fault, Conflict when the key came with another body before."""
-    return once(campaign, call, lambda: _write(campaign, order, call))
+def accept(campaign_id: int, order: Order, call: Call) -> Accepted:
+    """Raises what `triggered.accept` raises."""
+    return once(campaign_id, call, lambda: _write(campaign_id, order, call))
 
 
-def _write(campaign: Campaign, order: Order, call: Call) -> Execution:
-    held = open_campaign(campaign, call.at)
-    require_door(held, call)
-    version = held.live_version
+def _write(campaign_id: int, order: Order, call: Call) -> Execution:
+    campaign = open_campaign(campaign_id, call).campaign
+    version = campaign.live_version
     assert version is not None  # it is live
     audience = _audience(campaign, order)
     problems = list(calls.missing(calls.needs(version.pk), {"context": order.context}, ""))
     if order.execute_at is not None:
-        problems += _when(held, order.execute_at, call.at)
+        problems += _when(campaign, order.execute_at, call.at)
     if audience is None and version.definition["audience"] is None:
         detail = _("The campaign has no audience of its own; name one.")
         problems.append(Problem("audience_missing", detail, "/audience/id"))
@@ -76,7 +68,7 @@ def _write(campaign: Campaign, order: Order, call: Call) -> Execution:
         ordered_by=key_of(call.credential),
         created_at=call.at,
     )
-    execution = execution_of(campaign, run, call, size=0)
+    execution = execution_of(campaign, run.pk, call, size=0)
     execution.save(force_insert=True)
     ring.due_runs()
     return execution

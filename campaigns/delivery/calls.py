@@ -19,7 +19,14 @@ from common.errors import Problem, pointer_to
 
 @lru_cache(maxsize=256)
 def needs(version_id: int) -> tuple[Need, ...]:
-    return tuple(needs_of_definition(Version.objects.get(pk=version_id).definition))
+    return tuple(needs_of_definition(definition(version_id)))
+
+
+@lru_cache(maxsize=256)
+def definition(version_id: int) -> dict[str, Any]:
+    """Shared by all who ask: to be read only."""
+    found: dict[str, Any] = Version.objects.get(pk=version_id).definition
+    return found
 
 
 def needs_of_definition(definition: dict[str, Any]) -> list[Need]:

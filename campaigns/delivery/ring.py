@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterable
 from itertools import islice
 
@@ -16,6 +18,7 @@ from campaigns.models import Batch
 log = structlog.get_logger(__name__)
 
 MOST = 64
+TOGETHER = 0.02  # seconds in which the calls of one process ring together
 
 
 def due_runs() -> None:
@@ -40,6 +43,40 @@ def batches(ids: Iterable[int], lane: str = Batch.Lane.BULK) -> None:
                 return  # the broker is away: the sweep will find the rows
 
     _after_commit(publish)
+
+
+def call(ids: Iterable[int]) -> None:
+    """For the batches of one call to the API. The first rings at once; those that come close behind it ring
+    together, as whoever hears a ring goes on with all that is due, and a ring costs as much as the call.
+    """
+    if first := next(iter(ids), None):
+        _after_commit(lambda: _bell.ring(first))
+
+
+class _Bell:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.is_about_to_ring = False
+        self.rung_at = 0.0
+
+    def ring(self, batch_id: int) -> None:
+        with self.lock:
+            if self.is_about_to_ring:
+                return
+            left = self.rung_at + TOGETHER - time.monotonic()
+            if left > 0:
+                self.is_about_to_ring = True
+                threading.Timer(left, self._ring, [batch_id]).start()
+                return
+        self._ring(batch_id)
+
+    def _ring(self, batch_id: int) -> None:
+        with self.lock:
+            self.is_about_to_ring, self.rung_at = False, time.monotonic()
+        _publish("deliver_batch", [batch_id, Batch.Lane.URGENT], Batch.Lane.URGENT)
+
+
+_bell = _Bell()
 
 
 def _after_commit(publish: Callable[[], object]) -> None:

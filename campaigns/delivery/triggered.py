@@ -12,26 +12,32 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from psycopg.types.json import Jsonb
 
 from accounts import switch
-from accounts.access import require
-from accounts.models import ApiCredential, Workspace
+from accounts.access import rights_of_role
+from accounts.models import ApiCredential
 from audiences import recipients as people
-from campaigns import schedule, variants
+from campaigns import access, schedule, variants
 from campaigns.delivery import calls, ring
-from campaigns.models import Batch, Campaign, Execution, Run, Status
-from common import failpoints
+from campaigns.models import Campaign, Execution, Status
+from common import failpoints, prepared
 from common import place as places
-from common.errors import Conflict, Invalid, Problem
+from common.errors import Conflict, Invalid, NotFound, PermissionMissing, Problem
+from common.prepared import Columns
 
 MOST_RECIPIENTS = 20
-PUBLISH = "campaigns.publish_campaign"
 
+# What a call reads of its campaign.
+READ = (
+    *("id", "workspace_id", "type", "status", "draft_status", "before_draft", "starts_at", "ends_at"),
+    *("create_profiles", "high_throughput", "live_version_id"),
+)
 # The number of a call's first recipient; the others count on from it.
 WRITE = """
 WITH call AS (
@@ -116,31 +122,32 @@ def body_hash(body: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def accept(campaign: Campaign, recipients: Sequence[Recipient], call: Call) -> Accepted:
-    """Raises Invalid with a pointer per fault, Conflict when the key came with another body before."""
-    return once(campaign, call, lambda: _write(campaign, recipients, call))
+def accept(campaign_id: int, recipients: Sequence[Recipient], call: Call) -> Accepted:
+    """Raises NotFound for a campaign that the credential does not see, PermissionMissing where it may not
+    publish it, Invalid with a pointer per fault, Conflict when the key came with another body before.
+    """
+    return once(campaign_id, call, lambda: _write(campaign_id, recipients, call))
 
 
-def once(campaign: Campaign, call: Call, write: Callable[[], Execution]) -> Accepted:
-    """Writes the call, or finds it written already; two at the same moment are one."""
-    require(call.credential, PUBLISH, campaign)
-    if known := _earlier(campaign, call):
-        return known
+def once(campaign_id: int, call: Call, write: Callable[[], Execution]) -> Accepted:
+    """Writes the call, or finds it written already; two at the same moment are one.
+
+    A call that came before is looked for only when this one cannot be written: hardly any is a repeat.
+    """
     try:
         with transaction.atomic():
             execution = write()
         failpoints.reached("call kept")
         return Accepted(execution, is_repeat=False)
-    except IntegrityError:
-        # The same key was accepted in this moment by another process.
-        if known := _earlier(campaign, call):
+    except (IntegrityError, Invalid, Conflict):
+        if known := _earlier(campaign_id, call):
             return known
         raise
 
 
-def _earlier(campaign: Campaign, call: Call) -> Accepted | None:
+def _earlier(campaign_id: int, call: Call) -> Accepted | None:
     """The call that came before under this key."""
-    found = Execution.objects.filter(campaign=campaign, credential=call.credential, key=call.key).first()
+    found = Execution.objects.filter(campaign=campaign_id, credential=call.credential, key=call.key).first()
     if found is None:
         return None
     if found.body_hash != call.digest or found.kind != call.kind:
@@ -149,9 +156,18 @@ def _earlier(campaign: Campaign, call: Call) -> Accepted | None:
     return Accepted(found, is_repeat=True)
 
 
-def open_campaign(campaign: Campaign, now: datetime) -> Campaign:
-    """The campaign, held open. Raises Invalid when it does not take calls now, and Conflict
-    `sending_stopped` while the main switch of its workspace is off.
+@dataclass(frozen=True)
+class Held:
+    """A campaign that takes calls, with the run of its live version."""
+
+    campaign: Campaign
+    run_id: int
+    weights: dict[str, Any] | None  # of an experiment's treatments
+
+
+def open_campaign(campaign_id: int, call: Call) -> Held:
+    """The campaign, held open. Raises NotFound and PermissionMissing as its gate does, Invalid when it does
+    not take calls now, and Conflict `sending_stopped` while the main switch of its workspace is off.
 
     Until the transaction ends no verb can move the campaign: a call that is accepted while somebody presses
     stop is in the run's books before they are closed.
@@ -160,46 +176,77 @@ def open_campaign(campaign: Campaign, now: datetime) -> Campaign:
     def refuse(code: str, detail: str) -> Invalid:
         return Invalid(Problem(code, detail, "/campaignId"))
 
-    by_id = """
-        SELECT c.*, w.sends_from = %s AS sends FROM campaigns_campaign c
-        JOIN accounts_workspace w ON w.id = c.workspace_id WHERE c.id = %s FOR KEY SHARE OF c"""
-    held = Campaign.objects.raw(by_id, [places.place(), campaign.pk])[0]
-    if held.type != Campaign.Type.API_TRIGGERED:
+    held, rights, sends = _hold(campaign_id, call.credential)
+    if access.PUBLISH not in rights:
+        raise PermissionMissing(access.PUBLISH)
+    campaign = held.campaign
+    if campaign.type != Campaign.Type.API_TRIGGERED:
         raise refuse("not_api_triggered", _("This campaign is not API-triggered."))
-    if held.status != Status.LIVE:
+    if campaign.status != Status.LIVE:
         detail = _("The campaign is “%(state)s”; it takes calls only while it is live.")
-        raise refuse("campaign_not_live", detail % {"state": held.get_status_display()})
-    if not schedule.is_open(held, now):
+        raise refuse("campaign_not_live", detail % {"state": campaign.get_status_display()})
+    if not schedule.is_open(campaign, call.at):
         raise refuse("outside_window", _("The campaign takes calls only between its start and its end."))
-    if not held.sends:  # type: ignore[attr-defined]
-        switch.require_on(Workspace.objects.get(pk=held.workspace_id))
+    if not sends:
+        switch.require_on(campaign.workspace)
+    _require_door(campaign, call)
     return held
 
 
-def _write(campaign: Campaign, recipients: Sequence[Recipient], call: Call) -> Execution:
-    held = open_campaign(campaign, call.at)
-    require_door(held, call)
-    standing = Run.objects.select_related("version")
-    run = standing.get(campaign=held, kind=Run.Kind.STANDING, version=held.live_version_id)
-    wanted = calls.needs(run.version_id)
+@cache
+def _held() -> tuple[str, Columns[Campaign]]:
+    columns = Columns(Campaign, *READ)
+    statement = f"""
+        SELECT {rights_of_role(Campaign)}, accounts_workspace.sends_from = %(place)s, r.id, r.weights,
+               {columns.sql}
+        FROM campaigns_campaign
+        JOIN accounts_workspace ON accounts_workspace.id = campaigns_campaign.workspace_id
+        JOIN accounts_role ON accounts_role.group_ptr_id = %(role)s
+        LEFT JOIN campaigns_run r ON r.campaign_id = campaigns_campaign.id AND r.kind = 'standing'
+                                 AND r.version_id = campaigns_campaign.live_version_id
+        WHERE campaigns_campaign.id = %(campaign)s AND campaigns_campaign.purged_at IS NULL
+        FOR KEY SHARE OF campaigns_campaign"""
+    return statement, columns
+
+
+def _hold(campaign_id: int, credential: ApiCredential) -> tuple[Held, list[str], bool]:
+    """With what the credential may do with it, and whether its workspace sends at all."""
+    statement, columns = _held()
+    with prepared.with_begin(), prepared.cursor() as cursor:
+        named = {"campaign": campaign_id, "role": credential.role_id, "place": places.place()}
+        found = cursor.execute(statement, named).fetchone()
+    if found is None or access.VIEW not in found[0]:
+        raise NotFound(_("There is no such campaign, or you may not see it."))
+    rights, sends, run_id, weights, *values = found
+    campaign = columns.row(values)
+    if campaign.workspace_id == credential.workspace_id:
+        campaign.workspace = credential.workspace
+    return Held(campaign, run_id, json.loads(weights) if weights else None), rights, bool(sends)
+
+
+def _write(campaign_id: int, recipients: Sequence[Recipient], call: Call) -> Execution:
+    held = open_campaign(campaign_id, call)
+    campaign, version = held.campaign, held.campaign.live_version_id
+    assert version is not None  # it is live
+    wanted = calls.needs(version)
     problems = [
         problem
         for place, one in enumerate(recipients)
-        for problem in calls.missing(wanted, _given(held, one), f"/recipients/{place}")
+        for problem in calls.missing(wanted, _given(campaign, one), f"/recipients/{place}")
     ]
-    drawn = variants.weighted(run.version.definition, run.weights)
-    rows = _rows(campaign, held, drawn, recipients, call.at, problems)
+    drawn = variants.weighted(calls.definition(version), held.weights)
+    rows = _rows(campaign, drawn, recipients, call.at, problems)
     if problems:
         raise Invalid(problems)
-    execution = execution_of(campaign, run, call, size=len(recipients))
-    with connection.cursor() as cursor:
+    execution = execution_of(campaign, held.run_id, call, size=len(recipients))
+    with prepared.cursor() as cursor:
         cursor.execute(WRITE, _values(execution, rows, recipients))
         batches = [pk for (pk,) in cursor.fetchall()]
-    ring.batches(batches, Batch.Lane.URGENT)
+    ring.call(batches)
     return execution
 
 
-def execution_of(campaign: Campaign, run: Run, call: Call, *, size: int) -> Execution:
+def execution_of(campaign: Campaign, run_id: int, call: Call, *, size: int) -> Execution:
     """Not saved yet."""
     return Execution(
         id=uuid.uuid4(),
@@ -209,7 +256,7 @@ def execution_of(campaign: Campaign, run: Run, call: Call, *, size: int) -> Exec
         request_id=call.request_id,
         key=call.key,
         body_hash=call.digest,
-        run=run,
+        run_id=run_id,
         size=size,
         created_at=call.at,
     )
@@ -221,7 +268,7 @@ def _given(campaign: Campaign, recipient: Recipient) -> dict[str, dict[str, Any]
     return {**given, "profile": recipient.profile} if campaign.high_throughput else given
 
 
-def require_door(campaign: Campaign, call: Call) -> None:
+def _require_door(campaign: Campaign, call: Call) -> None:
     """Raises Invalid for a campaign whose calls go elsewhere."""
     if campaign.high_throughput != (call.kind == Execution.Kind.HIGH_THROUGHPUT):
         name = "highthroughput" if campaign.high_throughput else "unitary"
@@ -254,7 +301,6 @@ def _values(execution: Execution, rows: list[_Row], recipients: Sequence[Recipie
 
 def _rows(
     campaign: Campaign,
-    held: Campaign,
     definition: dict[str, Any],
     recipients: Sequence[Recipient],
     now: datetime,
@@ -262,7 +308,7 @@ def _rows(
 ) -> list[_Row]:
     """Each recipient over each action; faults are added to `problems`."""
     channels = [str(action["channel"]) for action in definition["actions"]]
-    known = _known(campaign, held, recipients, channels, now, problems)
+    known = _known(campaign, recipients, channels, now, problems)
     rows = []
     for place, (recipient, person) in enumerate(zip(recipients, known, strict=True)):
         reached = False
@@ -284,21 +330,20 @@ def _rows(
 
 def _known(
     campaign: Campaign,
-    held: Campaign,
     recipients: Sequence[Recipient],
     channels: list[str],
     now: datetime,
     problems: list[Problem],
 ) -> list[people.Known | None]:
     """Everybody's profile, created where the campaign allows it; nobody's in high throughput."""
-    if held.high_throughput:
+    if campaign.high_throughput:
         return [None] * len(recipients)
     found = people.find(
         campaign.workspace,
         [(one.namespace, one.user_id) for one in recipients],
         channels,
         now=now,
-        create=held.before_draft.get("create_profiles", held.create_profiles),
+        create=campaign.before_draft.get("create_profiles", campaign.create_profiles),
     )
     known: list[people.Known | None] = []
     for place, one in enumerate(found):

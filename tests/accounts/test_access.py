@@ -6,9 +6,21 @@ import random
 from typing import Any
 
 import pytest
+from django.db import connection
 from guardian.shortcuts import assign_perm
 
-from accounts.access import SYSTEM, Share, explain, may, rights_on, share, shares_of, unshare, visible_to
+from accounts.access import (
+    SYSTEM,
+    Share,
+    explain,
+    may,
+    rights_of_role,
+    rights_on,
+    share,
+    shares_of,
+    unshare,
+    visible_to,
+)
 from accounts.models import AccessLabel, ApiCredential, Role, User, Workspace
 from audiences.models import Audience
 from tests import builders
@@ -90,6 +102,8 @@ def test_explain_rights_on_and_visible_to_agree(seed: int) -> None:
     answers = set()
     for actor in actors:
         rights = rights_on(actor, audiences)
+        if isinstance(actor, ApiCredential):
+            assert _told_by_sql(actor) == rights
         for permission in OURS:
             seen = set(visible_to(actor, Audience.objects.all(), permission))
             for audience in audiences:
@@ -97,6 +111,16 @@ def test_explain_rights_on_and_visible_to_agree(seed: int) -> None:
                 assert told == (permission in rights[audience.pk]) == (audience in seen)
                 answers.add(told)
     assert answers == {True, False}
+
+
+def _told_by_sql(credential: ApiCredential) -> dict[int, set[str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT audiences_audience.id, {rights_of_role(Audience)} FROM audiences_audience "
+            "JOIN accounts_role ON accounts_role.group_ptr_id = %s",
+            [credential.role_id],
+        )
+        return {pk: set(rights) for pk, rights in cursor.fetchall()}
 
 
 def _empty_role(where: Workspace) -> Role:

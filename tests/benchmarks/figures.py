@@ -23,8 +23,17 @@ PIPELINE: dict[str, tuple[float, float, bool]] = {
     "snapshot_to_bare_insert": (1.6, 1.1, False),
     "wal_bytes_per_message": (450, 300, False),
 }
+TRIGGERED: dict[str, tuple[float, float, bool]] = {
+    "accept_to_empty_view": (0.20, 0.40, True),
+    "high_throughput_to_empty_view": (1.0, 3.0, True),
+    "accept_p99_to_empty_view": (5, 3, False),
+    "triggered_p50_ms": (100, 30, False),
+    "triggered_p99_ms": (500, 150, False),
+    "triggered_p99_beside_run": (2, 1.3, False),
+}
 TARGETS: dict[str, tuple[float, float, bool]] = {
     **PIPELINE,
+    **TRIGGERED,
     "sender_to_smtp_source": (1.0, 1.5, True),
     "share_of_ideal_at_20_ms": (0.45, 0.88, True),
     "rendering_to_plain_jinja": (5, 3, False),

@@ -11,7 +11,6 @@ the answer leaves (`synchronous_commit` is on); afterwards as many rows must be 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import secrets
@@ -25,7 +24,7 @@ from pathlib import Path
 
 import django
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.benchmarks.tracking_settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.benchmarks.empty_settings")
 django.setup()
 
 from django.core.management import call_command  # noqa: E402
@@ -36,70 +35,11 @@ from campaigns.models import Event, Message, Run  # noqa: E402
 from campaigns.tracking import tokens  # noqa: E402
 from campaigns.tracking.tokens import MessageKey  # noqa: E402
 from tests import builders  # noqa: E402
+from tests.benchmarks.web import ask, getting  # noqa: E402
 
 FIGURES = Path("build/bench.json")
 PEOPLE = 20_000
-AGENT = (
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 Safari/604.1"
-)
 MUST = {"click": (0.30, 0.60), "open": (0.30, 0.60), "click_p99": (5.0, 3.0), "open_p99": (5.0, 3.0)}
-
-
-class Asker(asyncio.Protocol):
-    """One connection that asks for one address after the other, and notes how long each answer took."""
-
-    def __init__(self, paths: list[str], status: bytes, over: asyncio.Future[None]) -> None:
-        self.paths, self.status, self.over = paths, status, over
-        self.took: list[float] = []
-        self.buffer = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self._ask()
-
-    def _ask(self) -> None:
-        if not self.paths:
-            self.transport.close()
-            self.over.set_result(None)
-            return
-        self.began = time.perf_counter()
-        head = f"GET {self.paths.pop()} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: {AGENT}\r\n\r\n"
-        self.transport.write(head.encode())
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        head, found, body = self.buffer.partition(b"\r\n\r\n")
-        if not found:
-            return
-        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
-        if len(body) < length:
-            return
-        assert head[9:12] == self.status, head
-        self.took.append(time.perf_counter() - self.began)
-        self.buffer = b""
-        self._ask()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self.over.done():
-            self.over.set_exception(ConnectionError(f"the server hung up: {error}"))
-
-
-async def _asked(port: int, paths: list[str], status: bytes, connections: int) -> tuple[float, list[float]]:
-    loop = asyncio.get_running_loop()
-    shares = [paths[number::connections] for number in range(connections)]
-    askers = [Asker(share, status, loop.create_future()) for share in shares]
-    began = time.perf_counter()
-    for one in askers:
-        await loop.create_connection(lambda one=one: one, "127.0.0.1", port)  # type: ignore[misc]
-    await asyncio.gather(*(one.over for one in askers))
-    seconds = time.perf_counter() - began
-    return seconds, [took for one in askers for took in one.took]
-
-
-def ask(port: int, paths: list[str], status: bytes, connections: int) -> tuple[float, float]:
-    """Requests a second, and the p99 in milliseconds."""
-    seconds, took = asyncio.run(_asked(port, paths, status, connections))
-    return len(paths) / seconds, 1000 * statistics.quantiles(took, n=100)[98]
 
 
 def prepare() -> Run:
@@ -119,7 +59,8 @@ def links(run: Run, count: int) -> tuple[list[str], list[str]]:
     keys = [MessageKey(run.pk, 0, ref) for ref in refs]
     sealed = tokens.seal("https://shop.example/a?x=1&y=2")
     clicks = [f"/t/c/{tokens.sign(tokens.CLICK, key)}/0/{sealed}" for key in keys]
-    return clicks, [f"/t/o/{tokens.sign(tokens.OPEN, key)}.gif" for key in keys]
+    opens = [f"/t/o/{tokens.sign(tokens.OPEN, key)}.gif" for key in keys]
+    return clicks, opens
 
 
 def serve(port: int, threads: int) -> subprocess.Popen[bytes]:
@@ -139,8 +80,9 @@ def junk(port: int, count: int) -> int:
     """How many rows forged links left behind."""
     before = Event.objects.count()
     paths = [f"/t/c/{secrets.token_urlsafe(26)}/0" for _ in range(count // 2)]
-    ask(port, paths, b"404", 4)
-    ask(port, [f"/t/o/{secrets.token_urlsafe(26)}.gif" for _ in range(count // 2)], b"200", 4)
+    ask(port, [getting(one) for one in paths], b"404", 4)
+    pictures = [f"/t/o/{secrets.token_urlsafe(26)}.gif" for _ in range(count // 2)]
+    ask(port, [getting(one) for one in pictures], b"200", 4)
     return Event.objects.count() - before
 
 
@@ -160,7 +102,7 @@ def main(rounds: int, requests: int, connections: int, threads: int) -> None:
         slow: dict[str, list[float]] = {name: [] for name in kinds}
         for round_ in range(rounds + 1):
             for name, (paths, status) in kinds.items():
-                rate, p99 = ask(port, list(paths), status, connections)
+                rate, p99 = ask(port, [getting(one) for one in paths], status, connections)
                 if round_:  # the first one warms up
                     rates[name].append(rate)
                     slow[name].append(p99)

@@ -96,7 +96,7 @@ def test_one_request_posted_many_times_at_once_is_one_message() -> None:
     )
     call = triggered.Call(credential, "r-1", "r-1", "d", timezone.now())
     results = at_once(
-        lambda: triggered.accept(campaign, [Recipient("email", "p0@example.com")], call), times=12
+        lambda: triggered.accept(campaign.pk, [Recipient("email", "p0@example.com")], call), times=12
     )
     assert {str(result.execution.pk) for result in results} == {str(Execution.objects.get().pk)}
     assert sum(not result.is_repeat for result in results) == 1

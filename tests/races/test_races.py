@@ -77,7 +77,7 @@ def triggerable() -> tuple[Campaign, ApiCredential]:
 
 def call(campaign: Campaign, credential: ApiCredential, request_id: str, digest: str = "d") -> Any:
     made = triggered.Call(credential, request_id, request_id, digest, timezone.now())
-    return triggered.accept(campaign, [triggered.Recipient("email", "p0@example.com")], made)
+    return triggered.accept(campaign.pk, [triggered.Recipient("email", "p0@example.com")], made)
 
 
 def test_activated_by_two_people_at_once_is_one_run() -> None:

@@ -217,12 +217,12 @@ def _call(world: World, kind: str, label: AccessLabel) -> None:
     # A person is behind no label: only who is elsewhere is named by their address.
     person = f"{CANARY if kind == 'other' else kind}@call.example"
     call = triggered.Call(credential, kind, kind, "", timezone.now())
-    made = triggered.accept(campaign, [Recipient("email", person)], call).execution
+    made = triggered.accept(campaign.pk, [Recipient("email", person)], call).execution
     made.refresh_from_db()  # the database has numbered its first recipient
     audience = Audience.objects.get(pk=world.objects["audience"][kind]["pk"])
     due = timezone.now() + timedelta(days=7)
     now_call, later = (
-        audiencecalls.accept(campaign, Order(audience, {}, at), _named(call, name)).execution
+        audiencecalls.accept(campaign.pk, Order(audience, {}, at), _named(call, name)).execution
         for name, at in (("now", None), ("later", due))
     )
     if kind == "labelled":

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from config.settings import *  # noqa: F403
 
-ROOT_URLCONF = "tests.benchmarks.tracking_urls"
+ROOT_URLCONF = "tests.benchmarks.empty_urls"
