@@ -73,6 +73,14 @@ def compared(campaigns: QuerySet[Campaign], wanted: list[int]) -> list[Line]:
     return sorted(lines, key=lambda line: wanted.index(line.campaign.pk))
 
 
+def completed(campaigns: QuerySet[Campaign], *, most: int) -> list[Line]:
+    """The runs that ended last, campaign by campaign."""
+    rows = Run.objects.filter(campaign__in=campaigns, state=Run.State.COMPLETED).exclude(kind=Run.Kind.PROOF)
+    last = rows.order_by("-finished_at").values_list("pk", flat=True)[:most]
+    lines, _read = _lines(Run.objects.filter(pk__in=list(last)))
+    return lines
+
+
 def _lines(rows: QuerySet[Run], *, step: str = "day") -> tuple[list[Line], Figures]:
     told = rows.exclude(kind=Run.Kind.PROOF).exclude(state__in=[Run.State.MISSED, Run.State.DUE])
     runs = list(told.select_related("campaign").order_by("-due_at")[:MOST_RUNS])

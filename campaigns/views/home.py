@@ -22,7 +22,8 @@ from accounts.models import Notification, User, Workspace
 from campaigns import access, calendar, queue, validation
 from campaigns.models import Campaign, Run, Status
 from campaigns.prerequisites import first_steps, prerequisites
-from campaigns.reports.metrics import ledger
+from campaigns.reports import overview, progress
+from campaigns.reports.waiting import waiting_for
 
 MOST = 5
 
@@ -57,9 +58,10 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
     mine = access.list_for(actor_of(request), workspace)
-    runs = Run.objects.filter(campaign__in=mine).exclude(kind=Run.Kind.PROOF).select_related("campaign")
+    now = timezone.now()
+    runs = Run.objects.filter(campaign__in=mine).exclude(kind=Run.Kind.PROOF)
+    runs = runs.select_related("campaign__workspace", "version")
     sending = runs.filter(state__in=[Run.State.EXPANDING, Run.State.SENDING, Run.State.STOPPING])
-    completed = runs.filter(state=Run.State.COMPLETED).order_by("-finished_at")[:MOST]
     steps = first_steps(workspace)
     return {
         "steps": [] if all(step.is_done for step in steps) else steps,
@@ -67,8 +69,11 @@ def _page(request: HttpRequest, workspace: Workspace) -> dict[str, Any]:
         "others": _others(request, workspace),
         "days": calendar.days(actor_of(request), workspace, first=timezone.localdate(), count=7, past=False),
         "alerts": _alerts(actor_of(request), workspace),
-        "sending": [(run, ledger(run)) for run in sending.order_by("-started_at")[:MOST]],
-        "completed": [(run, ledger(run)) for run in completed],
+        "sending": [
+            (run, progress.of(run, now=now), waiting_for(run, now=now))
+            for run in sending.order_by("-started_at")[:MOST]
+        ],
+        "completed": overview.completed(mine, most=MOST),
     }
 
 

@@ -24,7 +24,7 @@ from campaigns import access, drawing, forecast, lifecycle, schedule, sentences,
 from campaigns.delivery import bound
 from campaigns.languages import language_name
 from campaigns.models import Campaign, Run, Status
-from campaigns.reports.metrics import ledger
+from campaigns.reports import progress
 from campaigns.views import approvals, preflight
 from campaigns.views.common import campaign_of
 from campaigns.views.editor import sample_people, summary
@@ -191,15 +191,15 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
 @require_safe
 def stop(request: HttpRequest, pk: int) -> HttpResponse:
     """Asks once, and says what stopping does in numbers."""
-    campaign, actor = campaign_of(request, pk), actor_of(request)
-    states = {one.verb: one for one in lifecycle.available(campaign, actor, now=timezone.now())}
+    campaign, actor, now = campaign_of(request, pk), actor_of(request), timezone.now()
+    states = {one.verb: one for one in lifecycle.available(campaign, actor, now=now)}
     if "stop" not in states:
         return redirect("campaigns:detail", pk)
     under_way = [Run.State.EXPANDING, Run.State.SENDING]
     runs = campaign.runs.filter(state__in=under_way).order_by("due_at")
     page = {
         "campaign": campaign,
-        "runs": [(run, ledger(run).to_go, bound.may_leave(run)) for run in runs],
+        "runs": [(run, progress.of(run, now=now).book.to_go, bound.may_leave(run)) for run in runs],
         "can_finish": campaign.status == Status.LIVE and runs.exists(),
         "allowed": states["stop"].allowed,
         "reason": states["stop"].reason,

@@ -147,3 +147,23 @@ def test_each_wave_has_its_bar(client: Client) -> None:
     client.force_login(User.objects.get(email__startswith="approver@"))
     text = client.get(f"/campaigns/runs/{run.pk}/").content.decode()
     assert "Waves" in text and "waits for its time" in text
+
+
+def test_home_tells_what_sends_and_what_it_waits_for_without_reading_messages() -> None:
+    run = sending()
+    reader = builders.person(run.campaign.workspace, "viewer", "vera")
+    browser = Client()
+    browser.force_login(reader)
+    first, *others = Batch.objects.filter(run=run).order_by("lo")
+    send.deliver(first.pk)
+    with CaptureQueriesContext(connection) as asked:
+        page = browser.get("/").content.decode()
+    told = progress.of(run, now=timezone.now()).book
+    assert f"{told.settled} of {told.targeted}" in page and "1 campaign is sending" in page
+    assert "Waiting for:" in page and "Balances" in page
+    by_row, _run, _rest = metrics.COUNTS.partition("%s")
+    assert not [one for one in asked.captured_queries if by_row in one["sql"]]
+    for batch in others:
+        send.deliver(batch.pk)
+    page = browser.get("/").content.decode()
+    assert "1 campaign is sending" not in page and "10 accepted" in page
