@@ -19,10 +19,11 @@ from accounts.access import Actor, is_member, labels_held, require
 from accounts.models import AccessLabel, User, Workspace
 from audiences import definitions, indexes, lifecycle, uses
 from audiences.access import MANAGE
-from audiences.models import Audience, AudienceMember, Topic
+from audiences.models import AttributeDefinition, Audience, AudienceMember, Topic
 from common.errors import Conflict, IllegalTransition, Invalid, Problem
 
 NAME, TAG, TAGS = 100, 50, 20  # characters, characters, number
+MOST_FIELDS = 30  # kept with the memberships of one audience
 # Each kind is defined by one field; a change of any other kind's field is refused.
 DEFINED_BY = {
     Audience.Kind.RULE: "rule",
@@ -162,7 +163,29 @@ def duplicate(audience: Audience, *, actor: Actor, now: datetime) -> Audience:
     )
     if locked.kind == Audience.Kind.UPLOAD:
         _copy_members(locked, copy)
+        keep_fields(copy, locked.fields)
     return copy
+
+
+def keep_fields(audience: Audience, fields: dict[str, str]) -> None:
+    """Notes what the memberships of an uploaded audience carry from now on, {key: type}.
+
+    Raises Invalid for a key that is kept as another type, or for too many: another import may have been
+    quicker.
+    """
+    if not fields:
+        return
+    row = Audience.objects.select_for_update(of=("self",)).get(pk=audience.pk)
+    together = {**fields, **row.fields}
+    if len(together) > MOST_FIELDS:
+        detail = _("An audience keeps at most %(most)s fields of its people.") % {"most": MOST_FIELDS}
+        raise Invalid(Problem("too_many_fields", detail, "/mapping/columns"))
+    if other := [key for key, kind in fields.items() if together[key] != kind]:
+        detail = _("The audience keeps “%(key)s” as a %(type)s.")
+        values = {"key": other[0], "type": AttributeDefinition.Type(together[other[0]]).label}
+        raise Invalid(Problem("other_type", detail % values, "/mapping/columns"))
+    audience.fields = {**row.fields, **fields}
+    Audience.objects.filter(pk=audience.pk).update(fields=audience.fields)
 
 
 def clean_tags(tags: Iterable[str]) -> list[str]:
@@ -270,7 +293,7 @@ def _copy_members(source: Audience, copy: Audience) -> None:
     table = AudienceMember._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} (audience_id, profile_id) "
-            f"SELECT %s, profile_id FROM {table} WHERE audience_id = %s",
+            f"INSERT INTO {table} (audience_id, profile_id, fields) "
+            f"SELECT %s, profile_id, fields FROM {table} WHERE audience_id = %s",
             [copy.pk, source.pk],
         )

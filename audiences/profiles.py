@@ -221,7 +221,8 @@ def record(profile: Profile, *, actor: Actor) -> dict[str, Any]:
             {"channel": one.channel, "reason": one.reason, "at": one.at.isoformat()}
             for one in suppression.holding(profile)
         ],
-        "uploadedAudiences": uploads_of(profile, actor=actor),
+        "uploadedAudiences": list(uploads := uploads_of(profile, actor=actor)),
+        "uploadedAudienceFields": {name: fields for name, fields in uploads.items() if fields},
         "events": [
             {"name": one.name, "at": one.at.isoformat(), "properties": one.properties, "key": one.key}
             for one in ProfileEvent.objects.filter(profile=profile).order_by("-at")
@@ -240,8 +241,11 @@ def _statement(one: Any) -> dict[str, Any]:
     }
 
 
-def uploads_of(profile: Profile, *, actor: Actor) -> list[str]:
-    """The names of the uploaded audiences the person is in, as far as the actor may see them."""
-    held = AudienceMember.objects.filter(profile=profile)
-    rows = Audience.objects.filter(workspace=profile.workspace_id, pk__in=held.values("audience"))
-    return list(visible_to(actor, rows, VIEW).order_by("name").values_list("name", flat=True))
+def uploads_of(profile: Profile, *, actor: Actor) -> dict[str, dict[str, Any]]:
+    """The uploaded audiences the person is in, as far as the actor may see them: what each keeps of them, by
+    its name.
+    """
+    held = dict(AudienceMember.objects.filter(profile=profile).values_list("audience_id", "fields"))
+    rows = Audience.objects.filter(workspace=profile.workspace_id, pk__in=held)
+    shown = visible_to(actor, rows, VIEW).order_by("name").values_list("name", "pk")
+    return {name: held[pk] for name, pk in shown}

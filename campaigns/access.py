@@ -32,6 +32,11 @@ def hidden_audiences(actor: Actor, campaigns: Iterable[Campaign]) -> set[int]:
     return behind_labels(actor, Audience, {one.audience_id for one in campaigns if one.audience_id})
 
 
+def shown_audience(actor: Actor, campaign: Campaign) -> Audience | None:
+    """The campaign's audience, unless its labels hide it from the actor."""
+    return None if hidden_audiences(actor, [campaign]) else campaign.audience
+
+
 def hidden_left_out(actor: Actor, campaigns: Iterable[Campaign]) -> set[int]:
     """Numbers of the audiences the campaigns leave out whose labels the actor lacks."""
     return behind_labels(actor, Audience, {one.pk for row in campaigns for one in row.exclusions.all()})

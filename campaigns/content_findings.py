@@ -53,6 +53,7 @@ class ContentFinding:
 
 def findings(campaign: Campaign, actions: list[Action]) -> Iterator[ContentFinding]:
     known = {f"profile.{name}" for name in context.names(campaign.workspace)} | OURS
+    known |= {f"audience.{name}" for name in campaign.audience.fields} if campaign.audience else set()
     for action in actions:
         for one in contents_of(action, campaign):
             place = (one["treatment"], one["language"])
@@ -190,14 +191,17 @@ def _names(
     for field, template in templates.items():
         for name in sorted(template.names) if template else []:
             root = name.partition(".")[0]
-            if root == "context" and campaign.type == Campaign.Type.API_TRIGGERED:
-                continue
+            if root in ("context", "audience") and campaign.type == Campaign.Type.API_TRIGGERED:
+                continue  # each call brings the one, and names an audience that keeps the other
             if ".".join(name.split(".")[:2]) in known or (
                 field == "text" and channel == "email" and name in seen
             ):
                 continue
             seen.add(name)
-            message = _("“%(name)s” is not a field.") % {"name": name}
+            said = _("“%(name)s” is not a field.")
+            if root == "audience":
+                said = _("“%(name)s” is not kept with the people of the campaign’s audience.")
+            message = said % {"name": name}
             if close := difflib.get_close_matches(name, known, n=1):
                 message += " " + _("Did you mean “%(close)s”?") % {"close": close[0]}
             yield "unknown_name", True, field, message

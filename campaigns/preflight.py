@@ -26,7 +26,7 @@ from django.utils.translation import gettext_lazy
 from accounts import audit
 from accounts.access import Actor, require
 from accounts.models import User
-from audiences.context import COLUMNS, contexts
+from audiences.context import COLUMNS, contexts, memberships
 from campaigns import versions
 from campaigns.access import MANAGE
 from campaigns.delivery import fanout, ring
@@ -69,7 +69,9 @@ WITH page AS MATERIALIZED ({people}), sent AS MATERIALIZED ({sent}), rated AS (
            row_number() OVER (PARTITION BY s.action, s.variant, p.locale, {missing}
                               ORDER BY md5(s.profile_id::text)) AS place,
            row_number() OVER (ORDER BY md5(s.profile_id::text)) AS at
-    FROM sent s JOIN audiences_profile p ON p.id = s.profile_id WHERE s.reason IS NULL
+    FROM sent s JOIN audiences_profile p ON p.id = s.profile_id
+    LEFT JOIN audiences_audiencemember am ON am.audience_id = %s AND am.profile_id = p.id
+    WHERE s.reason IS NULL
 )
 SELECT action, COALESCE(variant, 0), profile_id, address, reached FROM rated
 ORDER BY place > %s, CASE WHEN place <= %s THEN place END, at LIMIT %s
@@ -187,13 +189,18 @@ def _check(row: Preflight, now: datetime) -> None:
     row.to_check = len(chosen)
     found, samples = Found(), dict[tuple[int, int], Rendered]()
     configurations = _configurations(row.definition)
-    workspace_id = row.campaign.workspace_id
+    workspace_id, audience_id = row.campaign.workspace_id, row.definition["audience"]["id"]
     for start in range(0, len(chosen), PAGE):
         page = chosen[start : start + PAGE]
-        people = contexts({one.profile_id for one in page}, workspace_id)
+        ids = {one.profile_id for one in page}
+        people, members = contexts(ids, workspace_id), memberships(ids, audience_id)
         for one in page:
             letter, configuration = letters[one.action, one.variant], configurations[one.action]
-            message = _written(one, letter, configuration, people.get(one.profile_id, {}), found)
+            values = {
+                "profile": people.get(one.profile_id, {}),
+                "audience": members.get(one.profile_id, {}),
+            }
+            message = _written(one, letter, configuration, values, found)
             if message is not None:
                 samples.setdefault((one.action, one.variant), message)
         row.checked = start + len(page)
@@ -226,9 +233,10 @@ def _configurations(definition: dict[str, Any]) -> dict[int, ChannelConfiguratio
 
 
 # ---- whom ----------------------------------------------------------------------------------------
-def fields_of(letter: Letter) -> set[str]:
-    """What the content reads of a person."""
-    return {name.split(".")[1] for name in letter.compiled.names if name.startswith("profile.")}
+def fields_of(letter: Letter) -> set[tuple[str, str]]:
+    """What the content reads of a person, and of a member, as (root, key)."""
+    paths = (name.split(".") for name in letter.compiled.names)
+    return {(path[0], path[1]) for path in paths if path[0] in ("profile", "audience") and len(path) > 1}
 
 
 def choose(row: Preflight, letters: dict[tuple[int, int], Letter], now: datetime) -> tuple[list[Chosen], int]:
@@ -237,16 +245,21 @@ def choose(row: Preflight, letters: dict[tuple[int, int], Letter], now: datetime
     run = Run(campaign=row.campaign, version=version, due_at=now)
     people, sent = fanout.statement(run, now)
     named = sorted(set().union(*(fields_of(one) for one in letters.values())))[:MOST_FIELDS]
-    tests = [
-        f"COALESCE(p.{name}, '') = ''" if name in COLUMNS else "COALESCE(p.attributes->>%s, '') = ''"
-        for name in named
-    ]
-    keys = tuple(name for name in named if name not in COLUMNS)
+    own = [name for root, name in named if root == "profile" and name in COLUMNS]
+    tests = [f"COALESCE(p.{name}, '') = ''" for name in own]
+    keys = []
+    for root, name in named:
+        if root == "audience" or name not in COLUMNS:
+            holder = "am.fields" if root == "audience" else "p.attributes"
+            tests.append(f"COALESCE({holder}->>%s, '') = ''")
+            keys.append(name)
     missing = f"ARRAY[{', '.join(tests)}]::boolean[]"
     query = CHOSEN.format(people=people.sql, sent=sent.sql, missing=missing)
     limits = (OF_EACH, OF_EACH, MOST)
     with connection.cursor() as cursor:
-        cursor.execute(query, (*people.params, *sent.params, *keys, *limits))
+        cursor.execute(
+            query, (*people.params, *sent.params, *keys, row.definition["audience"]["id"], *limits)
+        )
         rows = cursor.fetchall()
     return [Chosen(*found[:4]) for found in rows], int(rows[0][4]) if rows else 0
 
@@ -270,18 +283,19 @@ def _written(
     one: Chosen,
     letter: Letter,
     configuration: ChannelConfiguration,
-    person: dict[str, Any],
+    values: dict[str, dict[str, Any]],
     found: Found,
 ) -> Rendered | None:
-    for name in sorted(fields_of(letter)):
-        if person.get(name, "") in ("", None):
-            found.add("field_missing", WARNING, one, name)
+    for root, name in sorted(fields_of(letter)):
+        if values[root].get(name, "") in ("", None):
+            found.add("field_missing", WARNING, one, name if root == "profile" else f"{root}.{name}")
     try:
         message = letter.write(
             MessageKey(0, one.action, SEEDS),
             one.address or "",
             profile_id=one.profile_id,
-            profile=person,
+            profile=values["profile"],
+            audience=values["audience"],
             context={},
             configuration=configuration,
         )

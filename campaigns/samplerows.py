@@ -1,6 +1,7 @@
 """Sample people for previews, from a CSV file: values for one showing each. Nobody is imported.
 
-A column is called by a field, with or without `profile.` before it, or `context.` and a name.
+A column is called by a field, with or without `profile.` before it, or by `audience.` or `context.`
+and a name.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from common.errors import Invalid, Problem
 from common.text import is_storable
 
 MOST_ROWS, MOST_COLUMNS, MOST_BYTES = 30, 200, 100_000
-FIELD = re.compile(r"(?:(?:profile|context)\.)?[a-z]\w{0,62}(?:\.[a-z]\w{0,62}){0,3}\Z", re.ASCII | re.I)
+ROOTS = ("profile", "audience", "context")
+FIELD = re.compile(
+    r"(?:(?:profile|audience|context)\.)?[a-z]\w{0,62}(?:\.[a-z]\w{0,62}){0,3}\Z", re.ASCII | re.I
+)
 
 
 def rows_of(octets: bytes) -> list[dict[str, Any]]:
@@ -52,7 +56,7 @@ def _path(name: str) -> tuple[str, ...]:
     if not FIELD.match(name):
         return ()
     parts = name.split(".")
-    return tuple(parts) if parts[0] in ("profile", "context") and len(parts) > 1 else ("profile", *parts)
+    return tuple(parts) if parts[0] in ROOTS and len(parts) > 1 else ("profile", *parts)
 
 
 def _clashes(path: tuple[str, ...], paths: list[tuple[str, ...]]) -> bool:

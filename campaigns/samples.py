@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Workspace
 from audiences import context
-from audiences.models import Profile
+from audiences.models import Audience, Profile
 from campaigns import contents
 from campaigns.models import Action
 from channels import rendering
@@ -37,10 +37,12 @@ def read(text: str) -> dict[str, Any]:
     return found
 
 
-def context_sample(content: Content, channel: str) -> dict[str, Any]:
-    """Each `context.` name the message uses, filled with the name itself until a call brings the value."""
+def placeholders(root: str, content: Content, channel: str) -> dict[str, Any]:
+    """Each name the message uses under `root`, filled with the name itself until there is a value: one that a
+    call brings, or that a member of the audience has.
+    """
     sample: dict[str, Any] = {}
-    for name in rendering.context_names(content, channel):
+    for name in rendering.names_under(root, content, channel):
         inner = sample
         *branches, leaf = name.split(".")[1:]
         for branch in branches:
@@ -55,21 +57,30 @@ def profile_values(person: Profile | None, workspace: Workspace) -> dict[str, An
     return dict.fromkeys(context.names(workspace), "")
 
 
+def membership_values(person: Profile | None, audience: Audience | None) -> dict[str, Any]:
+    if person is None or audience is None:
+        return {}
+    return context.memberships([person.pk], audience.pk).get(person.pk, {})
+
+
 def values_of(
     channel: str,
     written: Iterable[Content],
     *,
     person: Profile | None,
+    audience: Audience | None,
     sample: dict[str, Any] | None,
     workspace: Workspace,
 ) -> dict[str, dict[str, Any]]:
-    """What the contents may read under `profile` and `context`."""
-    given, placeholders = sample or {}, dict[str, Any]()
+    """What the contents may read under `profile`, `audience` and `context`."""
+    given, called, kept = sample or {}, dict[str, Any](), dict[str, Any]()
     for content in written:
-        placeholders |= context_sample(content, channel)
+        called |= placeholders("context", content, channel)
+        kept |= placeholders("audience", content, channel)
     return {
         "profile": {**profile_values(person, workspace), **_of(given, "profile")},
-        "context": {**placeholders, **_of(given, "context")},
+        "audience": {**kept, **membership_values(person, audience), **_of(given, "audience")},
+        "context": {**called, **_of(given, "context")},
     }
 
 
@@ -85,16 +96,19 @@ def rendered(
     kept: dict[str, Any],
     *,
     person: Profile | None,
+    audience: Audience | None = None,
     sample: dict[str, Any] | None = None,
     workspace: Workspace,
     pinned: dict[str, int] | None = None,
 ) -> Rendered:
-    """`sample` may hold values under `profile` and `context` that go before the person's; `pinned` says
-    which versions of fragments are shown (`versions.pins`). Raises Invalid or RenderError.
+    """`sample` may hold values under `profile`, `audience` and `context`, before the person's; `pinned`
+    says which versions of fragments are shown (`versions.pins`). Raises Invalid or RenderError.
     """
     content = contents.content_of(contents.frozen(kept, workspace, pinned))
     values = {
-        **values_of(action.channel, [content], person=person, sample=sample, workspace=workspace),
+        **values_of(
+            action.channel, [content], person=person, audience=audience, sample=sample, workspace=workspace
+        ),
         "unsubscribe_url": "#",
         "preferences_url": "#",
         "mirror_url": "#",

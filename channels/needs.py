@@ -1,4 +1,5 @@
-"""What a content asks of a call: the `context.` and `profile.` values it reads, and which must be there.
+"""What a content asks of a call: the values it reads under `context.`, `profile.` and `audience.`, and which
+must be there.
 
 A value may be missing where the author says what stands in for it (`| default("…")`), where they ask whether
 it is there (`is defined`), or where it stands inside a condition's branches only.
@@ -22,7 +23,7 @@ ARITHMETIC = (nodes.Add, nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.
 
 @dataclass(frozen=True)
 class Need:
-    """`name` is the dotted path after `root`, which is context or profile; `kind` is how it is used."""
+    """`name` is the dotted path after `root`: context, profile or audience. `kind` is how it is used."""
 
     root: str
     name: str
@@ -64,7 +65,7 @@ def _texts(value: Any) -> Iterator[str]:
 def _walk(node: nodes.Node, *, is_guarded: bool, kind: str = TEXT) -> Iterator[Need]:
     path = list(path_of(node))
     if path:
-        if path[0] in ("context", "profile") and len(path) > 1:
+        if path[0] in ("context", "profile", "audience") and len(path) > 1:
             yield Need(path[0], ".".join(path[1:]), kind, not is_guarded)
         return
     for child, guarded, wanted in _children(node, is_guarded):

@@ -133,10 +133,13 @@ def _payload(text: str) -> Payload | None:
         return None
 
 
-def context_names(content: Content, channel: str = "email") -> list[str]:
-    """The `context.` names a message uses, the longest of each branch; none while it cannot be compiled."""
+def names_under(root: str, content: Content, channel: str) -> list[str]:
+    """The names a message uses under one such as `context`, the longest of each branch; none while it cannot
+    be compiled.
+    """
     try:
-        used = sorted(name for name in compile_content(content, channel).names if name.startswith("context."))
+        names = compile_content(content, channel).names
+        used = sorted(name for name in names if name.startswith(f"{root}."))
     except Invalid:
         return []
     return [name for name in used if not any(other.startswith(f"{name}.") for other in used)]

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from audiences.explain import Explained
-from audiences.models import Audience
+from audiences.models import AttributeDefinition, Audience
 from common.api import SparseSerializer, StrictSerializer
 
 
@@ -101,6 +101,11 @@ class AudienceShape(SparseSerializer):
     rule = serializers.JSONField()
     composition = serializers.JSONField()
     topic = serializers.CharField(source="topic.key", default=None, allow_null=True)
+    memberFields = serializers.DictField(
+        source="fields",
+        child=serializers.ChoiceField(AttributeDefinition.Type.choices),
+        help_text="What an uploaded list keeps with its people: types by key; `audience.KEY` in messages.",
+    )
     tags = serializers.ListField(child=serializers.CharField())
     owner = serializers.EmailField(source="owner.email", default=None, allow_null=True)
     labels = serializers.SerializerMethodField()

@@ -164,6 +164,9 @@ class ColumnsForm(forms.Form):
         if to == NEW:
             given = {"key": self.cleaned_data[f"key_{place}"], "type": self.cleaned_data[f"type_{place}"]}
             return {"name": name, "to": "attribute", **given}
+        if to == "membership":
+            given = {"key": self.cleaned_data[f"key_{place}"], "type": self.cleaned_data[f"type_{place}"]}
+            return {"name": name, "to": to, **given}
         if to == "attribute":
             return {"name": name, "to": to, "key": rest}
         if to == "identity":
@@ -219,5 +222,6 @@ def _targets(known: Known) -> list[Any]:
                 *((f"attribute:{key}", str(one)) for key, one in known.definitions.items()),
             ],
         ),
+        (_("Audience"), [("membership", _("Keep with the audience"))]),
         (_("Consent (yes or no)"), consents),
     ]

@@ -210,9 +210,13 @@ def check(
     row = locked_for(job, "check", actor)
     row = _read_so(row, encoding or row.encoding, delimiter or row.delimiter)
     how = row.mapping if how is None else how
-    mapping.parse(how, row.header, Known.of(row.workspace))
-    row.mapping = {key: how[key] for key in mapping.KEYS if key in how}
     _choose_audience(row, audience, new_audience, actor)
+    plan = mapping.parse(how, row.header, Known.of(row.workspace, row.audience))
+    if plan.of("membership") and not (row.audience or row.new_audience):
+        detail = _("Choose the audience that is to keep “%(name)s”, or name a new one.")
+        detail %= {"name": plan.of("membership")[0].name}
+        raise Invalid(Problem("no_audience_to_keep", detail, "audience"))
+    row.mapping = {key: how[key] for key in mapping.KEYS if key in how}
     row.state, row.reason, row.attempts, row.phase_at = State.STAGING, "", 0, now
     row.save()
     _note(row, "check", actor, now)
@@ -241,8 +245,8 @@ def _choose_audience(job: Import, audience: Audience | None, new_audience: str, 
 def start(job: Import, *, actor: Actor, now: datetime) -> Import:
     """Makes the new attributes and the audience, and begins to merge. Raises Invalid for a taken name."""
     row = locked_for(job, "start", actor)
-    choices = row.mapping.get("choices", {})
-    for target in mapping.plan_of(row).new_attributes():
+    choices, plan = row.mapping.get("choices", {}), mapping.plan_of(row)
+    for target in plan.new_attributes():
         attributes.define(
             row.workspace,
             key=target.key,
@@ -257,6 +261,8 @@ def start(job: Import, *, actor: Actor, now: datetime) -> Import:
             row.workspace, name=row.new_audience, kind=Audience.Kind.UPLOAD, actor=actor, now=now
         )
         row.new_audience = ""
+    if row.audience is not None:
+        audiences.keep_fields(row.audience, {one.key: one.type for one in plan.of("membership")})
     row.state, row.is_confirmed, row.phase_at, row.attempts = State.MERGING, True, now, 0
     row.ordered_by = key_of(actor)
     row.save()

@@ -5,7 +5,8 @@ A mapping is JSON:
 {"match": "email", "dateFormat": "iso", "country": "TW", "again": false, "wording": "", "agreedAt": "",
  "columns": [
  {"name": "信箱", "to": "email"}, {"name": "城市", "to": "attribute", "key": "city", "type": "text"},
- {"name": "訂閱", "to": "consent", "channel": "email", "topic": "news"}, {"name": "x", "to": "ignore"}]}.
+ {"name": "訂閱", "to": "consent", "channel": "email", "topic": "news"}, {"name": "x", "to": "ignore"},
+ {"name": "座位", "to": "membership", "key": "seat", "type": "text"}]}.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 from accounts.models import Workspace
 from audiences.attributes import KEY, RESERVED, definitions_of
+from audiences.audiences import MOST_FIELDS
 from audiences.imports.cells import DATE_FORMATS
 from audiences.imports.controls import has_control
-from audiences.models import AttributeDefinition, Import, ImportMapping, Topic
+from audiences.models import AttributeDefinition, Audience, Import, ImportMapping, Topic
 from audiences.namespaces import COLUMNS, namespaces_of
 from audiences.reachability import CHANNELS
 from common.errors import Invalid, Problem
@@ -31,7 +33,7 @@ from common.errors import Invalid, Problem
 MATCHES = ("email", "phone", "external_id")
 PROFILE = ("locale", "time_zone", "is_test")
 KEYS = ("match", "dateFormat", "country", "columns", "again", "wording", "agreedAt")
-TARGETS = (*MATCHES, *PROFILE, "identity", "attribute", "consent", "ignore")
+TARGETS = (*MATCHES, *PROFILE, "identity", "attribute", "membership", "consent", "ignore")
 Type = AttributeDefinition.Type
 # By their two letters, with the digits their numbers begin with.
 COUNTRIES = dict(
@@ -46,7 +48,9 @@ COUNTRIES = dict(
 
 @dataclass(frozen=True)
 class Target:
-    """What column number `index` becomes. `key` is an attribute's key or a namespace."""
+    """What column number `index` becomes. `key` is of an attribute or of a field of the audience, or names a
+    namespace.
+    """
 
     index: int
     name: str
@@ -91,17 +95,19 @@ class Known:
     definitions: dict[str, AttributeDefinition]
     topics: dict[str, Topic]
     namespaces: list[str]
+    fields: dict[str, str] = field(default_factory=dict)  # of the audience it goes to, with their types
 
     @classmethod
-    def of(cls, workspace: Workspace) -> Known:
+    def of(cls, workspace: Workspace, audience: Audience | None = None) -> Known:
         topics = {one.key: one for one in Topic.objects.filter(workspace=workspace, archived_at=None)}
         namespaces = [key for key in namespaces_of(workspace) if key not in COLUMNS]
-        return cls(workspace, definitions_of(workspace), topics, namespaces)
+        fields = audience.fields if audience else {}
+        return cls(workspace, definitions_of(workspace), topics, namespaces, fields)
 
 
 def plan_of(job: Import) -> Plan:
     """The job's mapping, checked again: a worker may read it long after it was written."""
-    return parse(job.mapping, job.header, Known.of(job.workspace))
+    return parse(job.mapping, job.header, Known.of(job.workspace, job.audience))
 
 
 def parse(raw: Mapping[str, Any], header: Sequence[str], known: Known) -> Plan:
@@ -171,6 +177,10 @@ def _targets(columns: Any, header: Sequence[str], known: Known, problems: list[P
                 problems.append(Problem("matched_twice", detail, pointer))
             taken[mark] = target.name
         targets.append(target)
+    kept = {*known.fields, *(target.key for target in targets if target.to == "membership")}
+    if len(kept) > MOST_FIELDS:
+        detail = _("An audience keeps at most %(most)s fields of its people.") % {"most": MOST_FIELDS}
+        problems.append(Problem("too_many_fields", detail, "/mapping/columns"))
     return targets
 
 
@@ -185,6 +195,8 @@ def _target(one: Mapping[str, Any], header: Sequence[str], known: Known, pointer
     index = list(header).index(name)
     if to == "attribute":
         return _attribute(index, name, one, known, pointer)
+    if to == "membership":
+        return _membership(index, name, one, known, pointer)
     if to == "consent":
         return _consent(index, name, one, known, pointer)
     if to == "identity":
@@ -197,10 +209,7 @@ def _target(one: Mapping[str, Any], header: Sequence[str], known: Known, pointer
 
 
 def _attribute(index: int, name: str, one: Mapping[str, Any], known: Known, pointer: str) -> Target:
-    key, kind = one.get("key"), one.get("type") or ""
-    if not isinstance(key, str) or not KEY.fullmatch(key):
-        detail = _("A key has small letters, digits and _, begins with a letter and is at most 63 long.")
-        raise Invalid(Problem("bad_key", detail, f"{pointer}/key"))
+    key, kind = _key(one, pointer), one.get("type") or ""
     if key in RESERVED:
         detail = _("“%(key)s” means something else already. Choose another key.") % {"key": key}
         raise Invalid(Problem("reserved_key", detail, f"{pointer}/key"))
@@ -214,6 +223,29 @@ def _attribute(index: int, name: str, one: Mapping[str, Any], known: Known, poin
         detail = _("There is no attribute “%(key)s” yet; give its type.") % {"key": key}
         raise Invalid(Problem("bad_type", detail, f"{pointer}/type"))
     return Target(index, name, "attribute", key, str(kind), label=name[:100], is_new=True)
+
+
+def _membership(index: int, name: str, one: Mapping[str, Any], known: Known, pointer: str) -> Target:
+    """A column that is kept with the person's membership of the audience."""
+    key = _key(one, pointer)
+    kind = one.get("type") or known.fields.get(key) or Type.TEXT
+    if kind not in Type.values or kind == Type.CHOICE:
+        allowed = ", ".join(value for value in Type.values if value != Type.CHOICE)
+        detail = _("Give one of: %(choices)s.") % {"choices": allowed}
+        raise Invalid(Problem("bad_type", detail, f"{pointer}/type"))
+    if kind != known.fields.get(key, kind):
+        detail = _("The audience keeps “%(key)s” as a %(type)s.")
+        values = {"key": key, "type": Type(known.fields[key]).label}
+        raise Invalid(Problem("other_type", detail % values, f"{pointer}/type"))
+    return Target(index, name, "membership", key, str(kind), is_new=key not in known.fields)
+
+
+def _key(one: Mapping[str, Any], pointer: str) -> str:
+    key = one.get("key")
+    if not isinstance(key, str) or not KEY.fullmatch(key):
+        detail = _("A key has small letters, digits and _, begins with a letter and is at most 63 long.")
+        raise Invalid(Problem("bad_key", detail, f"{pointer}/key"))
+    return key
 
 
 def _consent(index: int, name: str, one: Mapping[str, Any], known: Known, pointer: str) -> Target:

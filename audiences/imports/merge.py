@@ -54,6 +54,15 @@ WHERE s.number > %(after)s AND s.number <= %(last)s
 ON CONFLICT DO NOTHING
 """
 
+KEEPING = """
+INSERT INTO audiences_audiencemember AS m (audience_id, profile_id, fields)
+SELECT %(audience)s, p.id, COALESCE(s.membership, '{}') FROM {table} s
+JOIN audiences_profile p ON p.workspace_id = %(workspace)s AND p.{match} = s.{match}
+WHERE s.number > %(after)s AND s.number <= %(last)s
+ON CONFLICT (audience_id, profile_id) DO UPDATE SET fields = m.fields || EXCLUDED.fields
+WHERE m.fields || EXCLUDED.fields <> m.fields
+"""
+
 # A cell's identity is a text or a list of texts; '$[*]' takes either.
 IDENTITIES = """
 INSERT INTO audiences_identity (workspace_id, profile_id, namespace, value, created_at)
@@ -118,7 +127,7 @@ def _page(claim: Claim, plan: Plan, size: int) -> None:
             _run(FOREIGN, plan, values)
         write_consents(job, plan, page)
         if job.audience_id:
-            _run(MEMBERS, plan, page)
+            _run(KEEPING if plan.of("membership") else MEMBERS, plan, page)
         done = {
             "cursor": page["last"],
             "merged": job.merged + rows,

@@ -16,6 +16,9 @@ REASONS: dict[str, Any] = {
     "row_encoding": gettext_lazy("The cell holds a character that cannot be read in the chosen encoding."),
     "row_control_char": gettext_lazy("The cell holds a control character."),
     "row_too_long": gettext_lazy("The cell is longer than 2,000 characters."),
+    "row_too_long_to_keep": gettext_lazy(
+        "The cell is longer than the %(extra)s characters that an audience keeps."
+    ),
     "row_too_many_cells": gettext_lazy("The row has more cells than the header."),
     "row_no_identity": gettext_lazy("The cell that names the person is empty."),
     "row_duplicate": gettext_lazy("The same person stands in row %(extra)s already."),

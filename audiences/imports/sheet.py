@@ -20,6 +20,8 @@ from common.errors import Invalid
 
 Type = AttributeDefinition.Type
 NULL = "\\N"
+TOGETHER = ("attribute", "identity", "consent", "membership")  # several columns of the file in one
+MOST_KEPT = 500  # characters of a cell that is kept with a membership
 PROBLEM_COLUMNS = ["job_id", '"row"', '"column"', "value", "code", "extra", "is_rejected"]
 
 
@@ -49,11 +51,11 @@ class Sheet:
 
     def __init__(self, job_id: int, plan: Plan, width: int) -> None:
         self.job_id, self.plan, self.width = job_id, plan, width
-        self.fixed = [t for t in plan.targets if t.to not in ("attribute", "identity", "consent")]
+        self.fixed = [target for target in plan.targets if target.to not in TOGETHER]
         self.attributes, self.identities = plan.of("attribute"), plan.of("identity")
-        self.consents = plan.of("consent")
+        self.consents, self.membership = plan.of("consent"), plan.of("membership")
         self.columns = ["number", *[target.to for target in self.fixed]]
-        for name in ("attributes", "identities", "consents"):
+        for name in ("attributes", "identities", "consents", "membership"):
             if getattr(self, name):
                 self.columns.append(name)
         self.cleaners = {target.index: cleaner(target, plan) for target in plan.targets}
@@ -71,6 +73,8 @@ class Sheet:
         if self.consents:
             said = [self._cleaned(target, table, faults).cells for target in self.consents]
             parts.append(_encoded(list(map("".join, zip(*said, strict=True)))))
+        if self.membership:
+            parts.append(_objects([self._attribute(one, table, faults) for one in self.membership]))
         return self._written(batch, parts, faults)
 
     def _square(self, batch: Batch, faults: _Faults) -> list[tuple[str, ...]]:
@@ -86,6 +90,8 @@ class Sheet:
     def _cleaned(self, target: Target, table: list[tuple[str, ...]], faults: _Faults) -> Cleaned:
         """The column in its stored form, its faults noted with what the file says there."""
         tidied = tidy(table[target.index])
+        if target.to == "membership":
+            _shorten(tidied, MOST_KEPT)
         cleaned = self.cleaners[target.index].clean(tidied)
         for place, refused in {**cleaned.faults, **tidied.faults}.items():
             faults.add(place, target.name, table[target.index][place], refused)
@@ -149,6 +155,13 @@ def _objects(members: list[list[bytes]]) -> list[bytes]:
     return list(map(b"".join, zip(first, *others, strict=True)))
 
 
+def _shorten(tidied: Cleaned, most: int) -> None:
+    """Names the cells that are longer than `most` characters, which bounds what one membership keeps."""
+    for place, cell in enumerate(tidied.cells):
+        if len(cell) > most:
+            tidied.faults.setdefault(place, Refused("row_too_long_to_keep", str(most)))
+
+
 # ---- which cleaner a column has ---------------------------------------------------------------
 
 
@@ -179,7 +192,7 @@ class Texts(Column):
 
 
 def cleaner(target: Target, plan: Plan) -> Column:
-    if target.to == "attribute":
+    if target.to in ("attribute", "membership"):
         return _of_type(target, plan)
     if target.to == "identity":
         return _identity(target.key)

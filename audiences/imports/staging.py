@@ -22,11 +22,13 @@ COLUMNS = (
     "attributes",
     "identities",
     "consents",
+    "membership",
 )
 TABLE = """
 CREATE UNLOGGED TABLE {table} (
     number integer NOT NULL, email text, phone text, external_id text, locale text, time_zone text,
-    is_test boolean, attributes jsonb, identities jsonb, consents text
+    is_test boolean, attributes jsonb, identities jsonb, consents text,
+    membership jsonb
 ) WITH (autovacuum_enabled = off)
 """
 

@@ -41,6 +41,8 @@ class Audience(models.Model):
     topic = models.ForeignKey(
         Topic, null=True, blank=True, on_delete=models.PROTECT, related_name="audiences"
     )
+    # What is kept with each membership of an uploaded list, {key: type} in the order it came.
+    fields = models.JSONField(default=dict, db_default={}, blank=True)
     owner = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     tags = ArrayField(models.CharField(max_length=50), default=list, blank=True, verbose_name=_("tags"))
     labels = models.ManyToManyField(AccessLabel, blank=True, related_name="+", verbose_name=_("labels"))
@@ -68,11 +70,14 @@ class Audience(models.Model):
 
 
 class AudienceMember(models.Model):
-    """A profile in an uploaded audience."""
+    """A profile in an uploaded audience. `fields` holds what the list says of them there, by the audience's
+    keys and in the stored form of `typed.py`.
+    """
 
     pk = models.CompositePrimaryKey("audience_id", "profile_id")
     audience = models.ForeignKey(Audience, on_delete=models.CASCADE, related_name="members")
     profile = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="+")
+    fields = models.JSONField(default=dict, db_default={})
 
     class Meta:
         default_permissions = ()

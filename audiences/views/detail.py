@@ -33,7 +33,7 @@ from audiences import (
 )
 from audiences.attributes import labels_of
 from audiences.forms.audience import ShareForm
-from audiences.models import Audience
+from audiences.models import AttributeDefinition, Audience
 from audiences.timelimit import limited
 from audiences.views.common import audience_of
 from common.errors import CarillonError, NotFound
@@ -78,6 +78,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "export_address": _address_or_none("audiences:export_csv", pk),
         "actions": lifecycle.available(audience, actor),
         "labels": list(audience.labels.all()),
+        "kept": [(key, AttributeDefinition.Type(kind).label) for key, kind in audience.fields.items()],
         "sizes": sizes,
         "largest": max((size.people for size in sizes), default=0) or 1,
         "channels": _channels(sizes[0].reach) if sizes and audience.counted is not None else [],

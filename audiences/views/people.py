@@ -18,12 +18,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.access import require
 from accounts.doors.callers import actor_of, workspace_of
+from accounts.models import User
 from audiences import access, events, identities, search, suppression, upsert
 from audiences import profiles as people
 from audiences.attributes import labels_of
 from audiences.forms.people import ATTRIBUTE, IdentityForm, NewPersonForm, ProfileForm
 from audiences.models import Profile
 from audiences.namespaces import namespaces_of
+from audiences.typed import written
 from audiences.views.common import show_faults
 from common.errors import Conflict, Invalid, Problem
 
@@ -159,12 +161,18 @@ def _page(
             for key, value in person.attributes.items()
             if isinstance(form, ProfileForm) and key not in form.definitions
         },
-        "uploads": people.uploads_of(person, actor=actor_of(request)),
+        "uploads": _uploads(person, actor_of(request)),
         "consents": person.consents.select_related("topic").order_by("channel", "topic__name"),
         "suppressions": suppression.holding(person),
         "erase_address": _address_or_none("audiences:erase", person.pk),
     }
     return render(request, "audiences/profile.html", page, status=status)
+
+
+def _uploads(person: Profile, actor: User) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The uploaded audiences the person is in, and what each keeps of them, in words."""
+    found = people.uploads_of(person, actor=actor)
+    return [(name, [(key, written(value)) for key, value in kept.items()]) for name, kept in found.items()]
 
 
 def _address_or_none(name: str, pk: int) -> str | None:

@@ -48,7 +48,8 @@ class ProofWrite(StrictSerializer):
         min_value=1, max_value=2**63 - 1, required=False, allow_null=True, help_text="A test profile's id."
     )
     sample = serializers.DictField(
-        required=False, help_text="Values under `profile` and `context`, before the test profile's."
+        required=False,
+        help_text="Values under `profile`, `audience` and `context`, before the test profile's.",
     )
     subjectPrefix = serializers.CharField(
         max_length=40, allow_blank=True, required=False, help_text="Before an email's subject; “[Proof]”."

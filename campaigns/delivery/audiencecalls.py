@@ -56,6 +56,7 @@ def _write(campaign_id: int, order: Order, call: Call) -> Execution:
     if audience is None and version.definition["audience"] is None:
         detail = _("The campaign has no audience of its own; name one.")
         problems.append(Problem("audience_missing", detail, "/audience/id"))
+    problems += calls.unkept(version.pk, audience, "/audience/id")
     if problems:
         raise Invalid(problems)
     run = Run.objects.create(

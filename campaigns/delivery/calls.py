@@ -11,6 +11,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from audiences.context import audience_fields
 from campaigns.models import Version
 from channels.messages import Content
 from channels.needs import LIST, Need, merged, needs_of
@@ -32,6 +33,21 @@ def definition(version_id: int) -> dict[str, Any]:
 def needs_of_definition(definition: dict[str, Any]) -> list[Need]:
     contents = (one["content"] for action in definition["actions"] for one in action["contents"])
     return merged(need for content in contents for need in needs_of(Content(**content)))
+
+
+def unkept(version_id: int, audience: dict[str, Any] | None, pointer: str) -> Iterator[Problem]:
+    """What the contents have to know of a member, and the call's audience, or else the version's, does not
+    keep of its people.
+    """
+    asked = [need for need in needs(version_id) if need.root == "audience" and need.is_required]
+    if not asked:
+        return
+    chosen = audience or definition(version_id)["audience"]
+    kept = audience_fields(chosen["id"] if chosen else None)
+    for need in asked:
+        if need.name.partition(".")[0] not in kept:
+            detail = _("The message reads “%(name)s”; call it for an audience that keeps this of its people.")
+            yield Problem("audience_field_missing", detail % {"name": f"audience.{need.name}"}, pointer)
 
 
 def missing(wanted: Iterable[Need], given: dict[str, dict[str, Any]], pointer: str) -> Iterator[Problem]:

@@ -44,6 +44,7 @@ class Letter:
         *,
         profile_id: int | None,
         profile: dict[str, Any],
+        audience: dict[str, Any],
         context: dict[str, Any],
         configuration: ChannelConfiguration,
         attachments: tuple[Attachment, ...] = (),
@@ -53,6 +54,7 @@ class Letter:
         leave = tokens.unsubscribe_url(key)
         values = {
             "profile": profile,
+            "audience": audience,
             "context": context,
             "unsubscribe_url": leave,
             "carillon_click": Ready(tokens.click_base(key)),  # in every link

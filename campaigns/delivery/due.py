@@ -22,7 +22,7 @@ from channels.models import ChannelConfiguration
 
 FRESH = """
 SELECT m.ref, m.profile_id, m.address, m.variant, COALESCE(p.is_untracked, FALSE), 1, '', '', NULL{columns}
-FROM campaigns_message m LEFT JOIN audiences_profile p ON p.id = m.profile_id
+FROM campaigns_message m LEFT JOIN audiences_profile p ON p.id = m.profile_id {join}
 WHERE {range} ORDER BY m.ref
 """
 AGAIN = """
@@ -31,7 +31,7 @@ SELECT m.ref, m.profile_id, m.address, m.variant, COALESCE(p.is_untracked, FALSE
        (SELECT min(a.at) FROM campaigns_attempt a
         WHERE a.run_id = m.run_id AND a.action = m.action AND a.ref = m.ref
           AND NOT (a.outcome = 'deferred' AND a.code IN ('quiet_hours', 'warm_up'))){columns}
-FROM campaigns_message m {last} LEFT JOIN audiences_profile p ON p.id = m.profile_id
+FROM campaigns_message m {last} LEFT JOIN audiences_profile p ON p.id = m.profile_id {join}
 WHERE {range} AND {due} ORDER BY m.ref
 """
 
@@ -48,16 +48,20 @@ class Due:
     before: str  # as the batch's tally counts it until now
     first_at: datetime | None  # of its first attempt; to have been put off by ourselves is none
     profile: dict[str, Any] = field(default_factory=dict)
+    audience: dict[str, Any] = field(default_factory=dict)
     is_untracked: bool = False
 
 
 def fetch(claimed: Claim, reader: Reader | None = None) -> list[Due]:
     """Everybody who is due, in the order of their refs."""
     columns = f", {reader.columns}" if reader and reader.columns else ""
+    named, join = dict[str, Any](reader.values if reader else {}), ""
+    if reader and (membership := reader.membership):
+        columns += f", {membership.column}"
+        join, named = membership.join, {**named, **membership.values}
     template = FRESH if claimed.is_fresh else AGAIN
-    query = template.format(columns=columns, range=RANGE, last=LAST_ATTEMPT, due=DUE)
+    query = template.format(columns=columns, join=join, range=RANGE, last=LAST_ATTEMPT, due=DUE)
     with connection.cursor() as cursor:
-        named = reader.values if reader else {}
         cursor.execute(query, {**claimed.places(), **named, "at": claimed.claimed_at})
         return [_due(row, reader) for row in cursor.fetchall()]
 
@@ -65,8 +69,9 @@ def fetch(claimed: Claim, reader: Reader | None = None) -> list[Due]:
 def _due(row: tuple[Any, ...], reader: Reader | None) -> Due:
     ref, profile_id, address, variant, is_untracked, n, outcome, code, first_at, *values = row
     before = counts_as(outcome, code) if outcome else ""
+    audience = reader.membership.read(values.pop()) if reader and reader.membership else {}
     profile = reader.read(values) if reader and profile_id is not None else {}
-    return Due(ref, profile_id, address, variant, n, before, first_at, profile, is_untracked)
+    return Due(ref, profile_id, address, variant, n, before, first_at, profile, audience, is_untracked)
 
 
 def look(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from audiences.context import contexts
+from audiences.context import contexts, memberships
 from campaigns.delivery.content import action_of, letter
 from campaigns.models import Message, MessageContext
 from campaigns.tracking.tokens import MessageKey
@@ -20,6 +20,7 @@ def mirrored(message: Message) -> Rendered:
         raise Invalid(Problem("configuration_gone", "Its channel configuration is gone."))
     of, workspace_id = message.profile_id, run.campaign.workspace_id
     person = contexts([of], workspace_id).get(of, {}) if of else {}
+    member = memberships([of], run.audience_id).get(of, {}) if of else {}
     key = MessageKey(run.pk, message.action, message.ref)
     beside = MessageContext.objects.filter(**key._asdict()).first()
     return letter(run.version_id, message.action, message.variant).write(
@@ -27,6 +28,7 @@ def mirrored(message: Message) -> Rendered:
         message.address,
         profile_id=of,
         profile={**person, **(beside.profile_override if beside else {})},
+        audience={**member, **(beside.audience_override if beside else {})},
         context=beside.context if beside else run.context,
         configuration=configuration,
         is_followed=not (message.profile and message.profile.is_untracked),

@@ -60,6 +60,7 @@ class Post:
                 one.address,
                 profile_id=one.profile_id,
                 profile={**one.profile, **beside.profile_override} if beside else one.profile,
+                audience={**one.audience, **beside.audience_override} if beside else one.audience,
                 context=beside.context if beside else self.context,
                 configuration=self.configuration,
                 attachments=self._files(one.variant),
@@ -85,7 +86,7 @@ def open_post(claimed: Claim) -> Post:
     configurations = ChannelConfiguration.objects.select_related("credential", "workspace")
     configuration = configurations.get(pk=action["configuration"])
     names = {name for one in letters for name in one.compiled.names} | sending.names(configuration)
-    found = people.fetch(claimed, Reader(names, run.campaign.workspace_id))
+    found = people.fetch(claimed, Reader(names, run.campaign.workspace_id, run.audience_id))
     due, excluded = people.look(run.campaign.workspace_id, letters[0], configuration, found)
     now = timezone.now()
     looked = limits.look(run, action, due, is_whole=len(found) == claimed.size, now=now)

@@ -23,7 +23,7 @@ from accounts.models import ApiCredential, AuditEntry, User
 from accounts.orders import key_of
 from audiences import reachability
 from audiences.models import Profile
-from campaigns import samples, versions
+from campaigns import access, samples, versions
 from campaigns.access import MANAGE
 from campaigns.delivery import ring
 from campaigns.delivery.content import letter
@@ -103,6 +103,7 @@ def send(
         row.channel,
         [Content(**one["content"]) for one in contents],
         person=person,
+        audience=access.shown_audience(actor, held),
         sample=sample,
         workspace=held.workspace,
     )
@@ -304,7 +305,11 @@ def _write(
     )
     MessageContext.objects.bulk_create(
         MessageContext(
-            **place, ref=SEEDS + number, context=values["context"], profile_override=values["profile"]
+            **place,
+            ref=SEEDS + number,
+            context=values["context"],
+            profile_override=values["profile"],
+            audience_override=values["audience"],
         )
         for number in range(len(named))
     )

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from audiences import lastlook
-from audiences.context import contexts, names
+from audiences.context import audience_fields, contexts, memberships, names
 from campaigns.delivery.content import action_of, letter
 from campaigns.models import Run, SeedCopy, SeedRound
 from campaigns.tracking.tokens import SEEDS, MessageKey
@@ -150,6 +150,8 @@ def _may_go(copy: SeedCopy, configuration: ChannelConfiguration) -> bool:
 def _message(copy: SeedCopy, configuration: ChannelConfiguration) -> Rendered | None:
     of, blank = copy.test_profile, dict.fromkeys(names(configuration.workspace), "")
     profile = contexts([of], configuration.workspace_id).get(of, blank) if of else blank
+    audience_id = copy.run.audience_id
+    member = memberships([of], audience_id).get(of) if of else None
     try:
         written = letter(copy.run.version_id, copy.action, copy.variant)
         return written.write(
@@ -157,6 +159,7 @@ def _message(copy: SeedCopy, configuration: ChannelConfiguration) -> Rendered | 
             copy.address,
             profile_id=None,
             profile=profile,
+            audience=dict.fromkeys(audience_fields(audience_id), "") if member is None else member,
             context={},
             configuration=configuration,
             attachments=attachments.fetch(configuration.workspace_id, written.files),

@@ -234,6 +234,7 @@ def _write(campaign_id: int, recipients: Sequence[Recipient], call: Call) -> Exe
         for place, one in enumerate(recipients)
         for problem in calls.missing(wanted, _given(campaign, one), f"/recipients/{place}")
     ]
+    problems += calls.unkept(version, None, "/campaignId")
     drawn = variants.weighted(calls.definition(version), held.weights)
     rows = _rows(campaign, drawn, recipients, call.at, problems)
     if problems:

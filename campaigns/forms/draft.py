@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, Workspace
 from audiences.access import choosable
-from audiences.models import Audience
+from audiences.models import Audience, AudienceMember
 from campaigns.access import hidden_audiences
 from campaigns.forms.schedule import ScheduleForm
 from campaigns.forms.tab import TabForm
@@ -175,6 +175,17 @@ def tabs_of(campaign: Campaign) -> dict[str, Any]:
     """An API-triggered campaign has no audience: its recipients stand in the call."""
     has_audience = campaign.type == Campaign.Type.SCHEDULED
     return {key: tab for key, tab in TABS.items() if has_audience or key != "audience"}
+
+
+def sample_memberships(audience: Audience | None) -> list[tuple[str, str]]:
+    """Every field the audience keeps of its people, with the first value there is."""
+    from audiences.typed import written
+
+    if audience is None or not audience.fields:
+        return []
+    members = AudienceMember.objects.filter(audience=audience).exclude(fields={})
+    first = members.order_by("profile_id").values_list("fields", flat=True).first() or {}
+    return [(f"audience.{name}", written(first.get(name, ""))) for name in audience.fields]
 
 
 def sample_fields(workspace: Workspace) -> list[tuple[str, str]]:

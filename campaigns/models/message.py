@@ -78,6 +78,7 @@ class MessageContext(models.Model):
     ref = models.BigIntegerField()
     context = models.JSONField(default=dict)
     profile_override = models.JSONField(default=dict)
+    audience_override = models.JSONField(default=dict, db_default={})
 
     class Meta:
         default_permissions = ()

@@ -75,6 +75,12 @@ class Run(models.Model):
     def __str__(self) -> str:
         return f"{self.campaign_id} @ {self.due_at:%Y-%m-%d %H:%M}"
 
+    @property
+    def audience_id(self) -> int | None:
+        """The audience it goes to: the call's, or else the version's."""
+        frozen = self.audience or self.version.definition.get("audience")
+        return frozen["id"] if frozen else None
+
 
 class Batch(models.Model):
     """The messages `lo`…`hi` of one run, action and slot, delivered as one piece of work.

@@ -11,7 +11,7 @@ from typing import Any
 
 from campaigns.models import Version
 from campaigns.reports.report import LinkPart
-from campaigns.samples import context_sample, profile_values
+from campaigns.samples import values_of
 from campaigns.tracking.links import LINK, number_links
 from channels import rendering
 from channels.messages import Content, Rendered
@@ -29,7 +29,7 @@ HOT, COLD = (176, 35, 24), (233, 237, 238)  # many clicks, none
 
 def shown(version: Version, action: dict[str, Any], variant: int, links: list[LinkPart]) -> Rendered:
     """Raises RenderError where the content cannot be written without a person."""
-    content = Content(**action["contents"][variant]["content"])
+    content, channel = Content(**action["contents"][variant]["content"]), str(action["channel"])
     urls: list[str] = []
     for one in action["contents"]:
         number_links(one["content"].get("html", ""), urls)
@@ -39,14 +39,20 @@ def shown(version: Version, action: dict[str, Any], variant: int, links: list[Li
     return rendering.sample(
         replace(content, html=html),
         context={
-            "profile": profile_values(None, version.campaign.workspace),
-            "context": context_sample(content, str(action["channel"])),
+            **values_of(
+                channel,
+                [content],
+                person=None,
+                audience=None,
+                sample=None,
+                workspace=version.campaign.workspace,
+            ),
             "unsubscribe_url": "#",
             "preferences_url": "#",
             "mirror_url": "#",
         },
         recipient="",
-        configuration=configuration or ChannelConfiguration(channel=str(action["channel"])),
+        configuration=configuration or ChannelConfiguration(channel=channel),
     )
 
 

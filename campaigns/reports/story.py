@@ -12,7 +12,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from audiences.context import contexts
+from audiences.context import contexts, memberships
 from campaigns.delivery.content import action_of
 from campaigns.models import Attempt, Event, Link, Message, MessageContext, Outcome
 from campaigns.reports.metrics import REASON_LABELS
@@ -108,9 +108,11 @@ def written(message: Message) -> Rendered:
     workspace_id = message.run.campaign.workspace_id
     profile_id = message.profile_id
     person = contexts([profile_id], workspace_id).get(profile_id, {}) if profile_id else {}
+    member = memberships([profile_id], message.run.audience_id).get(profile_id, {}) if profile_id else {}
     beside = MessageContext.objects.filter(run=message.run_id, action=message.action, ref=message.ref).first()
     values = {
         "profile": {**person, **(beside.profile_override if beside else {})},
+        "audience": {**member, **(beside.audience_override if beside else {})},
         "context": beside.context if beside else message.run.context,
         "unsubscribe_url": "#",
         "preferences_url": "#",

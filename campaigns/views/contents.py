@@ -27,7 +27,7 @@ from campaigns.content_findings import findings
 from campaigns.contents import content_of
 from campaigns.forms.channels import ChannelsForm, channel_choices
 from campaigns.forms.content import ContentForm
-from campaigns.forms.draft import sample_fields
+from campaigns.forms.draft import sample_fields, sample_memberships
 from campaigns.forms.variants import VariantsForm
 from campaigns.languages import language_name, readers
 from campaigns.models import Action, Campaign
@@ -147,7 +147,8 @@ def _around(request: HttpRequest, campaign: Campaign, place: Place) -> dict[str,
             if one.kind != "mjml" or kept.get("mjml") or not kept.get("html")
         ],
         "fields": sample_fields(campaign.workspace),
-        "context_names": rendering.context_names(content_of(whole), place.action.channel),
+        "audience_fields": sample_memberships(access.shown_audience(actor_of(request), campaign)),
+        "context_names": rendering.names_under("context", content_of(whole), place.action.channel),
         "people": sample_people(campaign, actor_of(request)),
         "sample_rows": sample_rows(request, campaign),
         "sms": _sms(place, actor_of(request)),

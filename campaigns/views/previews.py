@@ -56,6 +56,7 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
                 _("(no subject yet)"),
             ),
             person=person,
+            audience=access.shown_audience(actor_of(request), campaign),
             sample={**(row or {}), **samples.read(request.GET.get("sample", ""))},
             workspace=campaign.workspace,
             pinned=versions.pins(campaign),

@@ -418,8 +418,9 @@ PEOPLE = Chapter(
             _("Import"),
             _(
                 "A CSV or Excel file becomes people. Encoding and columns are guessed and shown; a dry "
-                "run counts what would be new, changed or rejected before anything is written. You may "
-                "leave the page; rejected lines can be downloaded with their reasons."
+                "run counts what would be new, changed or rejected before anything is written. A column can "
+                "also be kept with the audience alone, for messages to it. You may leave the page; "
+                "rejected lines can be downloaded with their reasons."
             ),
             "audiences:import audiences:import_status audiences:import_events",
         ),
