@@ -84,6 +84,14 @@ def over_http(request: pytest.FixtureRequest) -> Bench:
     return BENCHES[request.param]
 
 
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch, manner: str) -> None:
+    """Who waits in vain waits briefly; who gets an answer keeps the time for it."""
+    if manner in ("silent", "slow_headers", "drip"):
+        monkeypatch.setattr(http, "READ_SECONDS", 0.2)
+        monkeypatch.setattr(http, "TOTAL_SECONDS", 0.4)
+
+
 def needs(bench: Bench, cell: str) -> None:
     if (reason := NOT_THERE.get((bench.key, cell))) is not None:
         pytest.skip(reason)
@@ -260,6 +268,7 @@ def test_a_refused_sign_in_is_the_fault_of_nobody_in_the_call(key: str) -> None:
 
 
 # ---- what every HTTP server can do --------------------------------------------------------------
+@pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize(
     ("manner", "fact", "wait"),
     [
@@ -288,6 +297,7 @@ def test_trouble_of_the_server_is_the_right_fact(
     assert hides_secrets(over_http, outcome.detail)
 
 
+@pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize(
     "manner", ["invalid_json", "not_json", "deep", "truncated", "gzip_bomb", "endless", "drip"]
 )

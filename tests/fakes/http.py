@@ -84,7 +84,7 @@ class FakeHttp:
         if self.tls is not None:
             self.scheme = "https"
             self.tls.sni_callback = lambda connection, name, context: self.named.append(name)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.005,), daemon=True)
         self.thread.start()
         return self
 

@@ -75,7 +75,7 @@ class FakeSmtp:
         for one in sessions:
             if one.transport is not None:
                 one.transport.abort()  # type: ignore[attr-defined]
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.005)
 
     @property
     def settings(self) -> dict[str, Any]:
