@@ -11,13 +11,15 @@ class Count(models.Model):
     """`events` of one kind, by a facet of theirs; `kind` is an event's, an attempt's outcome, or `retried`.
 
     `people` are messages whose first event by a person is among these, `anybody` those whose first event of
-    all is: both can be added up over rows of one facet. Facets without hours stand at the epoch.
+    all is: both can be added up over rows of one facet. Domains, of which there are many, are kept for all
+    time (at the epoch) and by the hour.
     """
 
     class Facet(models.TextChoices):
         HOUR = ""
         LINK = "link"
         DOMAIN = "domain"
+        DOMAIN_HOUR = "domain_at"
         DEVICE = "device"
         RULE = "rule"
 
@@ -25,7 +27,7 @@ class Count(models.Model):
         Run, db_constraint=False, db_index=False, on_delete=models.DO_NOTHING, related_name="counts"
     )
     kind = models.CharField(max_length=12)
-    facet = models.CharField(max_length=6, blank=True)
+    facet = models.CharField(max_length=9, blank=True)
     action = models.PositiveSmallIntegerField()
     variant = models.PositiveSmallIntegerField()
     key = models.CharField(max_length=100, blank=True)

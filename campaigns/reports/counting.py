@@ -31,61 +31,63 @@ DEVICE = r"""CASE
     WHEN user_agent ~* 'iPhone|iPod|Mobile' THEN 'phone'
     WHEN user_agent ~* 'Windows|Macintosh|X11|CrOS|Linux' THEN 'computer' ELSE 'other' END"""
 MESSAGE = "run_id, kind, action, ref"
+WHOSE = "ref, action, run_id, kind"  # the same, told apart by the first of them already
+FIRSTS = """count(*) AS events, count(*) FILTER (WHERE is_people) AS people,
+           count(*) FILTER (WHERE is_anybody) AS anybody"""
 
 # The events of `{of}` behind `{after}` with what each is the first of. Whoever came before the page is looked
-# up once per message, however often a robot pressed its links.
+# up once per message, in the order of the index, however often a robot pressed its links, and stands before
+# the page's own events with the number 0. Nothing here joins what the planner has no statistics of: it would
+# take a page of 100,000 for one row.
 SEEN = f"""
 page AS MATERIALIZED (
-    SELECT id, run_id, action, ref, kind, COALESCE(link, 0) AS link, at, machine, machine <> '' AS by_machine,
-           {DEVICE} AS device
+    SELECT id, run_id, kind, action, ref, COALESCE(link, 0) AS link, machine <> '' AS by_machine, machine,
+           user_agent, date_trunc('hour', at, 'UTC') AS hour
     FROM campaigns_event WHERE id > {{after}} AND {{of}}
-), runs AS MATERIALIZED (  -- nothing happened before, unless a clock is wrong: no older month is looked into
-    SELECT id, created_at - interval '31 days' AS since FROM campaigns_run
-    WHERE id IN (SELECT run_id FROM page)
-), earlier AS MATERIALIZED (
-    SELECT d.*, b.link, b.people FROM (SELECT DISTINCT {MESSAGE} FROM page) d
-    JOIN runs ON runs.id = d.run_id
-    CROSS JOIN LATERAL (
-        SELECT COALESCE(e.link, 0) AS link, bool_or(e.machine = '') AS people FROM campaigns_event e
+), heard AS (
+    SELECT * FROM page
+    UNION ALL
+    SELECT 0, d.run_id, d.kind, d.action, d.ref, b.link, b.by_machine, '', '', NULL
+    FROM (SELECT DISTINCT {MESSAGE} FROM page ORDER BY {MESSAGE}) d JOIN campaigns_run r ON r.id = d.run_id
+    CROSS JOIN LATERAL (  -- nothing happened before, unless a clock is wrong: no older month is looked into
+        SELECT DISTINCT COALESCE(e.link, 0) AS link, e.machine <> '' AS by_machine FROM campaigns_event e
         WHERE e.run_id = d.run_id AND e.kind = d.kind AND e.action = d.action AND e.ref = d.ref
-          AND e.id <= {{after}} AND e.at >= runs.since GROUP BY 1 OFFSET 0
+          AND e.id <= {{after}} AND e.at >= r.created_at - interval '31 days' OFFSET 0
     ) b
-), known AS MATERIALIZED (
-    SELECT {MESSAGE}, bool_or(people) AS people FROM earlier GROUP BY {MESSAGE}
+), placed AS (
+    SELECT *, row_number() OVER (PARTITION BY {WHOSE} ORDER BY id) = 1 AS is_anybody,
+           row_number() OVER (PARTITION BY {WHOSE}, by_machine ORDER BY id) = 1 AND NOT by_machine
+               AS is_people,
+           row_number() OVER (PARTITION BY {WHOSE}, link ORDER BY id) = 1 AS is_link_anybody,
+           row_number() OVER (PARTITION BY {WHOSE}, link, by_machine ORDER BY id) = 1 AND NOT by_machine
+               AS is_link_people
+    FROM heard
 ), seen AS MATERIALIZED (
-    SELECT p.*, COALESCE(m.variant, 0) AS variant, {DOMAIN} AS domain,
-        (NOT p.by_machine AND row_number() OVER (PARTITION BY {MESSAGE}, p.by_machine ORDER BY p.id) = 1
-            AND COALESCE(NOT k.people, TRUE))::int AS people,
-        (row_number() OVER (PARTITION BY {MESSAGE} ORDER BY p.id) = 1 AND k.people IS NULL)::int AS anybody,
-        (NOT p.by_machine AND COALESCE(NOT l.people, TRUE)
-            AND row_number() OVER (PARTITION BY {MESSAGE}, p.link, p.by_machine ORDER BY p.id) = 1
-            )::int AS link_people,
-        (row_number() OVER (PARTITION BY {MESSAGE}, p.link ORDER BY p.id) = 1 AND l.people IS NULL
-            )::int AS link_anybody
-    FROM page p
-    LEFT JOIN known k USING ({MESSAGE})
-    LEFT JOIN earlier l USING ({MESSAGE}, link)
-    LEFT JOIN campaigns_message m USING (run_id, action, ref)
+    SELECT p.*, COALESCE(m.variant, 0) AS variant, {DOMAIN} AS domain
+    FROM placed p LEFT JOIN campaigns_message m USING (run_id, action, ref) WHERE p.id > 0
 ), told AS (
-    SELECT run_id, kind, '' AS facet, action, variant, '' AS key, date_trunc('hour', at, 'UTC') AS hour,
-           by_machine, count(*) AS events, sum(people) AS people, sum(anybody) AS anybody
+    SELECT run_id, kind, '' AS facet, action, variant, '' AS key, hour, by_machine, {FIRSTS}
     FROM seen GROUP BY run_id, kind, action, variant, hour, by_machine
     UNION ALL
-    SELECT run_id, kind, 'link', action, variant, link::text, date_trunc('hour', at, 'UTC') AS hour,
-           by_machine, count(*), sum(link_people), sum(link_anybody)
+    SELECT run_id, kind, 'link', action, variant, link::text, hour, by_machine,
+           count(*), count(*) FILTER (WHERE is_link_people), count(*) FILTER (WHERE is_link_anybody)
     FROM seen WHERE kind = 'click' GROUP BY run_id, kind, action, variant, link, hour, by_machine
     UNION ALL
-    SELECT run_id, kind, 'domain', action, variant, domain, {NO_HOUR},
-           by_machine, count(*), sum(people), sum(anybody)
+    SELECT run_id, kind, 'domain', action, variant, domain, {NO_HOUR}, by_machine, {FIRSTS}
     FROM seen WHERE domain IS NOT NULL GROUP BY run_id, kind, action, variant, domain, by_machine
     UNION ALL
-    SELECT run_id, kind, 'device', action, variant, device, {NO_HOUR},
-           by_machine, count(*), sum(people), sum(anybody)
-    FROM seen WHERE kind IN ('open', 'click') GROUP BY run_id, kind, action, variant, device, by_machine
+    SELECT run_id, kind, 'domain_at', action, variant, domain, hour, by_machine, {FIRSTS}
+    FROM seen WHERE domain IS NOT NULL GROUP BY run_id, kind, action, variant, domain, hour, by_machine
     UNION ALL
-    SELECT run_id, kind, 'rule', action, variant, machine, {NO_HOUR},
-           by_machine, count(*), sum(people), sum(anybody)
-    FROM seen WHERE by_machine GROUP BY run_id, kind, action, variant, machine, by_machine
+    SELECT run_id, kind, 'device', action, variant, {DEVICE} AS device, hour, by_machine,
+           sum(events), sum(people), sum(anybody)
+    FROM (  -- first by the program, so that each is recognised once
+        SELECT run_id, kind, action, variant, user_agent, hour, by_machine, {FIRSTS} FROM seen
+        WHERE kind IN ('open', 'click') GROUP BY run_id, kind, action, variant, user_agent, hour, by_machine
+    ) programs GROUP BY run_id, kind, action, variant, device, hour, by_machine
+    UNION ALL
+    SELECT run_id, kind, 'rule', action, variant, machine, hour, by_machine, {FIRSTS}
+    FROM seen WHERE by_machine GROUP BY run_id, kind, action, variant, machine, hour, by_machine
 )"""
 # The same of messages: by what became of them, and how many had to be tried again.
 SENT = f"""
@@ -106,6 +108,9 @@ last AS MATERIALIZED (
     UNION ALL
     SELECT run_id, outcome, 'domain', action, variant, domain, {NO_HOUR}, FALSE, count(*), count(*), count(*)
     FROM last WHERE domain IS NOT NULL GROUP BY run_id, outcome, action, variant, domain
+    UNION ALL
+    SELECT run_id, outcome, 'domain_at', action, variant, domain, hour, FALSE, count(*), count(*), count(*)
+    FROM last WHERE domain IS NOT NULL GROUP BY run_id, outcome, action, variant, domain, hour
     UNION ALL
     SELECT run_id, 'retried', '', action, variant, '', hour, FALSE, sum(n - 1), count(*), count(*)
     FROM last WHERE n > 1 GROUP BY run_id, action, variant, hour
@@ -270,6 +275,7 @@ def _count_page(until: int, which: str = "TRUE") -> bool:
         if last is None:
             return False
         cursor.execute(f"SET LOCAL work_mem = '{MEMORY}'")
+        cursor.execute("SET LOCAL jit = off")  # making code of the statement takes longer than a page
         cursor.execute(COUNT_EVENTS.format(which=which), {"after": mark.position, "until": last})
     mark.position = last
     mark.save()

@@ -29,13 +29,15 @@ READ = (
     + SENT
     + """, everything AS MATERIALIZED (
     SELECT run_id, kind, facet, action, variant, key, hour, by_machine, events, people, anybody
-    FROM campaigns_count WHERE run_id = ANY(%(runs)s)
+    FROM campaigns_count WHERE run_id = ANY(%(runs)s) AND facet = ANY(%(facets)s)
     UNION ALL SELECT * FROM told
     UNION ALL SELECT * FROM sent WHERE kind <> 'deferred'
 ), rows AS (
-    SELECT e.*, r.version_id AS version FROM everything e JOIN campaigns_run r ON r.id = e.run_id
-    WHERE (%(action)s::int IS NULL OR action = %(action)s)
-      AND (%(since)s::timestamptz IS NULL OR (facet IN ('', 'link') AND hour >= %(since)s))
+    SELECT e.run_id, e.kind, CASE e.facet WHEN 'domain_at' THEN 'domain' ELSE e.facet END AS facet, e.action,
+           e.variant, e.key, e.hour, e.by_machine, e.events, e.people, e.anybody, r.version_id AS version
+    FROM everything e JOIN campaigns_run r ON r.id = e.run_id
+    WHERE facet = ANY(%(facets)s) AND (%(action)s::int IS NULL OR action = %(action)s)
+      AND (%(since)s::timestamptz IS NULL OR hour >= %(since)s)
       AND (%(window)s::interval IS NULL OR e.kind NOT IN ('open', 'click', 'unsubscribe')
            OR r.finished_at IS NULL OR hour < r.finished_at + %(window)s)
 ), domains AS (
@@ -127,11 +129,13 @@ def read(
     zone: str = "UTC",
     window: timedelta | None = None,
 ) -> Figures:
-    """`step` is hour or day, cut in `zone`; with `since`, only what has hours is counted; with `window`,
+    """`step` is hour or day, cut in `zone`; with `since`, what happened from that hour on; with `window`,
     opens, clicks and unsubscribes until so long after the run had sent its last message, in whole hours.
     """
     values: dict[str, Any] = {
         "runs": list(runs),
+        # Domains are many: their hours are read where hours are asked for.
+        "facets": ["", "link", "device", "rule", "domain_at" if since or window else "domain"],
         "action": action,
         "since": since,
         "step": step,

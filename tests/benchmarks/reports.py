@@ -51,11 +51,11 @@ INSERT INTO campaigns_batch
 SELECT %(run)s, 0, n, n + 999, 1000, 'bulk', 'done', %(began)s, '', 1, 1, '{"accepted": 1000}'
 FROM generate_series(1, %(people)s, 1000) n;
 """
-# Seven of ten are opens; half of all happen in the first hours, the others over two days.
+# Seven of ten are opens; half of all happen in the first hours, the others over two days, one by one.
 HAPPENED = """
 COPY (
     SELECT %(run)s, 1 + (random() * (%(people)s - 1))::int, %(began)s::timestamptz
-           + power(random(), 3) * interval '48 hours', 0,
+           + power(%(done)s + %(share)s * n / %(events)s, 3) * interval '48 hours', 0,
            CASE WHEN n %% 10 >= 7 THEN (random() * 11)::int END,
            CASE WHEN n %% 10 < 7 THEN 'open' ELSE 'click' END,
            CASE WHEN n %% 9 = 0 THEN 'apple' ELSE '' END, %(judged)s,
@@ -87,11 +87,12 @@ def prepare(people: int) -> tuple[Run, dict[str, Any]]:
     return run, values
 
 
-def made_up(values: dict[str, Any], events: int) -> list[bytes]:
-    """The events as COPY wants them, in the client's memory."""
+def made_up(values: dict[str, Any], events: int, part: int, parts: int) -> list[bytes]:
+    """One part of the events as COPY wants them, in the client's memory."""
+    asked = {**values, "events": events // parts, "done": part / parts, "share": 1 / parts}
     with (
         connection.cursor() as cursor,
-        cursor.cursor.copy(_bound(HAPPENED, {**values, "events": events})) as out,
+        cursor.cursor.copy(_bound(HAPPENED, asked)) as out,
     ):
         return [bytes(part) for part in out]
 
@@ -133,8 +134,8 @@ def filled(people: int, events: int, parts: int) -> tuple[Run, list[float]]:
     """A run with so many events, taken in and counted in so many parts; how counting compares with COPY."""
     run, values = prepare(people)
     rates = []
-    for _number in range(parts):
-        made = made_up(values, events // parts)
+    for part in range(parts):
+        made = made_up(values, events, part, parts)
         written = timed(lambda made=made: take_in(made))  # type: ignore[misc]
         counted = timed(lambda: counting.move_forward(now=timezone.now()))
         rates.append(written / counted)

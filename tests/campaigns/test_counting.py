@@ -203,6 +203,35 @@ def test_the_last_day_counts_only_its_hours() -> None:
     assert figures.read([run.pk], since=BEGAN).tally("open").people == 1
 
 
+def test_the_last_day_counts_domains_devices_and_rules_of_its_hours() -> None:
+    run = a_run()
+    event(run, 1, "open")
+    event(run, 3, "open", machine="scanner")
+    event(run, 2, "open", at=BEGAN - timedelta(days=3))
+
+    def told(since: datetime | None) -> dict[tuple[str, str], tuple[int, int]]:
+        read = figures.read([run.pk], since=since)
+        return {
+            (facet, key): (kinds["open"].people, kinds["open"].all_events)
+            for facet in ("domain", "device", "rule")
+            for key, kinds in read.by(facet, lambda row: row.key).items()
+            if "open" in kinds
+        }
+
+    lately = {
+        ("domain", "mail.example"): (1, 1),
+        ("domain", "other.example"): (0, 1),
+        ("device", "phone"): (1, 2),
+        ("rule", "scanner"): (0, 1),
+    }
+    ever = lately | {("domain", "mail.example"): (2, 2), ("device", "phone"): (2, 3)}
+    assert (told(BEGAN), told(None)) == (lately, ever)  # all of it behind the watermark
+    counting.move_forward(now=timezone.now())
+    assert (told(BEGAN), told(None)) == (lately, ever)
+    call_command("rebuild_counts")
+    assert (told(BEGAN), told(None)) == (lately, ever)
+
+
 def test_reading_costs_two_queries_whatever_there_is(django_assert_num_queries) -> None:
     runs = [a_run().pk for _number in range(3)]
     with django_assert_num_queries(2):
