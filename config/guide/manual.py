@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from django.utils.translation import get_language
+
 from config.env import ROOT
 
 # In the order of reading; the address is /guide/NAME/.
 NAMES = ("concepts", "personalisation", "rules", "api", "privacy", "security", "deploy", "scaling")
+DOCS = ROOT / "docs"
 RUN = re.compile(
     r"`(?P<code>[^`]+)`|\*\*(?P<strong>[^*]+)\*\*|\*(?P<em>[^*\s](?:[^*]*[^*\s])?)\*"
     r"|\[(?P<words>[^\]]+)\]\((?P<to>[^)\s]+)\)"
@@ -27,15 +30,22 @@ Block = tuple[str, Any]
 @dataclass(frozen=True)
 class Manual:
     name: str
+    language: str
     title: str
     blocks: tuple[Block, ...]
 
 
-@cache
 def manual(name: str) -> Manual:
-    text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
-    first, _, rest = text.partition("\n")
-    return Manual(name, first.removeprefix("# "), tuple(_blocks(rest)))
+    """The page in its reader's language where there is one (`docs/zh-Hant/`), in English elsewhere."""
+    is_chinese = (get_language() or "").lower().startswith("zh")
+    return _read(name, "zh-Hant" if is_chinese and (DOCS / "zh-Hant" / f"{name}.md").exists() else "en")
+
+
+@cache
+def _read(name: str, language: str) -> Manual:
+    folder = DOCS if language == "en" else DOCS / language
+    first, _, rest = (folder / f"{name}.md").read_text(encoding="utf-8").partition("\n")
+    return Manual(name, language, first.removeprefix("# "), tuple(_blocks(rest)))
 
 
 def _blocks(text: str) -> list[Block]:
@@ -78,7 +88,7 @@ def _runs(text: str) -> list[tuple[str, Any]]:
 
 def _address(target: str) -> str:
     """Another page of the manual, or the page that has the same; what is neither stays words."""
-    name = target.partition("#")[0].removesuffix(".md")
+    name = target.partition("#")[0].removesuffix(".md").removeprefix("../")
     if name == "api-changelog":
         return "/developers/changes/"
     return f"/guide/{name}/" if name in NAMES else ""

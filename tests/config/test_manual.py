@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.urls import resolve
+from django.utils import translation
 
 from campaigns.models import Status
 from channels.sandbox import compile_template
@@ -111,6 +112,27 @@ def test_every_page_of_the_manual_is_read_in_the_product(client: Client) -> None
         for word in re.findall(r"`([^`|\n]+)`", re.sub(r"```.*?```", "", DOCS[f"{name}.md"], flags=re.S)):
             assert word in text, (name, word)
     assert set(manual.NAMES) == {path.removesuffix(".md") for path in DOCS} - {"api-changelog"}
+
+
+@pytest.mark.django_db
+def test_a_reader_of_chinese_gets_the_chinese_page_with_the_same_parts(client: Client) -> None:
+    viewer = builders.person(builders.workspace(), "viewer")
+    viewer.language = "zh-hant"
+    viewer.save(update_fields=["language"])
+    client.force_login(viewer)
+    english = manual.manual("concepts")
+    page = client.get("/guide/concepts/").content.decode()
+    with translation.override("zh-hant"):
+        chinese = manual.manual("concepts")
+        for label in (Status.DRAFT, Status.IN_REVIEW, Status.APPROVED, Status.SCHEDULED, Status.LIVE):
+            assert str(label.label) in page
+        assert manual.manual("rules").language == "en"
+    assert f'<h1 lang="zh-Hant">{chinese.title}</h1>' in page
+    assert [kind for kind, _said in chinese.blocks] == [kind for kind, _said in english.blocks]
+    assert 'href="/guide/rules/"' in page and 'href="/guide/deploy/"' in page
+    for path in (ROOT / "docs" / "zh-Hant").glob("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
+            assert (path.parent / target).exists(), (path.name, target)
 
 
 def test_what_stands_in_the_manual_is_shown_and_never_obeyed() -> None:
