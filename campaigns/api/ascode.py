@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,7 +19,7 @@ from accounts.access import require
 from accounts.doors.callers import credential_of
 from campaigns import access
 from campaigns.access import MANAGE
-from campaigns.api.campaigns import matched, tag
+from campaigns.api.campaigns import held, matched, tag
 from campaigns.api.code_import import Imported, take_in
 from campaigns.api.code_shapes import CampaignDocument, CampaignImported
 from campaigns.ascode import document, yamltext
@@ -102,10 +103,11 @@ class OneCode(APIView):
         responses=CampaignImported,
         examples=[EXAMPLE],
     )
+    @transaction.atomic
     def put(self, request: Request, pk: int) -> Response:
         """The draft becomes what the document says. 409 where it is no draft."""
         credential = credential_of(request)
-        campaign = access.campaign_for(credential, pk, MANAGE)
+        campaign = held(access.campaign_for(credential, pk, MANAGE))
         options = _options(request)
         given = request.data
         matched(request, campaign)

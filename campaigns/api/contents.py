@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -19,7 +20,7 @@ from accounts.doors.callers import credential_of
 from campaigns import access, actions
 from campaigns.access import MANAGE
 from campaigns.api.campaign_shapes import AnObject, number
-from campaigns.api.campaigns import matched, tag
+from campaigns.api.campaigns import held, matched, tag
 from campaigns.contents import content_of
 from campaigns.models import Action, Campaign
 from channels import access as carriers
@@ -72,6 +73,7 @@ class Contents(APIView):
     @extend_schema(
         operation_id="contents_add", parameters=[IF_MATCH], request=NewAction, responses={201: ActionsShape}
     )
+    @transaction.atomic
     def post(self, request: Request, pk: int) -> Response:
         """One more message, behind the others."""
         campaign, told = _draft(request, pk)
@@ -89,6 +91,7 @@ class OneAction(APIView):
         request=ActionChange,
         responses=ActionsShape,
     )
+    @transaction.atomic
     def patch(self, request: Request, pk: int, position: int) -> Response:
         """The channel configuration it leaves by; left out, it stays."""
         campaign, told = _draft(request, pk)
@@ -108,6 +111,7 @@ class OneAction(APIView):
         return Response({"results": _shown(campaign)})
 
     @extend_schema(operation_id="contents_remove", parameters=[IF_MATCH], responses={204: None})
+    @transaction.atomic
     def delete(self, request: Request, pk: int, position: int) -> Response:
         """The last one stays: 400."""
         campaign, told = _draft(request, pk)
@@ -131,6 +135,7 @@ class OneContent(APIView):
         request={"application/json": OpenApiTypes.OBJECT},
         responses=ContentShape,
     )
+    @transaction.atomic
     def patch(self, request: Request, pk: int, position: int) -> Response:
         """The parts of the channel's message; what is left out stays. `html` follows `mjml`."""
         campaign, told = _draft(request, pk)
@@ -145,7 +150,7 @@ class OneContent(APIView):
 
 def _draft(request: Request, pk: int) -> tuple[Campaign, dict[str, Any]]:
     credential = credential_of(request)
-    campaign = access.campaign_for(credential, pk, MANAGE)
+    campaign = held(access.campaign_for(credential, pk, MANAGE))
     return campaign, {"revision": campaign.revision, "actor": credential, "now": timezone.now()}
 
 
