@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import transaction
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import parsers, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,6 +22,7 @@ from accounts.models import ApiCredential
 from audiences import access, eventfiles
 from audiences.imports import jobs, problems
 from audiences.imports.progress import progress_of
+from audiences.imports.sniff import DELIMITERS, ENCODINGS
 from audiences.models import Audience, Import
 from audiences.tasks import ring_import
 from common.api import (
@@ -76,23 +77,36 @@ class ImportShape(SparseSerializer):
     finishedAt = serializers.DateTimeField(allow_null=True)
 
 
+class TrueOrFalse(serializers.BooleanField):
+    """A boolean in a form, where everything is a text; a 0 or a "yes" is neither."""
+
+    TRUE_VALUES: ClassVar[set[Any]] = {"true", "True", True}
+    FALSE_VALUES: ClassVar[set[Any]] = {"false", "False", False}
+    NULL_VALUES: ClassVar[set[Any]] = set()
+
+
+@extend_schema_field({"type": "string", "contentMediaType": "application/json", "pattern": r"^\s*\{"})
+class JsonObject(serializers.CharField):
+    """An object as JSON text."""
+
+
 class ImportWrite(StrictSerializer):
     """Without a mapping the columns are guessed by their names; `check` false leaves the import at that."""
 
     file = serializers.FileField(allow_empty_file=True)
-    mapping = serializers.CharField(required=False, help_text="JSON: match, dateFormat, columns, …")
-    encoding = serializers.CharField(required=False)
-    delimiter = serializers.CharField(required=False, trim_whitespace=False)
+    mapping = JsonObject(required=False, help_text="JSON: match, dateFormat, columns, …")
+    encoding = serializers.ChoiceField([*ENCODINGS], required=False)
+    delimiter = serializers.ChoiceField([*DELIMITERS], required=False)
     audienceId = serializers.IntegerField(required=False)
     newAudience = serializers.CharField(required=False, max_length=100)
-    check = serializers.BooleanField(required=False, default=True)
+    check = TrueOrFalse(required=False, default=True)
 
 
 class EventImportWrite(StrictSerializer):
     """A file of one event per row: a column that names the person, `name`, `time`, `key`, properties."""
 
     file = serializers.FileField(allow_empty_file=True)
-    createProfiles = serializers.BooleanField(
+    createProfiles = TrueOrFalse(
         required=False, default=False, help_text="make a profile for everybody who is not known yet"
     )
 
@@ -211,8 +225,8 @@ def _uploaded(credential: ApiCredential, given: dict[str, Any]) -> Import:
 def _mapping(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
+    except (ValueError, RecursionError) as error:
+        raise Invalid(Problem("bad_json", _("Give a JSON object."), "/mapping")) from error
     if not isinstance(found, dict):
         raise Invalid(Problem("not_an_object", _("Give a JSON object."), "/mapping"))
     return found

@@ -89,7 +89,9 @@ class CampaignChange(StrictSerializer):
         help_text="Names; only labels that the credential's role holds.",
     )
     folder = number(required=False, allow_null=True)
-    owner = serializers.EmailField(required=False, help_text="Of somebody who holds a role here.")
+    owner = serializers.CharField(
+        required=False, max_length=254, help_text="The email address of somebody who holds a role here."
+    )
     audience = number(required=False, allow_null=True)
     exclusions = serializers.ListField(child=number(), required=False, max_length=100)
     reach = serializers.ChoiceField(Campaign.Reach.values, required=False)

@@ -66,12 +66,12 @@ def test_a_file_is_sent_checked_started_and_read() -> None:
     [
         (b"", {}, "csv_empty", "/file"),
         (b"name\nAna\n", {}, "csv_no_email_column", "/mapping/match"),
-        (b"email\na@x.tw\n", {"mapping": "["}, "not_an_object", "/mapping"),
+        (b"email\na@x.tw\n", {"mapping": "["}, "bad_json", "/mapping"),
         (b"email\na@x.tw\n", {"mapping": "{}"}, "", "/mapping/columns"),
         (b"email\na@x.tw\n", {"audienceId": 7}, "unknown_audience", "/audienceId"),
         (b"email\na@x.tw\n", {"audienceId": "x"}, "invalid", "/audienceId"),
         (b"email\na@x.tw\n", {"state": "completed"}, "unknown_field", "/state"),
-        (b"email\na@x.tw\n", {"encoding": "rot13"}, "bad_choice", "/encoding"),
+        (b"email\na@x.tw\n", {"encoding": "rot13"}, "invalid_choice", "/encoding"),
     ],
 )
 def test_a_wrong_call_is_told_with_its_place_and_leaves_nothing(
