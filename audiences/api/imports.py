@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import transaction
 from django.http import StreamingHttpResponse
@@ -80,9 +80,9 @@ class ImportShape(SparseSerializer):
 class TrueOrFalse(serializers.BooleanField):
     """A boolean in a form, where everything is a text; a 0 or a "yes" is neither."""
 
-    TRUE_VALUES: ClassVar[set[Any]] = {"true", "True", True}
-    FALSE_VALUES: ClassVar[set[Any]] = {"false", "False", False}
-    NULL_VALUES: ClassVar[set[Any]] = set()
+    TRUE_VALUES = {"true", "True", True}
+    FALSE_VALUES = {"false", "False", False}
+    NULL_VALUES = set()
 
 
 @extend_schema_field({"type": "string", "contentMediaType": "application/json", "pattern": r"^\s*\{"})
