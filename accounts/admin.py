@@ -174,9 +174,7 @@ class RoleAdmin(ReadOnly, RoleAdminBase):
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         role, actor, now = cast(Role, formset.instance), _actor(request), timezone.now()
-        for gone in formset.deleted_forms:
-            if gone.instance.pk:
-                roles.revoke(role, user=gone.instance.user, actor=actor, now=now)
+        # First who comes, then who goes: so one administrator can follow another.
         for given in formset.extra_forms:
             who = given.cleaned_data.get("who") if given not in formset.deleted_forms else ""
             if who:
@@ -184,6 +182,9 @@ class RoleAdmin(ReadOnly, RoleAdminBase):
                 messages.info(
                     request, _("%(email)s holds the role %(role)s.") % {"email": user.email, "role": role}
                 )
+        for gone in formset.deleted_forms:
+            if gone.instance.pk:
+                roles.revoke(role, user=gone.instance.user, actor=actor, now=now)
 
 
 def _people_known_to(actor: User) -> QuerySet[User]:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.access import MANAGE_WORKSPACE, Actor, require
 from accounts.models import ApiCredential, Role, User, Workspace
-from accounts.roles import PERMISSION_LABELS, open_or_close_the_admin_site
+from accounts.roles import PERMISSION_LABELS, hold, keep_a_way_in, open_or_close_the_admin_site
 from common.errors import IllegalTransition, Invalid, NotFound, Problem
 from common.text import has_control
 
@@ -60,8 +60,9 @@ def save(
     except IntegrityError as error:
         detail = _("There is a role called “%(title)s” already.") % {"title": title}
         raise Invalid(Problem("title_taken", detail, "title")) from error
+    hold([workspace])
     row.permissions.set(Permission.objects.filter(_any(wanted)) if wanted else [])
-    _keep_a_way_in(workspace)
+    keep_a_way_in(workspace)
     _open_or_close_admin(row)
     after = {"title": title, "permissions": sorted(wanted)}
     changes = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
@@ -76,20 +77,6 @@ def _any(wanted: set[str]) -> Q:
         app_label, codename = permission.split(".")
         found |= Q(content_type__app_label=app_label, codename=codename)
     return found
-
-
-def _keep_a_way_in(workspace: Workspace) -> None:
-    """Somebody must still be able to give roles here."""
-    app_label, codename = MANAGE_WORKSPACE.split(".")
-    managing = Role.objects.filter(
-        workspace=workspace,
-        permissions__codename=codename,
-        permissions__content_type__app_label=app_label,
-    )
-    if not User.objects.filter(groups__in=managing.values("pk"), is_active=True).exists():
-        raise IllegalTransition(
-            _("Nobody could manage the workspace any more. Give somebody that right first.")
-        )
 
 
 def _open_or_close_admin(role: Role) -> None:

@@ -217,6 +217,21 @@ class CallCount(models.Model):
         return f"{self.credential_id}: {self.calls}"
 
 
+class SignInTry(models.Model):
+    """Passwords tried for one account, or from one network (`slowing.py`). Its table is unlogged."""
+
+    key = models.CharField(primary_key=True, max_length=64)
+    tries = models.PositiveIntegerField()
+    at = models.DateTimeField()
+    free_at = models.DateTimeField()  # before this moment no try is looked at
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.key[:8]}: {self.tries}"
+
+
 class AuditEntry(models.Model):
     """One state change. Written once: a trigger refuses any change, a hash chains the rows."""
 

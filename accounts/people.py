@@ -12,8 +12,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import audit
-from accounts.access import Actor
+from accounts.access import MANAGE_WORKSPACE, Actor, workspaces_where
 from accounts.models import User
+from accounts.roles import hold, keep_a_way_in
 from common.errors import Invalid, PermissionMissing, Problem
 
 CHANGEABLE = {"name", "time_zone", "language", "is_active", "is_superuser"}
@@ -21,11 +22,16 @@ CHANGEABLE = {"name", "time_zone", "language", "is_active", "is_superuser"}
 
 @transaction.atomic
 def change(user: User, *, actor: Actor, now: datetime, **values: Any) -> User:
-    """Sets the values given; recorded in the installation's own log, for a person belongs to no workspace."""
+    """Sets the values given; recorded in the installation's own log, for a person belongs to no workspace.
+
+    Raises IllegalTransition where nobody but them can manage a workspace, and they may sign in no more.
+    """
     if not (isinstance(actor, User) and actor.is_superuser):
         raise PermissionMissing("accounts.change_user")
     if unknown := set(values) - CHANGEABLE:
         raise TypeError(f"not to be changed here: {unknown}")
+    managed = list(workspaces_where(User.objects.get(pk=user.pk), MANAGE_WORKSPACE))
+    hold(managed)
     row = User.objects.select_for_update().get(pk=user.pk)
     changes = {name: [getattr(row, name), value] for name, value in values.items()}
     changes = {name: change for name, change in changes.items() if change[0] != change[1]}
@@ -37,5 +43,8 @@ def change(user: User, *, actor: Actor, now: datetime, **values: Any) -> User:
             setattr(row, name, new)
         row.is_staff = row.is_staff or row.is_superuser
         row.save(update_fields=[*changes, "is_staff"])
+        if not row.is_active:
+            for workspace in managed:
+                keep_a_way_in(workspace)
         audit.record(actor=actor, verb="change", obj=row, workspace=None, now=now, changes=changes)
     return row

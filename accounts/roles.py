@@ -6,7 +6,7 @@ Exactly one mail leaves per grant, after commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -18,9 +18,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import audit, invitations
-from accounts.access import Actor, System, require, workspaces_where
+from accounts.access import Actor, System, may, people_who_may, require, workspaces_where
 from accounts.models import Role, User, Workspace
-from common.errors import Invalid, PermissionMissing, Problem
+from common.errors import IllegalTransition, Invalid, PermissionMissing, Problem
 from common.place import place
 
 MANAGE = "accounts.manage_workspace"
@@ -176,12 +176,30 @@ def open_or_close_the_admin_site(user: User) -> None:
 
 @transaction.atomic
 def revoke(role: Role, *, user: User, actor: Actor, now: datetime) -> None:
+    """Raises IllegalTransition for the last person who can manage the workspace."""
     require(actor, MANAGE, role.workspace)
+    hold([role.workspace])
     user = User.objects.select_for_update().get(pk=user.pk)
     if not user.groups.filter(pk=role.pk).exists():
         return
+    managed = may(user, MANAGE, role.workspace)
     user.groups.remove(role.group_ptr)
+    if managed:
+        keep_a_way_in(role.workspace)
     open_or_close_the_admin_site(user)
     audit.record(
         actor=actor, verb="revoke role", obj=role, workspace=role.workspace, now=now, user=user.email
     )
+
+
+def hold(workspaces: Iterable[Workspace]) -> None:
+    """Rights to manage are taken away one after the other, so that two do not take the last two."""
+    rows = Workspace.objects.filter(pk__in=[one.pk for one in workspaces]).order_by("pk")
+    list(rows.select_for_update(no_key=True))
+
+
+def keep_a_way_in(workspace: Workspace) -> None:
+    """Somebody must still be able to give roles here. The caller has made the change and holds the row."""
+    if not people_who_may(MANAGE, workspace).exists():
+        detail = _("Nobody could manage “%(workspace)s” any more. Give somebody else that right first.")
+        raise IllegalTransition(detail % {"workspace": workspace}, code="last_administrator")

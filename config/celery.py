@@ -77,6 +77,7 @@ app.conf.update(
         "indexes of attributes": {"task": "audiences.tasks.keep_indexes", "schedule": 30.0},
         "months of events": {"task": "audiences.tasks.keep_event_months", "schedule": 3600.0},
         "send notices": {"task": "accounts.tasks.send_notices", "schedule": 5.0},
+        "old tries to sign in": {"task": "accounts.tasks.forget_sign_ins", "schedule": 3600.0},
         "look after campaigns": {"task": "campaigns.tasks.look_after", "schedule": 60.0},
         "reports by mail": {"task": "campaigns.tasks.send_reports", "schedule": 60.0},
         "old messages": {"task": "campaigns.tasks.drop_old_messages", "schedule": 3600.0},

@@ -1,14 +1,123 @@
-"""Signing in and out, and choosing the first password from an invitation."""
+"""Signing in and out, and choosing the first password from an invitation.
+
+A session gets a new number at each sign-in and ends SESSION_COOKIE_AGE later, whatever was done meanwhile.
+"""
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any, cast
+
+import structlog
+from django.conf import settings
 from django.contrib.auth import views
+from django.contrib.auth.forms import AuthenticationForm
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse_lazy
+from django.utils import timezone
+from django.utils.translation import ngettext
+
+from accounts import audit, slowing
+from accounts.access import SYSTEM
+from accounts.doors.network import network_of
+from accounts.models import User
+
+log = structlog.get_logger(__name__)
+COOKIE_AGE = 365 * 24 * 3600
+
+
+class SignInForm(AuthenticationForm):
+    """Refuses a try that comes too early without a look at the password, whoever it names."""
+
+    counted = slowing.Try()
+
+    def clean(self) -> dict[str, Any]:
+        email, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if email and password and self.request:
+            self.counted = slowing.count(
+                email, network=network_of(self.request), device=_device(self.request), now=timezone.now()
+            )
+            if self.counted.wait:
+                raise ValidationError(_in_words(self.counted.wait), code="too_many")
+        return super().clean()
+
+
+def _cookie_name() -> str:
+    return "__Host-device" if settings.SESSION_COOKIE_SECURE else "device"
+
+
+def _device(request: HttpRequest) -> str:
+    return request.get_signed_cookie(_cookie_name(), "", salt="device", max_age=COOKIE_AGE) or ""
+
+
+def _in_words(wait: int) -> str:
+    if wait < 60:
+        found = ngettext(
+            "Too many tries. Wait for %(count)s second.", "Too many tries. Wait for %(count)s seconds.", wait
+        )
+        return found % {"count": wait}
+    minutes = -(-wait // 60)
+    found = ngettext(
+        "Too many tries. Wait for %(count)s minute.", "Too many tries. Wait for %(count)s minutes.", minutes
+    )
+    return found % {"count": minutes}
 
 
 class SignIn(views.LoginView):
     template_name = "accounts/sign_in.html"
+    form_class = SignInForm
     redirect_authenticated_user = True
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        user = form.get_user()
+        response = super().form_valid(form)
+        slowing.forgive(cast(SignInForm, form).counted)
+        begin(self.request, response, user)
+        return response
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        counted = cast(SignInForm, form).counted
+        response = super().form_invalid(form)
+        if counted.keys:
+            _note_failure(self.request, form.cleaned_data.get("username", ""), counted)
+        if counted.wait:
+            response.status_code, response["Retry-After"] = 429, str(counted.wait)
+        return response
+
+
+def begin(request: HttpRequest, response: HttpResponse, user: User) -> None:
+    """What is the same however somebody signed in: when the session ends, the browser, the log."""
+    now = timezone.now()
+    request.session.set_expiry(now + timedelta(seconds=settings.SESSION_COOKIE_AGE))
+    response.set_signed_cookie(
+        _cookie_name(),
+        slowing.trusted(user),
+        salt="device",
+        max_age=COOKIE_AGE,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    network = network_of(request)
+    audit.record(actor=user, verb="sign in", obj=user, workspace=None, now=now, network=network)
+
+
+def _note_failure(request: HttpRequest, email: str, counted: slowing.Try) -> None:
+    """Each in the process log; in the audit log the first that has to wait, so that nobody can flood it."""
+    user = User.objects.filter(email__iexact=email).first()
+    log.warning(
+        "sign-in refused", user=user.pk if user else None, network=network_of(request), wait=counted.wait
+    )
+    if user and counted.begins_to_wait:
+        audit.record(
+            actor=SYSTEM,
+            verb="slow sign-in",
+            obj=user,
+            workspace=None,
+            now=timezone.now(),
+            network=network_of(request),
+        )
 
 
 class SignOut(views.LogoutView):
@@ -22,3 +131,8 @@ class Welcome(views.PasswordResetConfirmView):
     success_url = reverse_lazy("home")
     post_reset_login = True
     post_reset_login_backend = "django.contrib.auth.backends.ModelBackend"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        begin(self.request, response, form.user)
+        return response

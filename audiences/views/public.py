@@ -6,10 +6,8 @@ scanners and prefetching browsers visit everything.
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone, translation
@@ -17,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from accounts.doors.network import network_of
 from audiences import preferences as choices
 from audiences import subscription
 from audiences.models import Profile, Topic
@@ -83,19 +82,6 @@ def _ask(request: HttpRequest, topic: Topic, address: str, wording: str) -> None
     subscription.count_network(network_of(request), now=now)
     language = translation.get_language() or "en"
     subscription.ask(topic, address=address, wording=wording, language=language, now=now)
-
-
-def network_of(request: HttpRequest) -> str:
-    """The sender's address; of IPv6 the network of one house. Behind our proxy, what the proxy says."""
-    address = request.META.get("REMOTE_ADDR", "")
-    forwarded = request.headers.get("X-Forwarded-For", "")
-    if settings.SECURE_PROXY_SSL_HEADER and forwarded:
-        address = forwarded.rpartition(",")[2].strip()
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else str(found)
 
 
 @csrf_exempt  # the signed link is the right to act

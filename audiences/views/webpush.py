@@ -14,8 +14,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.doors.network import network_of
 from audiences import preferences, subscription, webpush
-from audiences.views.public import language_for, network_of, public_page, unknown_link
+from audiences.views.public import language_for, public_page, unknown_link
 from channels.models import ChannelConfiguration
 from common.errors import Invalid, NotFound, Problem, TooMany
 

@@ -213,6 +213,7 @@ def test_the_admin_site_is_closed_to_who_may_not_give_roles(
 
 def test_it_closes_again_with_the_last_administrator_role(workspace: Workspace, priya: User) -> None:
     assert priya.is_staff
+    person("lin@fernhill.example", role_of(workspace, "administrator"))
     roles.revoke(role_of(workspace, "administrator"), user=priya, actor=SYSTEM, now=NOW)
     priya.refresh_from_db()
     assert not priya.is_staff
@@ -307,3 +308,48 @@ def test_every_list_opens_and_credentials_and_the_log_can_only_be_read(
 def test_groups_cannot_be_edited_behind_the_roles_back(client: Client) -> None:
     client.force_login(User.objects.create_superuser("root@fernhill.example", "x", name="Root"))
     assert client.get("/admin/auth/group/").status_code == 404
+
+
+# ---- the last administrator ----------------------------------------------------------------
+
+
+def without(role: Role, user: User) -> dict[str, str]:
+    """The form with that person's row ticked for removal."""
+    (row,) = [one for one in holding(role) if one.user == user]
+    return rows(holding=[row]) | {"User_groups-0-DELETE": "on"}
+
+
+def test_the_last_administrator_stays_one_until_another_follows(
+    client: Client, workspace: Workspace, priya: User
+) -> None:
+    role = role_of(workspace, "administrator")
+    refused = client.post(address("role_change", role.pk), without(role, priya))
+    assert refused.status_code == 409
+    assert "Nobody could manage “Fernhill” any more" in refused.content.decode()
+    assert may(priya, "accounts.manage_workspace", workspace) and User.objects.get(pk=priya.pk).is_staff
+    assert not AuditEntry.objects.filter(verb="revoke role").exists()
+    (row,) = holding(role)
+    follows = rows("lin@fernhill.example", holding=[row]) | {"User_groups-0-DELETE": "on"}
+    assert client.post(address("role_change", role.pk), follows).status_code == 302
+    assert [one.user.email for one in holding(role)] == ["lin@fernhill.example"]
+
+
+def test_a_role_that_does_not_manage_goes_from_its_last_holder(client: Client, workspace: Workspace) -> None:
+    role = role_of(workspace, "viewer")
+    lin = person("lin@fernhill.example", role)
+    roles.revoke(role, user=lin, actor=SYSTEM, now=NOW)
+    assert not holding(role)
+
+
+def test_a_superuser_cannot_switch_off_the_last_administrator(
+    client: Client, workspace: Workspace, priya: User
+) -> None:
+    client.force_login(User.objects.create_superuser("root@fernhill.example", "x", name="Root"))
+    form = {"name": "Priya", "time_zone": "UTC", "language": "en"}
+    refused = client.post(address("user_change", priya.pk), form)
+    assert refused.status_code == 409
+    assert "Nobody could manage “Fernhill” any more" in refused.content.decode()
+    assert User.objects.get(pk=priya.pk).is_active
+    person("lin@fernhill.example", role_of(workspace, "administrator"))
+    assert client.post(address("user_change", priya.pk), form).status_code == 302
+    assert not User.objects.get(pk=priya.pk).is_active

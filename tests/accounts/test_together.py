@@ -14,6 +14,7 @@ from django.db import connection
 from accounts import audit, roles
 from accounts.access import SYSTEM
 from accounts.models import AuditEntry, Role, User, Workspace
+from common.errors import IllegalTransition
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -73,3 +74,20 @@ def test_entries_written_at_once_form_one_chain(workspace: Workspace) -> None:
     together(write)
     assert audit.verify(workspace) == []
     assert AuditEntry.objects.filter(workspace=workspace).count() == 1 + AT_ONCE * 5
+
+
+def test_two_who_take_each_others_last_role_to_manage_leave_one(workspace: Workspace) -> None:
+    role = Role.objects.get(workspace=workspace, builtin="administrator")
+    names = [f"p{number}@fernhill.example" for number in range(AT_ONCE)]
+    people = [roles.grant(role, who=name, actor=SYSTEM, now=NOW) for name in names]
+    refused = []
+
+    def leave(number: int) -> None:
+        try:
+            roles.revoke(role, user=people[number], actor=SYSTEM, now=NOW)
+        except IllegalTransition as error:
+            refused.append(error.code)
+
+    together(leave)
+    assert refused == ["last_administrator"]
+    assert User.objects.filter(groups=role.pk).count() == 1
