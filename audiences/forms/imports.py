@@ -161,12 +161,11 @@ class ColumnsForm(forms.Form):
 
     def _column(self, place: int, name: str) -> dict[str, Any]:
         to, _colon, rest = (self.cleaned_data.get(f"to_{place}") or "ignore").partition(":")
+        key, kind = self.cleaned_data.get(f"key_{place}"), self.cleaned_data.get(f"type_{place}")
         if to == NEW:
-            given = {"key": self.cleaned_data[f"key_{place}"], "type": self.cleaned_data[f"type_{place}"]}
-            return {"name": name, "to": "attribute", **given}
-        if to == "membership":
-            given = {"key": self.cleaned_data[f"key_{place}"], "type": self.cleaned_data[f"type_{place}"]}
-            return {"name": name, "to": to, **given}
+            return {"name": name, "to": "attribute", "key": key, "type": kind}
+        if to == "membership":  # one list has no choices to offer: what was guessed to be one is its text
+            return {"name": name, "to": to, "key": key, "type": "text" if kind == "choice" else kind}
         if to == "attribute":
             return {"name": name, "to": to, "key": rest}
         if to == "identity":

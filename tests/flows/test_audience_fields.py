@@ -73,7 +73,8 @@ def test_a_column_kept_with_the_audience_reaches_its_members_and_nobody_else(
 ) -> None:
     client = signed_in(author)
     address = upload(client, b"email,name,seat\nana@x.tw,Ana,12A\nbo@x.tw,Bo,\n")
-    form = {**chosen(client.get(address).content.decode()), "name": "Guests", "to_2": "membership"}
+    as_kept = {"name": "Guests", "to_2": "membership", "type_2": "choice"}
+    form = {**chosen(client.get(address).content.decode()), **as_kept}
     assert client.post(f"{address}check/", form).status_code == 302
     job = Import.objects.get()
     work.advance(job.pk)
