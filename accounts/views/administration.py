@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import audit, customroles
 from accounts.access import MANAGE_WORKSPACE, may, require
+from accounts.auditwords import kind_in_words, verb_in_words
 from accounts.models import AccessLabel, ApiCredential, AuditEntry, Role, User, Workspace
 from accounts.roles import PERMISSION_LABELS
 from common.errors import CarillonError, NotFound
@@ -95,12 +97,20 @@ def show_log(request: HttpRequest) -> HttpResponse:
         "hidden": audit.hidden_from(actor, page),
         "asked": asked,
         "query": {key: value for key, value in asked.items() if value},
-        "verbs": sorted(set(everything.values_list("verb", flat=True))),
-        "kinds": sorted(set(everything.values_list("object_type", flat=True))),
+        "verbs": _in_words(everything, "verb", verb_in_words),
+        "kinds": _in_words(everything, "object_type", kind_in_words),
+        "verb_in_words": verb_in_words,
+        "kind_in_words": kind_in_words,
         "faults": audit.verify(workspace) if "verify" in request.GET else None,
         "count": everything.count(),
     }
     return render(request, "accounts/log.html", context)
+
+
+def _in_words(rows: QuerySet[AuditEntry], name: str, words: Callable[[str], str]) -> list[tuple[str, str]]:
+    """Each value that stands in the log with its words, in their order."""
+    found = set(rows.order_by().values_list(name, flat=True).distinct())
+    return sorted(((value, words(value)) for value in found), key=lambda pair: pair[1])
 
 
 def _filtered(rows: QuerySet[AuditEntry], asked: dict[str, str]) -> QuerySet[AuditEntry]:
