@@ -43,6 +43,8 @@ P-10 races/test_activation.py::test_activate_pressed_eight_times_at_once_is_one_
 P-10 races/test_races.py::test_activated_by_two_people_at_once_is_one_run
 P-11 races/test_races.py::test_eight_clocks_start_a_run_once
 P-12 races/test_races.py::test_eight_fan_outs_at_once_write_everybody_once
+P-12 campaigns/test_delivery.py::test_a_start_told_ten_times_and_written_ten_times_is_one_run_of_those_who_were_there
+P-13 campaigns/test_delivery.py::test_a_clock_that_dies_before_its_commit_or_before_its_ring_starts_one_run
 P-14 campaigns/test_delivery.py::test_a_run_more_than_an_hour_late_is_missed_and_says_so
 P-14 campaigns/test_schedule.py::test_a_run_is_missed_by_one_rule_whatever_its_own
 P-14 campaigns/test_schedule.py::test_after_three_days_without_a_clock_one_run_is_missed_and_the_next_is_on_time
@@ -50,10 +52,16 @@ P-15 campaigns/test_schedule.py::test_moving_the_hour_around_the_slot_sends_once
 P-15 races/test_lifecycle.py::test_a_new_version_and_the_clock_at_the_due_second_make_one_run_of_that_day
 P-16 campaigns/test_schedule.py::test_pausing_over_a_slot_and_resuming_does_not_send_it
 P-18 campaigns/test_schedule.py::test_a_run_that_cannot_be_started_says_why_and_holds_up_no_other
+P-19 campaigns/test_delivery.py::test_a_start_told_ten_times_and_written_ten_times_is_one_run_of_those_who_were_there
+P-19 campaigns/test_delivery.py::test_fan_out_writes_one_message_a_person_whatever_the_pages
 P-20 faults/test_workers.py::test_a_broker_emptied_in_the_middle_loses_nobody
+P-24 config/test_security_page.py::test_no_task_outlives_what_the_broker_believes_or_waits_in_the_memory_of_a_worker
+P-25 config/test_security_page.py::test_no_task_outlives_what_the_broker_believes_or_waits_in_the_memory_of_a_worker
 P-28 config/test_security_page.py::test_nothing_is_read_that_can_run
+P-39 campaigns/test_delivery.py::test_no_worker_is_rung_before_what_it_is_to_read_is_committed
 P-40 campaigns/test_delivery.py::test_somebody_who_unsubscribes_after_fan_out_gets_nothing
 P-40 races/test_leaving.py::test_who_leaves_during_a_batch_gets_nothing_from_the_next_window_on
+P-41 campaigns/test_delivery.py::test_somebody_who_leaves_while_their_message_waits_for_another_try_gets_nothing
 P-42 audiences/test_erasure.py::test_an_erased_address_stays_suppressed_when_it_is_imported_again
 P-42 audiences/test_consent.py::test_an_address_longer_than_the_list_takes_is_suppressed_by_its_hash
 P-43 audiences/test_imports.py::test_consent_comes_back_only_with_newer_evidence
@@ -95,7 +103,9 @@ P-6D campaigns/test_receipts.py::test_p6d_what_comes_three_days_late_counts_for_
 P-6D campaigns/test_receipts.py::test_receipts_move_a_message_forward_once_whatever_is_repeated_and_in_whatever_order
 P-70 races/test_posted_at_once.py::test_fifty_parallel_posts_of_one_request_are_one_mail
 P-71 campaigns/test_api.py::test_the_same_request_id_with_another_body_is_a_conflict
+P-72 campaigns/test_api.py::test_a_request_id_says_nothing_in_another_workspace
 P-73 faults/test_triggered.py::test_killed_before_the_answer_the_same_call_again_is_one_message
+P-74 campaigns/test_api.py::test_a_call_that_was_refused_does_not_keep_its_request_id
 P-75 campaigns/test_api.py::test_an_idempotency_key_stands_in_place_of_the_request_id
 P-76 faults/test_triggered.py::test_all_is_killed_right_after_the_202_and_the_message_goes_out_once
 P-77 audiences/test_api_consent.py::test_every_statement_of_a_bulk_call_has_its_own_result
@@ -146,14 +156,10 @@ OPEN = {
     "P-04": "no start asks the server for `fsync` and `synchronous_commit`",
     "P-05": "no test ends a worker by SIGTERM in the middle of a run",
     "P-0D": "a day of faults is no test for a suite",
-    "P-13": "the clock is not killed between its steps",
     "P-17": "the clock reads the rows of runs and keeps no marker that could pass one",
-    "P-19": DRILL,
     "P-21": "no test presses Activate while the broker is away",
     "P-22": MACHINE,
     "P-23": "no test resets the lines to the broker again and again",
-    "P-24": "the limits are not compared with each other",
-    "P-25": "no test looks for tasks with an hour of their own",
     "P-26": "a million rings take longer than a suite may",
     "P-27": MACHINE,
     "P-30": DRILL,
@@ -165,12 +171,8 @@ OPEN = {
     "P-36": MACHINE,
     "P-37": MACHINE,
     "P-38": "no test restarts the database under the clock",
-    "P-39": "no test reads what is rung before its commit",
-    "P-41": "no test lets somebody leave while their message waits for another try",
     "P-52": "the unsubscribe page runs no script; no browser test shows it",
     "P-69": "campaigns have no channel of webhooks",
-    "P-72": "no test asks with the key of another workspace",
-    "P-74": "no test repeats a refused call under its key",
     "P-A2": "`make bench-imports` measures a large file; the suite does not",
     "P-A5": "no test migrates tables with a million rows",
     "P-A6": "flows/test_backup.py restores, and does not verify the log",

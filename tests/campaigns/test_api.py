@@ -90,6 +90,26 @@ def test_the_same_request_id_with_another_body_is_a_conflict(campaign: Campaign,
     assert Message.objects.count() == 1
 
 
+def test_a_call_that_was_refused_does_not_keep_its_request_id(campaign: Campaign, token: str) -> None:
+    assert post(token, body(campaign, recipients=[])).status_code == 400
+    assert post(token, body(campaign)).status_code == 202
+    assert Message.objects.count() == 1
+
+
+def test_a_request_id_says_nothing_in_another_workspace(campaign: Campaign, token: str) -> None:
+    assert post(token, body(campaign)).status_code == 202
+    other = builders.workspace("other")
+    builders.profiles(other, 1)
+    theirs = builders.live(
+        other, now=timezone.now(), type="api_triggered", category="transactional", html=HTML, subject="Reset"
+    )
+    role = Role.objects.get(workspace=other, builtin="approver")
+    _, elsewhere = credentials.issue(workspace=other, role=role, name="X", actor=SYSTEM, now=timezone.now())
+    answer = post(elsewhere, body(theirs))
+    assert (answer.status_code, answer.json().get("deduplicated", False)) == (202, False)
+    assert Message.objects.filter(run__campaign=theirs).count() == 1
+
+
 def test_twenty_recipients_are_twenty_messages(campaign: Campaign, token: str) -> None:
     people = [recipient(n) for n in range(20)]
     assert post(token, body(campaign, recipients=people)).status_code == 202

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -92,6 +94,63 @@ def test_somebody_who_unsubscribes_after_fan_out_gets_nothing() -> None:
     call_command("deliver")
     assert Attempt.objects.get(run=run, ref=first.ref).outcome == "excluded"
     assert ledger(run).accepted == 11
+
+
+def test_a_start_told_ten_times_and_written_ten_times_is_one_run_of_those_who_were_there() -> None:
+    run = sending(5)
+    newcomer = Profile.objects.create(workspace=run.campaign.workspace, email="late@example.com")
+    for _ in range(10):
+        assert not clock.start(run.pk, now=timezone.now())
+        fanout.expand(run.pk, now=timezone.now())
+    call_command("deliver")
+    run.refresh_from_db()
+    assert (Run.objects.count(), run.state, ledger(run).accepted) == (1, "completed", 5)
+    assert not Message.objects.filter(profile_id=newcomer.pk).exists()
+
+
+def test_a_clock_that_dies_before_its_commit_or_before_its_ring_starts_one_run() -> None:
+    where = builders.workspace()
+    builders.profiles(where, 5)
+    builders.live(where, now=timezone.now())
+    with pytest.raises(KeyboardInterrupt), transaction.atomic():
+        assert len(clock.start_due_runs(now=timezone.now())) == 1
+        raise KeyboardInterrupt
+    run = Run.objects.get()
+    assert (run.state, run.started_at) == ("due", None)
+    assert clock.start_due_runs(now=timezone.now()) == [run.pk]  # nobody hears its ring: nothing commits here
+    call_command("deliver")
+    run.refresh_from_db()
+    assert (Run.objects.count(), run.state, ledger(run).accepted) == (1, "completed", 5)
+
+
+def test_no_worker_is_rung_before_what_it_is_to_read_is_committed(
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    where = builders.workspace()
+    builders.profiles(where, 5)
+    builders.live(where, now=timezone.now())
+    with django_capture_on_commit_callbacks() as rung:
+        (run_id,) = clock.start_due_runs(now=timezone.now())
+    assert len(rung) == 1
+    with django_capture_on_commit_callbacks() as rung:
+        fanout.expand(run_id, now=timezone.now())
+    assert len(rung) == 1
+
+
+def test_somebody_who_leaves_while_their_message_waits_for_another_try_gets_nothing() -> None:
+    where = builders.workspace()
+    person = Profile.objects.create(workspace=where, email="later+1@example.com", attributes={"name": "L"})
+    builders.live(where, now=timezone.now())
+    call_command("deliver")
+    assert Attempt.objects.get().outcome == "deferred"
+    consent.withdraw(profile_id=person.pk, channel="email", source="test", now=timezone.now())
+    for _ in range(3):
+        Attempt.objects.filter(outcome="deferred").update(retry_at=timezone.now())
+        Batch.objects.update(send_after=timezone.now())
+        call_command("deliver")
+    book = ledger(Run.objects.get())
+    assert (book.accepted, book.excluded, book.to_go) == (0, 1, 0)
+    assert not Attempt.objects.filter(outcome="accepted").exists()
 
 
 def test_refused_and_deferred_are_told_apart_and_nobody_is_lost() -> None:

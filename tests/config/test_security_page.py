@@ -57,6 +57,15 @@ def test_every_wait_has_an_end() -> None:
     assert celery.app.conf.task_publish_retry_policy["max_retries"] == 1
 
 
+def test_no_task_outlives_what_the_broker_believes_or_waits_in_the_memory_of_a_worker() -> None:
+    visibility = celery.app.conf.broker_transport_options["visibility_timeout"]
+    assert celery.app.conf.task_soft_time_limit < celery.app.conf.task_time_limit < visibility
+    assert celery.app.conf.task_soft_time_limit > settings.LEASE_SECONDS
+    waits = re.compile(r"\b(countdown|eta)\s*=")
+    ours = [path for app in LAYERS for path in (ROOT / app).rglob("*.py")]
+    assert [str(path) for path in ours if waits.search(path.read_text())] == []
+
+
 @pytest.mark.parametrize("value", ["a\nFAKE line", 'b\r\n{"event": "forged"}', "c\x1b[31m\u2028red"])
 def test_a_value_cannot_begin_a_line_of_its_own(value: str) -> None:
     chosen = dict(logs.configuration(pretty=False)["formatters"]["structured"])
