@@ -55,6 +55,7 @@ P-18 campaigns/test_schedule.py::test_a_run_that_cannot_be_started_says_why_and_
 P-19 campaigns/test_delivery.py::test_a_start_told_ten_times_and_written_ten_times_is_one_run_of_those_who_were_there
 P-19 campaigns/test_delivery.py::test_fan_out_writes_one_message_a_person_whatever_the_pages
 P-20 faults/test_workers.py::test_a_broker_emptied_in_the_middle_loses_nobody
+P-21 campaigns/test_api.py::test_a_call_while_the_broker_is_away_is_accepted_and_leaves_with_the_next_sweep
 P-24 config/test_security_page.py::test_no_task_outlives_what_the_broker_believes_or_waits_in_the_memory_of_a_worker
 P-25 config/test_security_page.py::test_no_task_outlives_what_the_broker_believes_or_waits_in_the_memory_of_a_worker
 P-28 config/test_security_page.py::test_nothing_is_read_that_can_run
@@ -143,6 +144,7 @@ P-A0 audiences/test_imports.py::test_the_same_file_again_rewrites_nobody
 P-A1 faults/test_imports.py::test_two_imports_of_overlapping_files_at_once_neither_wait_for_ever_nor_double
 P-A3 audiences/test_imports.py::test_bad_rows_are_listed_and_the_others_come_in
 P-A4 config/test_upgrades.py::test_every_migration_since_the_first_release_adds_or_says_what_it_does
+P-A6 flows/test_backup.py::test_a_restored_backup_sends_nothing_until_it_is_allowed_and_then_nothing_twice
 P-A7 config/test_doctor.py::test_a_part_that_is_silent_is_first_late_and_then_away
 P-A7 config/test_probes.py::test_without_its_database_it_is_alive_and_not_ready_and_says_nothing_of_it
 P-A8 config/test_logs.py::test_an_address_in_the_log_names_no_person
@@ -157,7 +159,6 @@ OPEN = {
     "P-05": "no test ends a worker by SIGTERM in the middle of a run",
     "P-0D": "a day of faults is no test for a suite",
     "P-17": "the clock reads the rows of runs and keeps no marker that could pass one",
-    "P-21": "no test presses Activate while the broker is away",
     "P-22": MACHINE,
     "P-23": "no test resets the lines to the broker again and again",
     "P-26": "a million rings take longer than a suite may",
@@ -175,5 +176,4 @@ OPEN = {
     "P-69": "campaigns have no channel of webhooks",
     "P-A2": "`make bench-imports` measures a large file; the suite does not",
     "P-A5": "no test migrates tables with a million rows",
-    "P-A6": "flows/test_backup.py restores, and does not verify the log",
 }

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery import Celery, current_app
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
@@ -17,7 +18,7 @@ from accounts.models import Role
 from audiences import consent
 from audiences.models import Profile
 from campaigns import lifecycle
-from campaigns.models import Batch, Campaign, Execution, Message
+from campaigns.models import Attempt, Batch, Campaign, Execution, Message
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +109,23 @@ def test_a_request_id_says_nothing_in_another_workspace(campaign: Campaign, toke
     answer = post(elsewhere, body(theirs))
     assert (answer.status_code, answer.json().get("deduplicated", False)) == (202, False)
     assert Message.objects.filter(run__campaign=theirs).count() == 1
+
+
+def test_a_call_while_the_broker_is_away_is_accepted_and_leaves_with_the_next_sweep(
+    campaign: Campaign, token: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    nobody = Celery("nobody", broker="redis://127.0.0.1:1/0", set_as_current=False)
+    nobody.conf.task_publish_retry_policy = {"max_retries": 0}
+    ours = current_app._get_current_object()
+    nobody.set_current()
+    try:
+        with django_capture_on_commit_callbacks(execute=True) as rung:
+            answer = post(token, body(campaign))
+    finally:
+        ours.set_current()
+    assert (answer.status_code, len(rung), Message.objects.count()) == (202, 1, 1)
+    call_command("deliver")
+    assert Attempt.objects.get().outcome == "accepted"
 
 
 def test_twenty_recipients_are_twenty_messages(campaign: Campaign, token: str) -> None:
