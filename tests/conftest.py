@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db.backends.postgresql.creation import DatabaseCreation
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.utils import translation
 
@@ -40,6 +41,21 @@ def _flush_past_the_audit_trigger() -> Iterator[None]:
     DatabaseOperations.execute_sql_flush = flush_as_replica  # type: ignore[method-assign]
     yield
     DatabaseOperations.execute_sql_flush = flush  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _drop_the_database_with_whoever_is_left_in_it() -> Iterator[None]:
+    """PostgreSQL notices late that a worker which a test has killed is gone."""
+    destroy = DatabaseCreation._destroy_test_db
+
+    def destroy_by_force(self: DatabaseCreation, test_database_name: str, verbosity: int) -> None:
+        with self._nodb_cursor() as cursor:
+            name = self.connection.ops.quote_name(test_database_name)
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    DatabaseCreation._destroy_test_db = destroy_by_force  # type: ignore[method-assign]
+    yield
+    DatabaseCreation._destroy_test_db = destroy  # type: ignore[method-assign]
 
 
 @pytest.fixture(autouse=True)

@@ -40,8 +40,8 @@ State = FeedbackDelivery.State
 def _loopback_may_be_called(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
     settings.VAR = tmp_path
-    monkeypatch.setattr(http, "READ_SECONDS", 0.4)
-    monkeypatch.setattr(http, "TOTAL_SECONDS", 1.0)
+    monkeypatch.setattr(http, "READ_SECONDS", 1.0)
+    monkeypatch.setattr(http, "TOTAL_SECONDS", 3.0)
 
 
 @pytest.fixture
