@@ -150,6 +150,8 @@ P-A7 config/test_probes.py::test_without_its_database_it_is_alive_and_not_ready_
 P-A8 config/test_logs.py::test_an_address_in_the_log_names_no_person
 """
 
+# P-95 is shown for a clock that is put back. One that runs ahead starts runs early or misses them, as each
+# process goes by its own clock; the doctor tells of it.
 DRILL = "`make drill` injects it on runs of 50,000; the suite does not"
 MACHINE = "needs a machine, a volume or a line of its own to break"
 
