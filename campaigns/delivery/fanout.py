@@ -28,6 +28,7 @@ from common import failpoints
 PAGE, BATCH = 50_000, 1000
 LEFT_OUT = "050019"  # ours, in the catalogue's range: in an audience that the campaign leaves out
 
+# `page` fits in memory; `sent` is wider, would not, and costs little to work out again from it.
 WRITE_PAGE = """
 WITH page AS MATERIALIZED ({people}), sent AS NOT MATERIALIZED ({sent}), messages AS (
     INSERT INTO campaigns_message (run_id, action, ref, profile_id, address, variant, slot)
@@ -40,15 +41,19 @@ WITH page AS MATERIALIZED ({people}), sent AS NOT MATERIALIZED ({sent}), message
 ), batches AS (
     INSERT INTO campaigns_batch (run_id, action, slot, wave, lo, hi, size, lane, state, send_after, owner,
                                  epoch, claims)
-    SELECT {run}, action, slot, min(wave), min(profile_id), max(profile_id), count(*), 'bulk', min(state),
-           min(send_after), '', 0, 0
-    FROM (SELECT *, (row_number() OVER (PARTITION BY action, slot ORDER BY profile_id) - 1) / {batch} AS part
-          FROM sent WHERE reason IS NULL) numbered
-    GROUP BY action, slot, part  -- wave, state and moment follow from the slot; naming them costs two sorts
+    SELECT {run}, action, slot, wave, people[first], people[last], last - first + 1, 'bulk', state,
+           send_after, '', 0, 0
+    FROM (  -- wave, state and moment follow from the slot; naming them costs two sorts
+        SELECT action, slot, min(wave) AS wave, min(state) AS state, min(send_after) AS send_after,
+               array_agg(profile_id ORDER BY profile_id) AS people
+        FROM sent WHERE reason IS NULL GROUP BY action, slot
+    ) placed
+    CROSS JOIN LATERAL generate_series(1, cardinality(people), {batch}) first
+    CROSS JOIN LATERAL LEAST(first + {batch} - 1, cardinality(people)) last
 )
-SELECT (SELECT max(profile_id) FROM page), (SELECT count(*) FROM sent), (
-    SELECT COALESCE(jsonb_object_agg(reason, people), '{{}}') FROM (
-        SELECT reason, count(*) AS people FROM sent WHERE reason IS NOT NULL GROUP BY 1) told)
+SELECT max(last), COALESCE(sum(people), 0),
+       COALESCE(jsonb_object_agg(reason, people) FILTER (WHERE reason IS NOT NULL), '{{}}')
+FROM (SELECT reason, count(*) AS people, max(profile_id) AS last FROM sent GROUP BY 1) told
 """
 
 
