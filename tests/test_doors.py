@@ -29,6 +29,7 @@ WHOLE = {
     "/api/calendars/",
     "/api/campaigns/{id}/contents/",
     "/api/campaigns/{id}/proofs/",
+    "/api/campaigns/{id}/report-orders/",
     "/api/campaigns/{id}/shares/",
     "/api/channel-configurations/{id}/shares/",
     "/api/doctor/",

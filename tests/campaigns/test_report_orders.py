@@ -18,6 +18,7 @@ from campaigns.models import Campaign, ReportOrder, Run
 from campaigns.reports import orders
 from common.errors import PermissionMissing
 from tests import builders
+from tests.api import Caller
 from tests.campaigns.test_report import run as run
 
 pytestmark = pytest.mark.django_db
@@ -188,3 +189,32 @@ def test_the_page_adds_and_removes_and_says_what_is_wrong(campaign: Campaign, cl
     }
     client.force_login(stranger)
     assert client.get(address).status_code == 404
+
+
+def test_another_system_orders_reads_and_cancels_a_report(campaign: Campaign) -> None:
+    ana = reader(campaign, "ana")
+    stranger = builders.person(builders.workspace("elsewhere"), "viewer", "eve")
+    address = f"/api/campaigns/{campaign.pk}/report-orders/"
+    call = Caller(campaign.workspace)
+    body = {"every": "week", "form": "csv", "people": [ana.email], "beginsAt": SOON.isoformat()}
+    for wrong, pointer in (
+        ({"people": []}, "/people"),
+        ({"people": [stranger.email]}, "/people"),
+        ({"beginsAt": "2020-01-01T08:00:00Z"}, "/beginsAt"),
+        ({"every": "hour"}, "/every"),
+    ):
+        answer = call.post(address, {**body, **wrong})
+        assert answer.status_code == 400 and pointer in answer.content.decode(), (wrong, answer.content)
+    made = call.post(address, body)
+    assert made.status_code == 201, made.content
+    one = f"{address}{made.json()['id']}/"
+    assert call.get(one).json() == made.json() and call.get(address).json() == {"results": [made.json()]}
+    assert (made.json()["people"], made.json()["actions"]) == ([ana.email], ["delete"])
+    viewer, other = Caller(campaign.workspace, "viewer"), Caller(stranger.groups.get().role.workspace)
+    assert viewer.get(one).json()["actions"] == []
+    assert viewer.post(address, {}).status_code == viewer("DELETE", one).status_code == 403
+    assert other.get(one).status_code == other.post(address, body).status_code == 404
+    assert other("DELETE", one).status_code == 404 and ReportOrder.objects.exists()
+    assert orders.send_due(now=SOON) == 1 and mail.outbox[0].to == [ana.email]
+    assert call("DELETE", one).status_code == 204
+    assert call.get(one).status_code == call("DELETE", one).status_code == 404

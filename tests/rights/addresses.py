@@ -91,6 +91,7 @@ WORDS = {
     "position": "0",
     "rule": "987654321",
     "rule_pk": "987654321",
+    "order": "987654321",
     "holder": "user:1",
     "kind": "cap",
     "file": "987654321",
