@@ -19,8 +19,9 @@ from campaigns.tracking import machines, mailboxes, receipts, replies
 
 @shared_task
 def start_due_runs() -> None:
-    clock.start_due_runs(now=timezone.now())
-    clock.complete_ended(now=timezone.now())
+    now = clock.time_of_database()
+    clock.start_due_runs(now=now)
+    clock.complete_ended(now=now)
 
 
 @shared_task

@@ -135,6 +135,7 @@ P-93 campaigns/test_recurrence.py::test_days_of_the_month_and_the_week
 P-93 campaigns/test_recurrence.py::test_the_29th_of_february_comes_every_four_years_and_the_end_is_included
 P-94 campaigns/test_schedule.py::test_each_person_gets_it_at_the_same_hour_of_their_own_zone
 P-95 campaigns/test_schedule.py::test_a_clock_that_is_put_back_starts_nothing_again_and_nobody_is_left_out
+P-95 campaigns/test_schedule.py::test_a_worker_whose_clock_runs_ahead_starts_nothing_early
 P-95 config/test_doctor.py::test_a_process_whose_clock_is_an_hour_off_says_so
 P-96 flows/test_backup.py::test_a_restored_backup_sends_nothing_until_it_is_allowed_and_then_nothing_twice
 P-97 audiences/test_events.py::test_a_wrong_event_is_told_and_the_others_are_kept
@@ -150,8 +151,6 @@ P-A7 config/test_probes.py::test_without_its_database_it_is_alive_and_not_ready_
 P-A8 config/test_logs.py::test_an_address_in_the_log_names_no_person
 """
 
-# P-95 is shown for a clock that is put back. One that runs ahead starts runs early or misses them, as each
-# process goes by its own clock; the doctor tells of it.
 DRILL = "`make drill` injects it on runs of 50,000; the suite does not"
 MACHINE = "needs a machine, a volume or a line of its own to break"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -21,6 +21,14 @@ from campaigns.models import Campaign, Run, Status
 from campaigns.schedule import LATEST
 
 log = structlog.get_logger(__name__)
+
+
+def time_of_database() -> datetime:
+    """The same for every worker: one whose own clock runs ahead would start runs early, or miss them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
 
 
 def start_due_runs(*, now: datetime) -> list[int]:

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection
 from django.db.models import Sum
+from django.utils import timezone
 
 from accounts.models import AuditEntry
 from audiences.models import Profile
-from campaigns import drafts, lifecycle, schedule, versions, waves
+from campaigns import drafts, lifecycle, schedule, tasks, versions, waves
 from campaigns.delivery import clock, completion, fanout
 from campaigns.models import Attempt, Campaign, Message, Run, Version
 from common.errors import Invalid
@@ -373,3 +374,16 @@ def test_a_clock_that_is_put_back_starts_nothing_again_and_nobody_is_left_out(st
     run = campaign.runs.earliest("due_at")
     assert (run.state, run.messages.count()) == ("sending", 2)
     assert not Attempt.objects.filter(run=run).exists()
+
+
+def test_a_worker_whose_clock_runs_ahead_starts_nothing_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, really = active().runs.get(), timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: really + timedelta(days=1))
+    Run.objects.filter(pk=run.pk).update(due_at=really + timedelta(hours=12))
+    tasks.start_due_runs()
+    run.refresh_from_db()
+    assert run.state == Run.State.DUE
+    Run.objects.filter(pk=run.pk).update(due_at=really - timedelta(seconds=1))
+    tasks.start_due_runs()
+    run.refresh_from_db()
+    assert run.state == Run.State.EXPANDING
