@@ -58,11 +58,15 @@ ANSWERS = {
     "deep": Response(200, b"[" * 60_000),
     "gzip_bomb": Response(200, gzip.compress(bytes(50_000_000)), {"Content-Encoding": "gzip"}),
     "unauthorized": Response(401, b""),
+    "forbidden": Response(403, b""),
 }
 
 
 class FakeHttp:
+    """Entered again after its end it is back at the same address."""
+
     scheme = "http"
+    port = 0
 
     def __init__(self, manner: str = "", tls: ssl.SSLContext | None = None) -> None:
         self.manner = manner
@@ -74,13 +78,14 @@ class FakeHttp:
 
     def __enter__(self) -> Self:
         fake = self
+        self.ended.clear()
 
         class Handler(_Handler):
             owner = fake
 
-        self.server = _Server(("127.0.0.1", 0), Handler)
+        self.server = _Server(("127.0.0.1", self.port), Handler)
         self.server.fake = self
-        self.port: int = self.server.server_address[1]
+        self.port = self.server.server_address[1]
         if self.tls is not None:
             self.scheme = "https"
             self.tls.sni_callback = lambda connection, name, context: self.named.append(name)

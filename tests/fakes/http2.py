@@ -21,7 +21,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.fakes.http import ANSWERS, Received, Response
 
 
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads, block_on_close = True, False
+
+
 class FakeHttp2:
+    """Entered again after its end it is back at the same address."""
+
+    port = 0
+
     def __init__(self, manner: str = "") -> None:
         self.manner = manner
         self.requests: list[Received] = []
@@ -30,13 +39,13 @@ class FakeHttp2:
 
     def __enter__(self) -> Self:
         fake = self
+        self.ended.clear()
 
         class Handler(_Handler):
             owner = fake
 
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads, self.server.block_on_close = True, False
-        self.port: int = self.server.server_address[1]
+        self.server = _Server(("127.0.0.1", self.port), Handler)
+        self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.005,), daemon=True)
         self.thread.start()
         return self

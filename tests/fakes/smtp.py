@@ -1,7 +1,8 @@
 """A mail server on a real socket that answers by the recipient's local part, and keeps what it accepted.
 
 `refuse@…` 550 at RCPT, `later@…` 451 at RCPT, `full@…` 552 after the body, `drop@…` ends the line after the
-body, `hangup@…` ends it at RCPT, `busy@…` 421 at RCPT; the sender `stranger@…` gets 553 at MAIL.
+body, `hangup@…` ends it at RCPT, `busy@…` 421 at RCPT; the sender `stranger@…` gets 553 at MAIL. `at_mail`
+and `at_rcpt` are said to everybody. Entered again after its end it is back at the same address.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ class FakeSmtp:
     accepted: list[Accepted] = field(default_factory=list)
     connections: int = 0
     messages_per_connection: int = 0
+    at_mail: str = ""
+    at_rcpt: str = ""
+    port: int = 0
     _here: dict[int, int] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
@@ -67,8 +71,8 @@ class FakeSmtp:
                 sessions.append(SMTP(self, **options))
             return sessions[-1]
 
-        server = await self._loop.create_server(session, "127.0.0.1", 0, ssl=self.tls)
-        self.port: int = server.sockets[0].getsockname()[1]
+        server = await self._loop.create_server(session, "127.0.0.1", self.port, ssl=self.tls)
+        self.port = server.sockets[0].getsockname()[1]
         started.set()
         await self._end.wait()
         server.close()
@@ -90,6 +94,8 @@ class FakeSmtp:
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if self.at_mail:
+            return self.at_mail
         if address.startswith("stranger@"):
             return "553 5.7.1 Sender address rejected: not owned by user"
         if self.messages_per_connection and self._here.get(id(session), 0) >= self.messages_per_connection:
@@ -101,6 +107,8 @@ class FakeSmtp:
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if self.at_rcpt:
+            return self.at_rcpt
         match address.partition("@")[0]:
             case "refuse":
                 return "550 5.1.1 <refuse>: Recipient address rejected: User unknown"
