@@ -12,7 +12,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import worker_init, worker_process_init
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -100,6 +100,25 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+def refuse_a_database_that_forgets(**_told: Any) -> None:
+    """A worker in production hands nothing over on the word of a server that may not keep it (P-04)."""
+    from django.db import OperationalError, connection
+
+    from config.durability import forgetful
+
+    if not settings.PRODUCTION:
+        return
+    try:
+        names = forgetful()
+    except OperationalError:
+        return  # it is away: the worker waits for it, and the doctor asks again
+    finally:
+        connection.close()
+    if names:
+        raise SystemExit(f"PostgreSQL may lose what it has committed. Set to on: {', '.join(names)}.")
 
 
 @worker_process_init.connect

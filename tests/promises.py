@@ -26,6 +26,7 @@ ALL = [chapter + digit for chapter, digits in CHAPTERS.items() for digit in digi
 KEPT = """
 P-01 faults/test_workers.py::test_a_worker_killed_in_the_middle_is_replaced_and_nobody_is_missed
 P-02 faults/test_drill.py::test_a_worker_that_dies_between_the_providers_yes_and_its_record_costs_nobody_a_message
+P-04 config/test_doctor.py::test_in_production_no_worker_starts_on_a_database_that_may_forget
 P-06 races/test_pausing.py::test_fifty_times_in_a_row
 P-07 campaigns/test_delivery.py::test_stopping_cancels_what_was_not_sent_and_balances
 P-07 campaigns/test_delivery.py::test_stopping_waits_for_the_worker_that_holds_a_batch
@@ -156,7 +157,6 @@ MACHINE = "needs a machine, a volume or a line of its own to break"
 
 OPEN = {
     "P-03": "`make drill` kills all workers at once, and the servers on their own",
-    "P-04": "no start asks the server for `fsync` and `synchronous_commit`",
     "P-05": "no test ends a worker by SIGTERM in the middle of a run",
     "P-0D": "a day of faults is no test for a suite",
     "P-17": "the clock reads the rows of runs and keeps no marker that could pass one",

@@ -25,7 +25,7 @@ from campaigns.delivery import retention
 from channels import sealing
 from channels.models import Credential
 from channels.sealing import Seal
-from config import upgrades
+from config import durability, upgrades
 from config.doctor.finding import Finding, Severity
 
 CLOCK_OFF, CLOCK_WRONG = 2.0, 30.0  # seconds
@@ -38,6 +38,7 @@ NOT_KEPT = 5  # TIME_ERROR of adjtimex(2)
 def findings(*, workspace: Workspace | None, now: datetime) -> Iterator[Finding]:
     yield from _mode()
     yield from _clocks(now)
+    yield from _durability()
     yield from _settings()
     yield from _secrets(workspace)
     yield from _disks()
@@ -103,6 +104,20 @@ def is_kept() -> bool | None:
     except (OSError, AttributeError):
         return None
     return None if told < 0 else told != NOT_KEPT
+
+
+def _durability() -> Iterator[Finding]:
+    if settings.PRODUCTION and (names := durability.forgetful()):
+        yield Finding(
+            "database_forgets",
+            Severity.ERROR,
+            _(
+                "PostgreSQL may lose what it has committed when its power is cut: people could get a "
+                "message twice."
+            ),
+            ", ".join(names),
+            _("Set them to on in postgresql.conf; workers do not start before."),
+        )
 
 
 # ---- settings and secrets -----------------------------------------------------------------------
