@@ -78,6 +78,7 @@ class _Delivery:
 
     def collect(self) -> None:
         """Takes over what the lanes have told."""
+        now = timezone.now()
         while self.handover.returned:
             due = self.handover.returned.popleft()
             self.in_flight.pop(due.ref, None)
@@ -87,7 +88,7 @@ class _Delivery:
             self.in_flight.pop(due.ref)
             if isinstance(said, Said):
                 self.said.append(said)
-                tried = outcome(due, said, self.post.retries, timezone.now())
+                tried = outcome(due, said, self.post.retries, now)
                 if said.fault in receipts.ABOUT_A_PERSON and tried.outcome != Outcome.DEFERRED:
                     self.refused.append((said.fault, due.address, due.profile_id))
                 self.unsaid.append(tried)
