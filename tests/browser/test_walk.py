@@ -58,6 +58,7 @@ def test_a_campaign_goes_from_draft_to_a_click_in_the_report(page: Page, demo: s
     # By keyboard: Chromium drops mouse clicks into a foreign frame that has just moved.
     with page.expect_request(re.compile(r"/t/c/")):
         letter.get_by_role("link", name="Shop winter layers").press("Enter", no_wait_after=True)
+    expect(page).to_have_url(re.compile(r"^chrome-error:"))  # nobody answers for the shop
 
     page.goto(f"{demo}/audiences/profiles/1/")
     expect(page.get_by_role("cell", name="Winter layers")).to_be_visible()
