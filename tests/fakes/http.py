@@ -66,9 +66,10 @@ class FakeHttp:
     """Entered again after its end it is back at the same address."""
 
     scheme = "http"
-    port = 0
+    port: int
 
     def __init__(self, manner: str = "", tls: ssl.SSLContext | None = None) -> None:
+        self.port = 0  # any that is free
         self.manner = manner
         self.requests: list[Received] = []
         self.connections = 0

@@ -29,9 +29,8 @@ class _Server(socketserver.ThreadingTCPServer):
 class FakeHttp2:
     """Entered again after its end it is back at the same address."""
 
-    port = 0
-
     def __init__(self, manner: str = "") -> None:
+        self.port = 0  # any that is free
         self.manner = manner
         self.requests: list[Received] = []
         self.connections = 0
