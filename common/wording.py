@@ -51,21 +51,14 @@ def rewritten(text: str, rewrite: Callable[[str], str]) -> str:
     return Worded(text.source, values)
 
 
-def kept(text: str) -> Any:
+def kept(text: Any) -> Any:
     """JSON: the text itself, or `{"text": …, "with": {name: …}}` of one that is worded."""
     if not isinstance(text, Worded):
         return str(text)
     values = {
-        name: value
-        if isinstance(value, int | float)
-        else kept(value if isinstance(value, str) else str(value))
-        for name, value in text.values.items()
+        name: value if isinstance(value, int | float) else kept(value) for name, value in text.values.items()
     }
     return {"text": text.source, "with": values}
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)
 
 
 def spoken(told: Any) -> str:

@@ -77,7 +77,21 @@ def test_a_kind_says_when_there_is_more_than_it_shows(where: Workspace, mia: Use
 
 
 @pytest.mark.parametrize(
-    "text", ["", "   ", "\0", "%", "_", "1.2.3", "9" * 300, "٣.٣.٣", "'); --", "<blink>"]
+    "text",
+    [
+        "",
+        "   ",
+        "\0",
+        "%",
+        "_",
+        "1.2.3",
+        "1.99999.3",
+        "9" * 18 + ".1." + "9" * 18,
+        "9" * 300,
+        "٣.٣.٣",
+        "'); --",
+        "<blink>",
+    ],
 )
 def test_whatever_is_typed_is_answered(where: Workspace, mia: User, text: str) -> None:
     builders.draft(where, mia, name="Plain")

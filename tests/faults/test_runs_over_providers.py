@@ -14,14 +14,13 @@ from urllib.parse import unquote_plus
 
 import pytest
 from django.core.management import call_command
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Workspace
 from audiences import profiles
 from audiences.models import Profile, SoftBounce, Suppression
 from campaigns import lifecycle
-from campaigns.models import Attempt, Batch, Message, Run
+from campaigns.models import Attempt, Message, Run
 from campaigns.reports.metrics import ledger
 from channels.models import Breaker, ChannelConfiguration
 from channels.sealing import keep
@@ -29,6 +28,7 @@ from tests import builders
 from tests.channels.providers import BENCHES, Bench
 from tests.fakes.apps import BROWSER
 from tests.fakes.smtp import FakeSmtp
+from tests.faults.test_mail_servers import go_on
 
 pytestmark = pytest.mark.django_db
 OVER_HTTP = [key for key, bench in BENCHES.items() if bench.is_http]
@@ -103,14 +103,6 @@ def begin(bench: Bench, configuration: ChannelConfiguration) -> Run:
     lifecycle.apply(campaign, "activate", actor=approver, now=timezone.now())
     call_command("deliver")
     return Run.objects.get()
-
-
-def go_on(times: int = 1) -> None:
-    for _ in range(times):
-        Batch.objects.update(send_after=timezone.now())
-        Attempt.objects.exclude(retry_at=None).update(retry_at=timezone.now())
-        Breaker.objects.update(probe_at=Now())
-        call_command("deliver")
 
 
 def nobody_is_blamed(run: Run) -> None:
