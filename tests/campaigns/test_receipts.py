@@ -404,7 +404,8 @@ def test_a_provider_s_name_is_looked_up_by_its_index_however_many_messages_there
     (message,) = sent(whatsapp, ["+886912345610"])
     now, run = timezone.now(), message.run_id
     with connection.cursor() as cursor:
-        for other in (run, run + 200, run + 400):
+        filled = (run, run + 200, run + 400)
+        for other in filled:
             cursor.execute("SELECT campaigns_make_partition(%s)", [other])
             cursor.execute(
                 """INSERT INTO campaigns_attempt (run_id, action, ref, n, outcome, code, at, provider_id)
@@ -423,5 +424,9 @@ def test_a_provider_s_name_is_looked_up_by_its_index_however_many_messages_there
         cursor.execute("ANALYZE channels_receivedreceipt")
         cursor.execute("EXPLAIN " + receipts.MATCH, receipts.asked(0, now))
         plan = [line for (line,) in cursor.fetchall()]
-    assert not [line for line in plan if "Seq Scan on campaigns_attempt" in line], plan
+    read_through = {line.split("Seq Scan on ")[1].split()[0] for line in plan if "Seq Scan on " in line}
+    parts = {
+        f"campaigns_attempt_p{other // 200}" for other in filled
+    }  # an empty partition may be read: it costs nothing
+    assert not parts & read_through, plan
     assert [line for line in plan if "hashtext" in line and "Index Scan" in line], plan

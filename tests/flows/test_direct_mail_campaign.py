@@ -43,7 +43,7 @@ def test_a_campaign_becomes_one_file_without_those_who_were_erased_while_it_wait
 ) -> None:
     where = builders.workspace()
     AttributeDefinition.objects.create(workspace=where, key="city")
-    for name, city in (("Ana", "台北"), ("Ben", "Tainan"), ("Eve", "Yilan")):
+    for name, city in (("Ana", "台北"), ("Ben", "Tainan"), ("Evelina", "Yilan")):
         Profile.objects.create(workspace=where, external_id=name, attributes={"name": name, "city": city})
     target = BENCHES["direct_mail"].configuration(None).settings
     configuration = builders.configuration(
@@ -57,9 +57,9 @@ def test_a_campaign_becomes_one_file_without_those_who_were_erased_while_it_wait
     assert (ledger(run).accepted, MailRow.objects.count(), MailFile.objects.get().state) == (3, 3, "waiting")
 
     administrator = builders.person(where, "administrator")
-    eve = Profile.objects.get(external_id="Eve")
+    eve = Profile.objects.get(external_id="Evelina")
     client.force_login(administrator)
-    for name in ("Ana", "Eve"):
+    for name in ("Ana", "Evelina"):
         key = MailRow.objects.get(cells__0=name).key
         InboxItem.objects.create(configuration=configuration, recipient=name, key=key, ends_at=timezone.now())
     erasure.erase(eve, actor=administrator, now=timezone.now())
@@ -72,5 +72,5 @@ def test_a_campaign_becomes_one_file_without_those_who_were_erased_while_it_wait
     assert ledger(run).accepted == 3  # that it was handed over stays true
     page = client.get(f"/channels/{configuration.pk}/").content.decode()
     assert "letters.csv" in page and "Delivered" in page
-    assert "Eve" not in page
+    assert "Evelina" not in page
     assert list(InboxItem.objects.values_list("recipient", flat=True)) == ["Ana"]
