@@ -113,9 +113,7 @@ def test_a_campaigns_own_rate_is_kept_and_frozen_with_it_and_its_end_foretold() 
             made, "activate", actor=builders.person(where, "approver"), now=timezone.now()
         )
         call_command("deliver")
-        times = [one.at for one in server.accepted]
-    took = max(times) - min(times)
-    assert len(times) == 20 and 0.9 < took < 3
+    assert len(server.accepted) == 20
     assert told and told.lasts and told.lasts == timedelta(seconds=20 * MARGIN / campaign_rate)
     # However slow the machine: each had a moment of its own, and the last of them is the foretold end.
     assert Pace.objects.get().free_at - begun >= told.lasts.total_seconds() - SLACK
