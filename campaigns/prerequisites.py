@@ -54,20 +54,25 @@ def first_steps(workspace: Workspace) -> list[Step]:
     return [
         Step(
             _("Channel configuration"),
-            _("An administrator says how mail leaves."),
+            _("How messages leave: an administrator sets it up once."),
             active.exists(),
             "channels:list",
         ),
         Step(
             _("Audience"),
-            _("Whom you write to: by a rule, or from a file."),
+            _("Whom you write to: people found by a rule or brought in from a file."),
             Audience.objects.filter(workspace=workspace).exists(),
             "audiences:list",
         ),
-        Step(_("Campaign"), _("What you write, and when."), campaigns.exists(), "campaigns:create"),
+        Step(
+            _("Campaign"),
+            _("What you send, over which channels, and when."),
+            campaigns.exists(),
+            "campaigns:create",
+        ),
         Step(
             _("First send"),
-            _("An approver activates it, and it leaves."),
+            _("An approver looks at it and activates it."),
             campaigns.exclude(activated_at=None).filter(runs__started_at__isnull=False).exists(),
             "campaigns:list",
         ),

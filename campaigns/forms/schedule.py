@@ -26,10 +26,10 @@ MODES = [
     ("number", gettext_lazy("Waves by number of people")),
 ]
 EVERY = [
-    ("", "–"),
-    ("day", gettext_lazy("Days")),
-    ("week", gettext_lazy("Weeks")),
-    ("month", gettext_lazy("Months")),
+    ("", gettext_lazy("It is not repeated")),
+    ("day", gettext_lazy("Daily")),
+    ("week", gettext_lazy("Weekly")),
+    ("month", gettext_lazy("Monthly")),
 ]
 
 
@@ -64,24 +64,25 @@ class RuleForm(forms.Form):
     """One frequency; without `every` the row is empty."""
 
     interval = forms.IntegerField(
-        label=gettext_lazy("Every"),
+        label=gettext_lazy("Interval"),
         required=False,
         min_value=1,
         max_value=recurrence.LONGEST_INTERVAL,
         initial=1,
+        help_text=gettext_lazy("2: every second one."),
     )
-    every = forms.ChoiceField(label=gettext_lazy("Unit"), choices=EVERY, required=False)
+    every = forms.ChoiceField(label=gettext_lazy("Repeats"), choices=EVERY, required=False)
     at = forms.TimeField(
         label=gettext_lazy("At"),
         required=False,
         widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
     )
     nth = forms.TypedChoiceField(
-        label=gettext_lazy("Which of them in a month"),
+        label=gettext_lazy("Which of these weekdays in the month"),
         required=False,
         coerce=int,
         empty_value=None,
-        choices=[("", gettext_lazy("each")), *sentences.NTHS.items()],
+        choices=[("", gettext_lazy("every one")), *sentences.NTHS.items()],
     )
     weekdays = forms.MultipleChoiceField(
         label=gettext_lazy("Weekdays"),
@@ -136,13 +137,13 @@ class ScheduleForm(TabForm):
         label=gettext_lazy("Start"), help_text=gettext_lazy("Empty: at once, when it is activated.")
     )
     ends_at = WallClockField(
-        label=gettext_lazy("End"), help_text=gettext_lazy("API-triggered campaigns refuse calls after it.")
+        label=gettext_lazy("End"), help_text=gettext_lazy("No run starts after it. Empty: it has no end.")
     )
     per_person = forms.BooleanField(
         label=gettext_lazy("Everybody at that hour of their own time zone"), required=False
     )
     occurrences = forms.IntegerField(
-        label=gettext_lazy("Runs at most"),
+        label=gettext_lazy("End after this many runs"),
         required=False,
         min_value=1,
         max_value=schedule.MOST_OCCURRENCES,
@@ -154,21 +155,21 @@ class ScheduleForm(TabForm):
         max_value=2000,
         help_text=gettext_lazy("Messages per second, at most. Empty: as fast as the channel allows."),
     )
-    wave_mode = forms.ChoiceField(label=gettext_lazy("Waves"), choices=MODES, required=False)
+    wave_mode = forms.ChoiceField(label=gettext_lazy("How it is sent"), choices=MODES, required=False)
     wave_count = forms.IntegerField(
-        label=gettext_lazy("How many"), required=False, min_value=1, max_value=100
+        label=gettext_lazy("How many waves"), required=False, min_value=1, max_value=100
     )
     wave_sizes = forms.CharField(
-        label=gettext_lazy("Sizes"),
+        label=gettext_lazy("Size of each wave"),
         required=False,
         max_length=200,
         help_text=gettext_lazy("Such as 20, 30, 50."),
     )
     wave_interval = forms.IntegerField(
-        label=gettext_lazy("Minutes between them"), required=False, min_value=1, max_value=43_200
+        label=gettext_lazy("Minutes between waves"), required=False, min_value=1, max_value=43_200
     )
     wave_starts = forms.CharField(
-        label=gettext_lazy("Or the start of each"),
+        label=gettext_lazy("Or a fixed start for each wave"),
         required=False,
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),
@@ -179,6 +180,10 @@ class ScheduleForm(TabForm):
         super().__init__(*args, **kwargs)
         self.zones = sorted(available_timezones())
         if self.campaign.type == Campaign.Type.API_TRIGGERED:
+            self.fields["starts_at"].help_text = _(
+                "Calls are taken from then on. Empty: from its activation on."
+            )
+            self.fields["ends_at"].help_text = _("Calls are refused after it. Empty: it has no end.")
             for name in (
                 "per_person",
                 "occurrences",

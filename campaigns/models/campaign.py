@@ -10,6 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from accounts.models import AccessLabel, User, Workspace
@@ -65,7 +66,7 @@ class Campaign(models.Model):
     """
 
     class Type(models.TextChoices):
-        SCHEDULED = "scheduled", _("Scheduled")
+        SCHEDULED = "scheduled", pgettext_lazy("type of campaign", "Scheduled")
         API_TRIGGERED = "api_triggered", _("API-triggered")
 
     class Category(models.TextChoices):

@@ -10,13 +10,14 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from campaigns.models.campaign import Campaign, Version
 
 
 class Run(models.Model):
     class Kind(models.TextChoices):
-        SCHEDULED = "scheduled", _("Scheduled")
+        SCHEDULED = "scheduled", pgettext_lazy("type of campaign", "Scheduled")
         STANDING = "standing", _("API-triggered")
         AUDIENCE = "audience", _("API-triggered, to an audience")
         PROOF = "proof", _("Proof")  # of a draft, or copies for a seed list: never in a report

@@ -62,6 +62,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
         "sorts": listing.SORTS,
         "views": listing.views_of(actor, workspace),
         "bulk": bulk.LABELS,
+        "types": Campaign.Type.choices,
     }
     if not context["counts"]:
         context["steps"] = first_steps(workspace)

@@ -106,8 +106,8 @@ CAMPAIGNS = Chapter(
             _("A new campaign"),
             _(
                 "Choose the type and the category first: they decide what the rest asks for. Marketing "
-                "goes only to people who agreed and can always be unsubscribed from; transactional "
-                "answers something a person did. You may change your mind while it is a draft."
+                "leaves out everybody who said no and can always be unsubscribed from; transactional "
+                "answers something a person did. Neither can be changed later; a duplicate is a new start."
             ),
             "campaigns:create",
         ),

@@ -3,6 +3,7 @@
 //   data-menu          on <details>: closes on Escape and on a click outside
 //   data-copy="#id"    on a button: copies that element's text; data-copied is what it then says
 //   data-key="/"       on a field: this key, pressed outside of any field, leads there
+//   data-all="name"    on a box: checks every box of that name, or none
 //   data-confirm="…"   on a form: asks once before it is sent
 (() => {
   "use strict";
@@ -53,6 +54,12 @@
     event.preventDefault();
     field.focus();
   });
+
+  for (const all of document.querySelectorAll("[data-all]")) {
+    const each = () => document.querySelectorAll(`[name="${all.dataset.all}"]`);
+    all.hidden = false;
+    all.addEventListener("change", () => each().forEach((one) => (one.checked = all.checked)));
+  }
 
   document.addEventListener("submit", (event) => {
     const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
