@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import audit, labels, people, roles, switch
 from accounts.access import may, workspaces_where
+from accounts.auditwords import kind_in_words, verb_in_words
 from accounts.models import AccessLabel, ApiCredential, AuditEntry, Role, User, Workspace
 from common.admin import ReadOnly
 from common.errors import Invalid
@@ -317,14 +318,25 @@ class ApiCredentialAdmin(ReadOnly, CredentialAdminBase):
         return _manages(request, obj)
 
 
+class KindFilter(admin.SimpleListFilter):
+    title, parameter_name = _("Object"), "object_type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        found = model_admin.get_queryset(request).order_by().values_list("object_type", flat=True).distinct()
+        return sorted(((kind, kind_in_words(kind)) for kind in found), key=lambda pair: pair[1])
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(object_type=self.value()) if self.value() else queryset
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnly, AuditAdminBase):
-    list_display = ["at", "workspace", "actor", "verb", "object_type", "object_label"]
+    list_display = ["at", "workspace", "actor", "done", "kind", "object_label"]
     fields = (
-        *("at", "workspace", "actor", "actor_key", "verb", "object_type", "object_key", "object_label"),
+        *("at", "workspace", "actor", "actor_key", "done", "kind", "object_key", "object_label"),
         *("details", "sequence", "previous_hash", "hash"),
     )
-    list_filter = [("workspace", admin.RelatedOnlyFieldListFilter), "object_type"]
+    list_filter = [("workspace", admin.RelatedOnlyFieldListFilter), KindFilter]
     search_fields = ["actor", "object_label"]
     date_hierarchy = "at"
     list_select_related = ["workspace"]
@@ -338,6 +350,14 @@ class AuditEntryAdmin(ReadOnly, AuditAdminBase):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
+
+    @admin.display(description=_("What"), ordering="verb")
+    def done(self, entry: AuditEntry) -> str:
+        return verb_in_words(entry.verb)
+
+    @admin.display(description=_("Object"), ordering="object_type")
+    def kind(self, entry: AuditEntry) -> str:
+        return kind_in_words(entry.object_type)
 
     def has_view_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
         actor = _actor(request)

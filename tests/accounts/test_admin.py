@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from accounts import audit, credentials, roles
-from accounts.access import SYSTEM, may
+from accounts.access import SYSTEM, may, people_who_may
+from accounts.auditwords import kind_in_words, verb_in_words
 from accounts.models import ApiCredential, AuditEntry, Role, User, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -334,6 +338,26 @@ def test_the_last_administrator_stays_one_until_another_follows(
     assert [one.user.email for one in holding(role)] == ["lin@fernhill.example"]
 
 
+def test_the_operator_switches_a_stolen_account_off_and_names_who_follows(
+    client: Client, workspace: Workspace, priya: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    role = role_of(workspace, "administrator")
+    credentials.issue(workspace=workspace, role=role, name="Backdoor", actor=priya, now=NOW)
+    with pytest.raises(CommandError, match=r"Nobody could manage “Fernhill” any more.*--instead"):
+        call_command("switch_off", "priya@fernhill.example")
+    with pytest.raises(CommandError, match="Nobody here"):
+        call_command("switch_off", "stranger@fernhill.example")
+    assert client.get("/").status_code == 200
+    call_command("switch_off", "PRIYA@fernhill.example", instead="lin@fernhill.example")
+    assert client.get("/").status_code == 302
+    assert [one.email for one in people_who_may("accounts.manage_workspace", workspace)] == [
+        "lin@fernhill.example"
+    ]
+    entry = AuditEntry.objects.get(verb="change", object_key=str(priya.pk), workspace=None)
+    assert (entry.actor, entry.details["changes"]) == ("the clock", {"is_active": [True, False]})
+    assert "“Backdoor” of fernhill" in capsys.readouterr().out
+
+
 def test_a_role_that_does_not_manage_goes_from_its_last_holder(client: Client, workspace: Workspace) -> None:
     role = role_of(workspace, "viewer")
     lin = person("lin@fernhill.example", role)
@@ -353,3 +377,16 @@ def test_a_superuser_cannot_switch_off_the_last_administrator(
     person("lin@fernhill.example", role_of(workspace, "administrator"))
     assert client.post(address("user_change", priya.pk), form).status_code == 302
     assert not User.objects.get(pk=priya.pk).is_active
+
+
+def test_the_log_in_the_admin_site_speaks_the_readers_language(
+    client: Client, workspace: Workspace, priya: User
+) -> None:
+    entry = AuditEntry.objects.filter(verb="grant role", workspace=workspace).latest("pk")
+    shown = client.get(address("auditentry_changelist"), {"object_type": "accounts.role"}).content.decode()
+    assert verb_in_words("grant role") in shown and "grant role" not in shown
+    User.objects.filter(pk=priya.pk).update(language="zh-hant")
+    for page in (address("auditentry_changelist"), address("auditentry_change", entry.pk)):
+        told = client.get(page).content.decode()
+        with translation.override("zh-hant"):
+            assert verb_in_words("grant role") in told and kind_in_words("accounts.role") in told
