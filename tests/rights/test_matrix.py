@@ -21,7 +21,7 @@ from django.db import transaction
 
 from tests.rights.addresses import every
 from tests.rights.asking import ASKING, Asker, rows, verdict
-from tests.rights.world import CANARY, HIDDEN, KINDS, World, build
+from tests.rights.world import CANARY, HIDDEN, KINDS, World
 
 WRITES = os.environ.get("CARILLON_WRITE_MATRIX", "")
 pytestmark = [
@@ -41,12 +41,6 @@ OPEN_TO_ALL = ("/accounts/sign-in/", "/accounts/welcome/", "/ajo/im/health", "/o
 OPEN_TO_ALL += ("/accounts/preferences/", "/accounts/sign-out/")
 BEHIND_LABELS = ("campaigns/", "audiences/", "channels/", "runs/", "channel-configurations/")
 BEHIND_LABELS += ("assets/", "fragments/", "templates/", "content-templates/")
-
-
-@pytest.fixture
-def world(settings: Any, tmp_path: Path) -> World:
-    settings.MEDIA_ROOT = tmp_path
-    return build()
 
 
 def test_every_role_may_exactly_what_the_matrix_says(world: World) -> None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.db import transaction
 from django.test import Client
 
 from tests.rights.addresses import every, methods
-from tests.rights.world import build
+from tests.rights.world import World
 
 pytestmark = pytest.mark.django_db
 BODIES = ("", "{", '{"nonsense": 1}')
 
 
-def test_nobody_without_the_right_is_told_what_is_wrong_with_their_body(settings: Any, tmp_path: Any) -> None:
+def test_nobody_without_the_right_is_told_what_is_wrong_with_their_body(world: World) -> None:
     """Every writing address of the API, as a viewer: 403, or 404 for what they cannot see either."""
-    settings.MEDIA_ROOT = tmp_path
-    world = build()
     headers = {"Authorization": f"Bearer {world.tokens['viewer']}"}
     client = Client(raise_request_exception=False)
     found = []

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
-from typing import Any
 from zlib import crc32
 
 import pytest
@@ -23,16 +21,10 @@ from accounts import roles
 from tests.rights.addresses import Address, every
 from tests.rights.asking import ASKING, Asker, rows, verdict
 from tests.rights.test_matrix import EXPECTED, named_in
-from tests.rights.world import CANARY, HIDDEN, KINDS, World, build
+from tests.rights.world import CANARY, HIDDEN, KINDS, World
 
 MATRIX: dict[str, str] = json.loads(EXPECTED.read_text())
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world(settings: Any, tmp_path: Path) -> World:
-    settings.MEDIA_ROOT = tmp_path
-    return build()
 
 
 def test_every_address_has_its_row_and_every_row_its_address() -> None:
