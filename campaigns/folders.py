@@ -76,9 +76,9 @@ def create(workspace: Workspace, *, name: str, parent: Folder | None, actor: Act
 def change(folder: Folder, *, name: str, parent: Folder | None, actor: Actor, now: datetime) -> Folder:
     """A new name or another place; never a place inside itself."""
     require(actor, MANAGE, folder.workspace)
-    # Two moves at once could make a ring of folders: they wait for each other at the workspace's folders.
-    list(Folder.objects.select_for_update().filter(workspace=folder.workspace).values_list("pk"))
-    row = Folder.objects.select_related("workspace").get(pk=folder.pk)
+    row = Folder.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=folder.pk)
+    # Two moves at once could make a ring of folders: they wait for each other at the workspace.
+    Workspace.objects.select_for_update(no_key=True).get(pk=row.workspace_id)
     _check(row.workspace, name, parent)
     if parent and parent.pk in within(row.workspace, row.pk):
         raise Invalid(Problem("folder_ring", _("A folder cannot lie inside itself."), "parent"))

@@ -147,10 +147,8 @@ def _write(row: Fragment, name: str, source: str, actor: Actor, now: datetime) -
 
 
 def _require_no_ring(row: Fragment, source: str) -> None:
-    """Two that are written at once could make a ring together: they wait for each other here."""
-    list(
-        Fragment.objects.select_for_update().filter(workspace=row.workspace).order_by("pk").values_list("pk")
-    )
+    """Two that are written at once could make a ring together: they wait for each other at the workspace."""
+    Workspace.objects.select_for_update(no_key=True).get(pk=row.workspace_id)
     graph = dict(taken.edges(row.workspace))
     published = row.published.source if row.published else ""
     graph[row.key] = taken.keys_in([source, published])

@@ -39,6 +39,11 @@ def is_active(workspace: Workspace) -> bool:
     return AllowedList.objects.filter(workspace=workspace, is_active=True).exists()
 
 
+def list_of(workspace: Workspace) -> AllowedList:
+    """The row that a change is made to; one that was never switched is off."""
+    return AllowedList.objects.get_or_create(workspace=workspace)[0]
+
+
 def entries_for(actor: Actor, workspace: Workspace) -> QuerySet[AllowedEntry]:
     require(actor, VIEW, workspace)
     return AllowedEntry.objects.filter(workspace=workspace).select_related("created_by").order_by("-pk")
@@ -55,7 +60,7 @@ def entry_for(actor: Actor, pk: int, permission: str = MANAGE) -> AllowedEntry:
 @transaction.atomic
 def switch(workspace: Workspace, *, is_active: bool, actor: Actor, now: datetime) -> None:
     require(actor, MANAGE, workspace)
-    row, _is_new = AllowedList.objects.select_for_update().get_or_create(workspace=workspace)
+    row = AllowedList.objects.select_for_update().get(pk=list_of(workspace).pk)
     if row.is_active != is_active:
         row.is_active, row.changed_at = is_active, now
         row.save()
@@ -67,8 +72,8 @@ def switch(workspace: Workspace, *, is_active: bool, actor: Actor, now: datetime
 def add(workspace: Workspace, given: Iterable[str], *, actor: Actor, now: datetime) -> Added:
     """Addresses and domains (`@example.com` or `example.com`). What is wrong keeps nothing else out."""
     require(actor, MANAGE, workspace)
-    AllowedList.objects.get_or_create(workspace=workspace)
-    AllowedList.objects.select_for_update().get(workspace=workspace)  # so that two cannot pass MOST together
+    # Locked so that two cannot pass MOST together.
+    AllowedList.objects.select_for_update().get(pk=list_of(workspace).pk)
     known = set(AllowedEntry.objects.filter(workspace=workspace).values_list("address", flat=True))
     tally, author, new = Added(), actor if isinstance(actor, User) else None, list[AllowedEntry]()
     for place, text in enumerate(given):

@@ -101,34 +101,40 @@ def update(
     once; anything else becomes a version that serves once it has passed its check. Returns it, or None when
     there was nothing to check.
     """
-    with transaction.atomic():
-        row = lifecycle.locked_for(configuration, "update", actor=actor, now=now)
-        base = versions.base_of(row)
-        values = _with_stored_secrets(values, base)
-        _refuse(_problems(values, row, base))
-        fixed = {"name": row.name, "provider": row.provider}
-        if changed := [name for name, value in fixed.items() if getattr(values, name) != value]:
-            detail = _("This stays as it is while the configuration is active. Duplicate it to change it.")
-            raise Invalid(Problem("fixed_while_active", detail, name) for name in changed)
-        fields = _describe(row, values, actor)
-        setup = _setup(values, base.credential)
-        fields += versions.apply_at_once(row, setup)
-        row.changed_at = now
-        row.save(update_fields=["description", "marketing_actions", "kind", "settings", "changed_at"])
-        if values.secret:
-            setup["credential"] = sealing.keep(
-                values.secret, workspace=row.workspace, name=row.name, credential=None, now=now
-            )
-        if row.channel == "email":
-            mailboxes.keep(row, values.settings, values.mailbox_secrets, now)
-        version = None
-        if setup != versions.setup_of(row):
-            version = versions.begin(row, setup, actor=actor, now=now)
-            fields += [change["field"] for change in version.changes]
-        audit.record(
-            actor=actor, verb="update", obj=row, workspace=row.workspace, now=now, fields=sorted(fields)
-        )
+    version = prepare(configuration, values=values, actor=actor, now=now)
     return versions.check(version, actor=actor, now=now) if version else None
+
+
+@transaction.atomic
+def prepare(
+    configuration: ChannelConfiguration, *, values: Values, actor: Actor, now: datetime
+) -> ConfigurationVersion | None:
+    """The first half of an update: all but the check of the version, which asks the other side unlocked."""
+    row = lifecycle.locked_for(configuration, "update", actor=actor, now=now)
+    base = versions.base_of(row)
+    values = _with_stored_secrets(values, base)
+    _refuse(_problems(values, row, base))
+    fixed = {"name": row.name, "provider": row.provider}
+    if changed := [name for name, value in fixed.items() if getattr(values, name) != value]:
+        detail = _("This stays as it is while the configuration is active. Duplicate it to change it.")
+        raise Invalid(Problem("fixed_while_active", detail, name) for name in changed)
+    fields = _describe(row, values, actor)
+    setup = _setup(values, base.credential)
+    fields += versions.apply_at_once(row, setup)
+    row.changed_at = now
+    row.save(update_fields=["description", "marketing_actions", "kind", "settings", "changed_at"])
+    if values.secret:
+        setup["credential"] = sealing.keep(
+            values.secret, workspace=row.workspace, name=row.name, credential=None, now=now
+        )
+    if row.channel == "email":
+        mailboxes.keep(row, values.settings, values.mailbox_secrets, now)
+    version = None
+    if setup != versions.setup_of(row):
+        version = versions.begin(row, setup, actor=actor, now=now)
+        fields += [change["field"] for change in version.changes]
+    audit.record(actor=actor, verb="update", obj=row, workspace=row.workspace, now=now, fields=sorted(fields))
+    return version
 
 
 @transaction.atomic

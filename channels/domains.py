@@ -88,12 +88,13 @@ def add(*, workspace: Workspace, name: str, spf: str = "mx", actor: Actor, now: 
 def change(domain: SendingDomain, *, spf: str, actor: Actor, now: datetime) -> SendingDomain:
     """Who may send for it. The next check asks for the new record."""
     require(actor, MANAGE, domain.workspace)
-    if (cleaned := clean_spf(spf)) == domain.spf:
-        return domain
-    domain.spf = cleaned
-    domain.save(update_fields=["spf"])
-    _record("change", domain, actor, now)
-    return domain
+    row = SendingDomain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
+    if (cleaned := clean_spf(spf)) == row.spf:
+        return row
+    row.spf = cleaned
+    row.save(update_fields=["spf"])
+    _record("change", row, actor, now)
+    return row
 
 
 def check(domain: SendingDomain, *, actor: Actor, now: datetime) -> SendingDomain:

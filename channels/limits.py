@@ -83,6 +83,7 @@ def change(
 ) -> Limits:
     """Sets all of them anew. Raises Invalid with the field's name as pointer."""
     require(actor, MANAGE, configuration)
+    ChannelConfiguration.objects.select_for_update(of=("self",), no_key=True).get(pk=configuration.pk)
     before = of(configuration)
     given = Limits(_rate(rate, "rate"), _share(urgent_share), _domains(domains or {}))
     if given != before:

@@ -6,11 +6,14 @@ A door brings the rows that its gate lets through, the shape they are shown in a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import transaction
 from django.db.models import Model, QuerySet
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -27,7 +30,7 @@ from common.api import (
     ordering_of,
     require_match,
 )
-from common.errors import Invalid, Problem
+from common.errors import Invalid, NotFound, Problem
 
 Shape = type[SparseSerializer]
 NEWEST = {"created": "created_at"}
@@ -91,14 +94,50 @@ def shown(
     return Response(answer, status=status, headers={"ETag": tag_of(told, shape)})
 
 
-def require_unchanged(request: Request, row: Any, shape: Shape) -> None:
-    """Raises UnconditionalChange without If-Match, ChangedSince where it was changed since it was read."""
-    require_match(request, tag_of(shape(row, context={"rights": ()}).data, shape))
+@contextmanager
+def unchanged(
+    request: Request,
+    row: Model,
+    shape: Shape,
+    *,
+    told: Callable[[Any], Any] | None = None,
+    lock: Model | None = None,
+) -> Iterator[None]:
+    """The change inside meets the row as it was compared with If-Match: it is locked and read again before,
+    and committed with the change, so that whoever comes second is told 412 however close they are.
+
+    `told` makes of the row what `shape` shows; `lock` is what the change locks first, where that is another
+    row. Raises UnconditionalChange without If-Match, ChangedSince where it is another state than was read.
+    """
+    with transaction.atomic():
+        if lock is not None:
+            hold(lock)
+        hold(row)
+        seen = told(row) if told else row
+        require_match(request, tag_of(shape(seen, context={"rights": ()}).data, shape))
+        yield
+
+
+def hold(row: Model) -> None:
+    """Locks the row until the transaction ends and reads it again. Raises NotFound where it is gone."""
+    try:
+        row.refresh_from_db(from_queryset=type(row)._base_manager.select_for_update(of=("self",)))
+    except ObjectDoesNotExist as error:
+        raise NotFound(_("It is no longer there.")) from error
 
 
 def tag_of(told: Mapping[str, Any], shape: Shape) -> str:
     """Of what only a change by somebody moves: not of what a clock or another's rights make of it."""
-    return etag_of({name: value for name, value in told.items() if name not in {"actions", *shape.moving}})
+    return etag_of(
+        {name: _still(value) for name, value in told.items() if name not in {"actions", *shape.moving}}
+    )
+
+
+def _still(value: Any) -> Any:
+    """A part without what may be done with it."""
+    if isinstance(value, Mapping):
+        return {name: _still(inner) for name, inner in value.items() if name != "actions"}
+    return [_still(inner) for inner in value] if isinstance(value, list) else value
 
 
 def searched(request: Request, rows: QuerySet[Model], field: str = "name") -> QuerySet[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, cast
 
 from django.utils import timezone
@@ -17,7 +18,7 @@ from accounts.access import MANAGE_WORKSPACE, require
 from accounts.models import AccessLabel, ApiCredential, Role
 from accounts.roles import PERMISSION_LABELS
 from common.api import IF_MATCH, StrictSerializer, fields_of
-from common.doors import Acting, body_of, require_unchanged, shown, whole
+from common.doors import Acting, body_of, shown, unchanged, whole
 from common.errors import Invalid, Problem
 
 
@@ -113,11 +114,10 @@ def _role(request: Request, pk: int) -> Role:
 def _save_role(request: Request, row: Role | None) -> Role:
     credential = _manager(request)
     given = body_of(request, RoleWrite)
-    if row is not None:
-        require_unchanged(request, row, RoleShape)
-    return customroles.save(
-        row, workspace=credential.workspace, **given, actor=credential, now=timezone.now()
-    )
+    with unchanged(request, row, RoleShape) if row else nullcontext():
+        return customroles.save(
+            row, workspace=credential.workspace, **given, actor=credential, now=timezone.now()
+        )
 
 
 class Labels(APIView):
@@ -149,8 +149,8 @@ class OneLabel(APIView):
     def put(self, request: Request, pk: int) -> Response:
         """What carries the label is at once visible to the new holders only."""
         row, given = _label(request, pk), _given_label(request)
-        require_unchanged(request, row, LabelShape)
-        changed = labels.change(row, **given, actor=_manager(request), now=timezone.now())
+        with unchanged(request, row, LabelShape):
+            changed = labels.change(row, **given, actor=_manager(request), now=timezone.now())
         return shown(request, changed, LabelShape, {MANAGE_WORKSPACE})
 
     @extend_schema(operation_id="access_labels_delete", responses={204: None})

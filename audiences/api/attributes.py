@@ -21,7 +21,7 @@ from audiences.api.shapes import (
 )
 from audiences.tasks import ring_conversion
 from common.api import IF_MATCH, fields_of
-from common.doors import body_of, require_unchanged, shown, whole
+from common.doors import body_of, shown, unchanged, whole
 from common.errors import NotFound
 
 
@@ -69,9 +69,9 @@ class OneAttribute(APIView):
         credential = credential_of(request)
         found = access.attribute_for(credential, credential.workspace, key)
         body = body_of(request, AttributeChange)
-        require_unchanged(request, found, AttributeShape)
-        given = {"label": found.label, "type": found.type, "choices": found.choices, **body}
-        changed = attributes.change(found, actor=credential, now=timezone.now(), **given)
+        with unchanged(request, found, AttributeShape):
+            given = {"label": found.label, "type": found.type, "choices": found.choices, **body}
+            changed = attributes.change(found, actor=credential, now=timezone.now(), **given)
         if begun := conversions.running(changed):
             ring_conversion(begun.pk)
         return shown(request, changed, AttributeShape, rights_of(request), status=202 if begun else 200)

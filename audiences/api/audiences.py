@@ -43,7 +43,7 @@ from audiences.api.audience_shapes import (
 )
 from audiences.models import Audience, AudienceSize, Topic
 from common.api import IF_MATCH, PAGING, CursorPages, chosen_fields, fields_of, only, ordered, page_of
-from common.doors import NAMED, body_of, listed, listing, require_unchanged, tag_of
+from common.doors import NAMED, body_of, listed, listing, tag_of, unchanged
 from common.errors import Conflict, Invalid, NotFound, Problem
 
 AT = {"at": "at"}
@@ -104,9 +104,8 @@ class OneAudience(APIView):
         credential = credential_of(request)
         audience = access.audience_for(credential, pk, access.MANAGE)
         given = _body(AudienceChange, request, credential)
-        require_unchanged(request, audience, AudienceShape)
         seen_at, is_sure = given.pop("changed_at", None), given.pop("everybody", False)
-        with _pointing(audience.kind):
+        with unchanged(request, audience, AudienceShape), _pointing(audience.kind):
             if "rule" in given and audience.kind == Audience.Kind.RULE and given["rule"] != audience.rule:
                 _confirm(given["rule"], audience.workspace, is_sure=is_sure)
             changed = audiences.change(

@@ -43,9 +43,9 @@ from common.doors import (
     listed,
     listing,
     pointing,
-    require_unchanged,
     searched,
     shown,
+    unchanged,
 )
 from common.errors import Invalid, Problem
 
@@ -177,8 +177,8 @@ class OneTopic(APIView):
         credential = credential_of(request)
         held = topics.topic_for(credential, pk, access.MANAGE)
         given = body_of(request, TopicChange)
-        require_unchanged(request, _counted(request, pk), TopicShape)
-        with pointing(CAMEL):
+        told = unchanged(request, held, TopicShape, told=lambda _row: _counted(request, pk))
+        with told, pointing(CAMEL):
             topics.change(held, **given, actor=credential, now=timezone.now())
         return _topic(request, pk)
 

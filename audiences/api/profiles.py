@@ -38,7 +38,7 @@ from common.api import (
     page_of,
     require_match,
 )
-from common.doors import listed, listing, pointing
+from common.doors import hold, listed, listing, pointing
 from common.errors import Invalid, NotFound, Problem
 
 WRITTEN = {200: ProfileShape, 201: ProfileShape}
@@ -107,9 +107,12 @@ class OneProfile(APIView):
         credential = credential_of(request)
         person = access.profile_for(credential, pk)
         given = bodies.an_object(request.data, [name for name in bodies.PERSON if name != "identities"])
-        if "If-Match" in request.headers:
-            require_match(request, etag_of(_summaries([person])[0]))
-        return _answer(_changed(person, bodies.person(given), credential))
+        with transaction.atomic():
+            hold(person)
+            if "If-Match" in request.headers:
+                require_match(request, etag_of(_summaries([person])[0]))
+            changed = _changed(person, bodies.person(given), credential)
+        return _answer(changed)
 
     @extend_schema(operation_id="profiles_erase", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:

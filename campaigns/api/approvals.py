@@ -5,6 +5,7 @@ Deciding is an action of the campaign, for people only: a credential has no word
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from django.utils import timezone
@@ -28,9 +29,9 @@ from common.doors import (
     body_of,
     listed,
     listing,
-    require_unchanged,
     searched,
     shown,
+    unchanged,
     whole,
 )
 from common.errors import NotFound
@@ -229,11 +230,10 @@ def _policy(request: Request, pk: int) -> ApprovalPolicy:
 
 def _save(request: Request, policy: ApprovalPolicy | None) -> ApprovalPolicy:
     credential, values = credential_of(request), plain(body_of(request, PolicyWrite))
-    if policy is not None:
-        require_unchanged(request, policy, PolicyShape)
-    return policybook.save(
-        policy, workspace=credential.workspace, actor=credential, now=timezone.now(), **values
-    )
+    with unchanged(request, policy, PolicyShape) if policy else nullcontext():
+        return policybook.save(
+            policy, workspace=credential.workspace, actor=credential, now=timezone.now(), **values
+        )
 
 
 def plain(value: Any) -> Any:

@@ -19,11 +19,12 @@ from accounts.access import require
 from accounts.doors.callers import credential_of
 from campaigns import access
 from campaigns.access import MANAGE
-from campaigns.api.campaigns import held, matched, tag
+from campaigns.api.campaigns import matched, tag
 from campaigns.api.code_import import Imported, take_in
 from campaigns.api.code_shapes import CampaignDocument, CampaignImported
 from campaigns.ascode import document, yamltext
 from common.api import IF_MATCH
+from common.doors import hold
 from common.errors import Invalid, Problem
 
 MEDIA_TYPE = "application/yaml"  # RFC 9512
@@ -107,7 +108,8 @@ class OneCode(APIView):
     def put(self, request: Request, pk: int) -> Response:
         """The draft becomes what the document says. 409 where it is no draft."""
         credential = credential_of(request)
-        campaign = held(access.campaign_for(credential, pk, MANAGE))
+        campaign = access.campaign_for(credential, pk, MANAGE)
+        hold(campaign)
         options = _options(request)
         given = request.data
         matched(request, campaign)

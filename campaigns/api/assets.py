@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import parsers, serializers
@@ -27,9 +26,9 @@ from common.doors import (
     listed,
     listing,
     pointing,
-    require_unchanged,
     searched,
     shown,
+    unchanged,
 )
 
 ORDERS = {**NEWEST, "name": "name", "size": "size"}
@@ -116,9 +115,8 @@ class OneAsset(APIView):
         credential = credential_of(request)
         row = assets.asset_for(credential, pk, MANAGE)
         body = body_of(request, AssetChange)
-        require_unchanged(request, row, AssetShape)
         by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
-        with pointing(), transaction.atomic():
+        with unchanged(request, row, AssetShape), pointing():
             if given := placed(row, body, **by):
                 assets.describe(row, **given, **by)
         return shown(request, assets.asset_for(credential, pk), AssetShape, rights_of(request))

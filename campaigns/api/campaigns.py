@@ -50,6 +50,7 @@ from common.api import (
     page_of,
     require_match,
 )
+from common.doors import hold
 from common.errors import IllegalTransition, Invalid, NotFound, Problem
 
 ORDERS = {"created": "created_at", "changed": "changed_at", "name": "name"}
@@ -141,7 +142,8 @@ class OneCampaign(APIView):
     def patch(self, request: Request, pk: int) -> Response:
         """A draft only, but for its tags, labels, folder and owner. 409 names the state."""
         credential, now = credential_of(request), timezone.now()
-        campaign = held(access.campaign_for(credential, pk, MANAGE))
+        campaign = access.campaign_for(credential, pk, MANAGE)
+        hold(campaign)
         body = CampaignChange(data=request.data)
         body.is_valid(raise_exception=True)
         matched(request, campaign)
@@ -269,17 +271,8 @@ def tag(request: Request, campaign: Campaign) -> dict[str, str]:
     return {"ETag": etag_of(_row(campaign, credential_of(request)))}
 
 
-def held(campaign: Campaign) -> Campaign:
-    """The campaign as it is now, locked until the transaction ends: what If-Match is compared with here is
-    what the change finds, so that whoever comes second is told 412 however close they are.
-    """
-    Campaign.objects.select_for_update(of=("self",)).get(pk=campaign.pk)
-    campaign.refresh_from_db()
-    return campaign
-
-
 def matched(request: Request, campaign: Campaign) -> None:
-    """Of a campaign that is `held`. The ETag is of what everybody sees of it."""
+    """Of a campaign that `hold` has locked. The ETag is of what everybody sees of it."""
     require_match(request, etag_of(_row(campaign, credential_of(request))))
 
 

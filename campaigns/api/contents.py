@@ -20,13 +20,14 @@ from accounts.doors.callers import credential_of
 from campaigns import access, actions
 from campaigns.access import MANAGE
 from campaigns.api.campaign_shapes import AnObject, number
-from campaigns.api.campaigns import held, matched, tag
+from campaigns.api.campaigns import matched, tag
 from campaigns.contents import content_of
 from campaigns.models import Action, Campaign
 from channels import access as carriers
 from channels.contents import SHAPES, extra_problems
 from channels.rendering import CONTROLS
 from common.api import IF_MATCH, StrictSerializer
+from common.doors import hold
 from common.errors import Invalid, NotFound, Problem
 from common.text import is_storable
 
@@ -150,7 +151,8 @@ class OneContent(APIView):
 
 def _draft(request: Request, pk: int) -> tuple[Campaign, dict[str, Any]]:
     credential = credential_of(request)
-    campaign = held(access.campaign_for(credential, pk, MANAGE))
+    campaign = access.campaign_for(credential, pk, MANAGE)
+    hold(campaign)
     return campaign, {"revision": campaign.revision, "actor": credential, "now": timezone.now()}
 
 

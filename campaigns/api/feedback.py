@@ -17,7 +17,7 @@ from accounts.doors.callers import credential_of, rights_of
 from campaigns.feedback import endpoints
 from campaigns.models import FeedbackDelivery, FeedbackEndpoint, FeedbackKind
 from common.api import IF_MATCH, SparseSerializer, StrictSerializer, choice_of, fields_of, page_of
-from common.doors import NAMED, SEARCH, Acting, body_of, listed, listing, require_unchanged, searched, shown
+from common.doors import NAMED, SEARCH, Acting, body_of, listed, listing, searched, shown, unchanged
 from common.errors import Invalid, NotFound, Problem
 
 HAPPENED = {"created": "pk"}
@@ -166,8 +166,9 @@ class OneEndpoint(APIView):
         credential = credential_of(request)
         row = endpoints.endpoint_for(credential, pk)
         given = _values(request)
-        require_unchanged(request, row, FeedbackWebhookShape)
-        return _answer(request, endpoints.change(row, **given, actor=credential, now=timezone.now()))
+        with unchanged(request, row, FeedbackWebhookShape):
+            changed = endpoints.change(row, **given, actor=credential, now=timezone.now())
+        return _answer(request, changed)
 
     @extend_schema(operation_id="feedback_webhooks_delete", responses={204: None})
     def delete(self, request: Request, pk: int) -> Response:

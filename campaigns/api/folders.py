@@ -20,7 +20,7 @@ from campaigns.access import MANAGE
 from campaigns.api.campaign_shapes import number
 from campaigns.models import Folder
 from common.api import IF_MATCH, StrictSerializer, fields_of
-from common.doors import Acting, body_of, require_unchanged, shown, whole
+from common.doors import Acting, body_of, shown, unchanged, whole
 from common.errors import Invalid, NotFound, Problem
 
 
@@ -74,8 +74,8 @@ class OneFolder(APIView):
         credential = credential_of(request)
         row = folders.folder_for(credential, credential.workspace, pk)
         given = _given(request, credential)
-        require_unchanged(request, row, FolderShape)
-        changed = folders.change(row, **given, actor=credential, now=timezone.now())
+        with unchanged(request, row, FolderShape):
+            changed = folders.change(row, **given, actor=credential, now=timezone.now())
         return shown(request, changed, FolderShape, rights_of(request))
 
     @extend_schema(operation_id="folders_delete", responses={204: None})

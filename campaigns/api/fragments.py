@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -35,9 +34,9 @@ from common.doors import (
     listed,
     listing,
     pointing,
-    require_unchanged,
     searched,
     shown,
+    unchanged,
 )
 
 FILTERS = [
@@ -139,9 +138,8 @@ class OneFragment(APIView):
         credential = credential_of(request)
         row = fragments.fragment_for(credential, pk, MANAGE)
         body = body_of(request, FragmentChange)
-        require_unchanged(request, row, FragmentShape)
         by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
-        with pointing(), transaction.atomic():
+        with unchanged(request, row, FragmentShape), pointing():
             if given := placed(row, body, **by):
                 text = {"name": row.name, "source": row.source, **given}
                 fragments.save(row, **text, revision=row.revision, **by)

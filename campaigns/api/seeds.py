@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
+
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
@@ -24,9 +27,9 @@ from common.doors import (
     listed,
     listing,
     pointing,
-    require_unchanged,
     searched,
     shown,
+    unchanged,
 )
 from common.errors import Invalid, Problem
 
@@ -108,12 +111,15 @@ class OneSeedList(APIView):
         return Response(status=204)
 
 
+def _told(request: Request) -> Callable[[SeedList], SeedList]:
+    """As it is read: with the configurations only that the credential may see."""
+    return lambda row: seedlists.list_for(credential_of(request), row.pk, MANAGE)
+
+
 def _save(request: Request, row: SeedList | None) -> SeedList:
     credential = credential_of(request)
     require(credential, MANAGE, credential.workspace)
     given = body_of(request, SeedListWrite)
-    if row is not None:
-        require_unchanged(request, row, SeedListShape)
     wanted = given.pop("configurations")
     known: dict[int, ChannelConfiguration] = seedlists.attachable(credential, credential.workspace).in_bulk(
         wanted
@@ -123,7 +129,8 @@ def _save(request: Request, row: SeedList | None) -> SeedList:
         raise Invalid(
             Problem("unknown_configuration", detail, f"/configurations/{place}") for place in missing
         )
-    with pointing(CAMEL):
+    seen = unchanged(request, row, SeedListShape, told=_told(request)) if row else nullcontext()
+    with seen, pointing(CAMEL):
         return seedlists.save(
             row,
             workspace=credential.workspace,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -29,9 +28,9 @@ from common.doors import (
     body_of,
     listed,
     listing,
-    require_unchanged,
     searched,
     shown,
+    unchanged,
 )
 from common.errors import Invalid, Problem
 
@@ -120,10 +119,9 @@ class OneContentTemplate(APIView):
         given = body_of(request, ContentTemplateChange)
         if "content" in given:
             given["content"] = _content(given["content"], row.channel)
-        require_unchanged(request, row, ContentTemplateShape)
         by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
         try:
-            with transaction.atomic():
+            with unchanged(request, row, ContentTemplateShape):
                 if text := placed(row, given, **by):
                     templates.save(row, **text, revision=row.revision, **by)
         except Invalid as error:

@@ -35,7 +35,7 @@ from channels.models import ChannelConfiguration
 from channels.providers import registry
 from channels.providers.base import ProviderForm
 from common.api import IF_MATCH, choice_of, chosen_fields, fields_of, only, ordered, page_of
-from common.doors import NAMED, NEWEST, SEARCH, body_of, listed, listing, require_unchanged, searched, shown
+from common.doors import NAMED, NEWEST, SEARCH, body_of, listed, listing, searched, shown, unchanged
 from common.errors import Invalid, Problem
 
 PRESSED = ("submit", "reactivate", "deactivate", "duplicate")
@@ -109,17 +109,23 @@ class OneConfiguration(APIView):
         credential = credential_of(request)
         row = access.configuration_for(credential, pk, access.MANAGE)
         given = body_of(request, ConfigurationChange)
-        require_unchanged(request, _told(row, credential), ConfigurationDetail)
-        base = versions.base_of(row)
-        known = {
-            **{name: getattr(row, name) for name in ("name", "channel", "description", "marketing_actions")},
-            **{name: getattr(base, name) for name in versions.PLAIN},
-        }
-        is_active = row.status == ChannelConfiguration.Status.ACTIVE
-        verb = configurations.update if is_active else configurations.change
-        with _pointing(row.provider):
-            values = _values({**known, **given}, base.settings, credential)
-            verb(row, values=values, actor=credential, now=timezone.now())
+        by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
+        version = None
+        with unchanged(request, row, ConfigurationDetail, told=lambda it: _told(it, credential)):
+            base = versions.base_of(row)
+            kept = ("name", "channel", "description", "marketing_actions")
+            known = {
+                **{name: getattr(row, name) for name in kept},
+                **{name: getattr(base, name) for name in versions.PLAIN},
+            }
+            with _pointing(row.provider):
+                values = _values({**known, **given}, base.settings, credential)
+                if row.status == ChannelConfiguration.Status.ACTIVE:
+                    version = configurations.prepare(row, values=values, **by)
+                else:
+                    configurations.change(row, values=values, **by)
+        if version:
+            versions.check(version, **by)
         return _answer(request, access.configuration_for(credential, pk))
 
     @extend_schema(operation_id="channel_configurations_delete", responses={204: None})

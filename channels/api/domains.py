@@ -21,9 +21,9 @@ from common.doors import (
     listed,
     listing,
     pointing,
-    require_unchanged,
     searched,
     shown,
+    unchanged,
 )
 
 ORDERS = {**NEWEST, "name": "name"}
@@ -70,9 +70,9 @@ class OneDomain(APIView):
     def patch(self, request: Request, pk: int) -> Response:
         credential = credential_of(request)
         domain = access.domain_for(credential, pk, access.MANAGE)
-        spf = body_of(request, DomainChange, partial=True).get("spf", domain.spf)
-        require_unchanged(request, domain, DomainShape)
-        with pointing():
+        given = body_of(request, DomainChange, partial=True)
+        with unchanged(request, domain, DomainShape), pointing():
+            spf = given.get("spf", domain.spf)
             changed = domains.change(domain, spf=spf, actor=credential, now=timezone.now())
         return shown(request, changed, DomainShape, rights_of(request))
 

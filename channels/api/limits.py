@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from accounts.access import require
 from accounts.doors.callers import credential_of, rights_of
 from channels import access, allowed, breaker, limits
-from channels.models import AllowedEntry, ChannelConfiguration
+from channels.models import AllowedEntry, AllowedList, ChannelConfiguration
 from common.api import IF_MATCH, SparseSerializer, StrictSerializer, fields_of, page_of
 from common.doors import (
     NEWEST,
@@ -24,9 +24,9 @@ from common.doors import (
     listed,
     listing,
     pointing,
-    require_unchanged,
     searched,
     shown,
+    unchanged,
 )
 
 ORDERS = {**NEWEST, "address": "address"}
@@ -125,8 +125,8 @@ class ConfigurationLimits(APIView):
         credential = credential_of(request)
         row = access.configuration_for(credential, pk, access.MANAGE)
         given = body_of(request, LimitsWrite)
-        require_unchanged(request, _told(row), LimitsShape)
-        with pointing({"urgent_share": "urgentShare"}):
+        names = {"urgent_share": "urgentShare"}
+        with unchanged(request, row, LimitsShape, told=_told), pointing(names):
             limits.change(row, **given, actor=credential, now=timezone.now())
         return shown(request, _told(row), LimitsShape)
 
@@ -197,12 +197,14 @@ class AllowedState(APIView):
         credential = credential_of(request)
         require(credential, access.MANAGE, credential.workspace)
         is_active = bool(body_of(request, AllowedSwitch)["active"])
-        require_unchanged(request, self._state(request), AllowedStateShape)
-        allowed.switch(credential.workspace, is_active=is_active, actor=credential, now=timezone.now())
+        with unchanged(request, allowed.list_of(credential.workspace), AllowedStateShape, told=_switched):
+            allowed.switch(credential.workspace, is_active=is_active, actor=credential, now=timezone.now())
         return self._answer(request)
 
-    def _state(self, request: Request) -> dict[str, bool]:
-        return {"active": allowed.is_active(credential_of(request).workspace)}
-
     def _answer(self, request: Request) -> Response:
-        return shown(request, self._state(request), AllowedStateShape)
+        state = {"active": allowed.is_active(credential_of(request).workspace)}
+        return shown(request, state, AllowedStateShape)
+
+
+def _switched(row: AllowedList) -> dict[str, bool]:
+    return {"active": row.is_active}

@@ -27,9 +27,9 @@ from common.doors import (
     listed,
     listing,
     pointing,
-    require_unchanged,
     searched,
     shown,
+    unchanged,
 )
 
 CAMEL = {"default_zone": "defaultZone"}
@@ -151,8 +151,7 @@ class OneRuleSet(APIView):
         credential = credential_of(request)
         row = rulesets.set_for(credential, pk, MANAGE)
         given = body_of(request, RuleSetWrite)
-        require_unchanged(request, row, RuleSetShape)
-        with pointing(CAMEL):
+        with unchanged(request, row, RuleSetShape), pointing(CAMEL):
             changed = rulesets.change(row, **given, actor=credential, now=timezone.now())
         return shown(request, changed, RuleSetShape, rights_of(request))
 
@@ -189,8 +188,7 @@ class OneRule(APIView):
         credential = credential_of(request)
         row = rulesets.rule_of(rulesets.set_for(credential, pk, MANAGE), rule)
         values = _values(request)
-        require_unchanged(request, row, RuleShape)
-        with pointing(CAMEL):
+        with unchanged(request, row, RuleShape, lock=row.rule_set), pointing(CAMEL):
             changed = rulesets.change_rule(row, values, actor=credential, now=timezone.now())
         return shown(request, changed, RuleShape, rights_of(request))
 

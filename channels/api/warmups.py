@@ -26,9 +26,9 @@ from common.doors import (
     listed,
     listing,
     pointing,
-    require_unchanged,
     searched,
     shown,
+    unchanged,
 )
 from common.errors import Invalid, NotFound, Problem
 
@@ -131,7 +131,7 @@ class OneWarmup(APIView):
         row = warmups.plan_for(credential, pk, MANAGE)
         with pointing(CAMEL):
             values = _values(request)
-            require_unchanged(request, row, WarmupShape)
+        with unchanged(request, row, WarmupShape), pointing(CAMEL):
             changed = warmups.change(row, values, actor=credential, now=timezone.now())
         return shown(request, changed, WarmupShape, rights_of(request))
 
