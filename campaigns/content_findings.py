@@ -20,9 +20,10 @@ from campaigns.models import Action, Campaign, Fragment
 from campaigns.tracking.links import EMPTY_LINK, IMAGE_WITHOUT_TEXT
 from campaigns.variants import offered, treatments
 from campaigns.versions import contents_of, pins
-from channels import attachments, rendering
+from channels import attachments, rendering, trial
 from channels import contents as parts
 from channels.kinds import KINDS
+from channels.sandbox import RenderError
 from channels.segments import segment
 from common.errors import Invalid, Problem
 
@@ -140,6 +141,7 @@ def _of_content(campaign: Campaign, action: Action, kept: dict[str, Any], known:
     if any(one.pointer in ("/html", "/text") for one in missing):
         return
     yield from _names(campaign, action.channel, compiled, known)
+    yield from _for_everybody(action.channel, frozen, compiled)
     if action.channel == "email":
         yield from _email(campaign, frozen, compiled)
     if action.channel == "sms" and (count := segment(frozen.text).count) > LONG_SMS:
@@ -205,6 +207,23 @@ def _names(
             if close := difflib.get_close_matches(name, known, n=1):
                 message += " " + _("Did you mean “%(close)s”?") % {"close": close[0]}
             yield "unknown_name", True, field, message
+
+
+def _for_everybody(channel: str, content: Any, compiled: rendering.Compiled) -> Iterator[Found]:
+    """What no person's values could mend: endless loops, texts without bound, a text that is multiplied."""
+    shape = parts.SHAPES[channel].names
+    tried = [(part, getattr(content, part), part == "html") for part in rendering.PARTS if part in shape]
+    for tree, field in ((compiled.extra, "extra"), (compiled.payload, "text")):
+        tried += [(field, source, False) for source in (tree.templates if tree else ())]
+    for field, source, html in tried:
+        if error := trial.fault(source, html=html):
+            yield error.code, True, field, _at_line(error)
+
+
+def _at_line(error: RenderError) -> str:
+    if not error.line:
+        return str(error.detail)
+    return _("Line %(line)s: %(fault)s") % {"line": error.line, "fault": error.detail}
 
 
 def _of_profile(compiled: rendering.Compiled) -> set[str]:

@@ -22,7 +22,7 @@ from jinja2 import nodes
 from jinja2.meta import find_undeclared_variables
 from jinja2.runtime import Context
 
-from channels import slots
+from channels import slots, syntaxwords
 from channels.mime import encoded_piece
 from channels.sandbox_environment import (
     CONCATENATE,
@@ -64,15 +64,22 @@ class TemplateProblem(Problem):
 
 
 class Template:
-    """A compiled source. `names` holds the dotted paths it reads, such as `profile.first_name`; `fixed` is
-    its text where that is the same for everybody; `slots` is the quick way through it.
+    """A compiled source. `names` holds the dotted paths it reads, such as `profile.first_name`, `lists` those
+    of them that it loops over or joins; `fixed` is its text where that is the same for everybody; `slots`
+    is the quick way through it.
     """
 
     def __init__(
-        self, compiled: jinja2.Template, names: set[str], most: int, fixed: str | None, slots: Slots | None
+        self,
+        compiled: jinja2.Template,
+        names: set[str],
+        lists: set[str],
+        most: int,
+        fixed: str | None,
+        slots: Slots | None,
     ) -> None:
         self._compiled = compiled
-        self.names = names
+        self.names, self.lists = names, lists
         self._most = most
         self._fixed = fixed
         self._slots = slots
@@ -101,6 +108,11 @@ class Template:
                 for place, part in slots.parts:
                     written, left = _run(part, made, left)
                     pieces[place] = "".join(written)
+            except RenderError as error:
+                if error.code != "template_too_slow":
+                    return None
+                error.line = error.line or self._line(error)
+                raise  # the whole would take as long again
             except Exception:
                 return None
         return "".join(pieces) if sum(map(len, pieces)) <= self._most else None
@@ -157,19 +169,20 @@ def compile_template(source: str, *, html: bool, encoded: bool = False) -> Templ
         tree = env.parse(source)
         check.tree(tree)
         names = _names(tree)
+        lists = _lists(tree) & names
         _count_and_bound(tree)
         if encoded:
             _encode(tree)
         code = env.compile(tree)
         quick = slots.of(tree, env, path_of, printer(html, encoded))
     except jinja2.TemplateSyntaxError as error:
-        check.refuse("template_syntax", error.message or _("This is not understood."), error.lineno)
+        check.refuse("template_syntax", syntaxwords.told(error.message or ""), error.lineno)
     except (RecursionError, MemoryError, SyntaxError):
         check.refuse("template_too_complex", _("This nests too deeply. Use fewer nested parts."), 1)
     except ValueError:  # a number of thousands of digits, refused by Python itself
         check.refuse("template_syntax", _("A number in the template is too long."), 1)
     most = MAX_OUTPUT * ENCODED_LENGTH if encoded else MAX_OUTPUT
-    return Template(env.template_class.from_code(env, code, {}), names, most, _fixed(tree), quick)
+    return Template(env.template_class.from_code(env, code, {}), names, lists, most, _fixed(tree), quick)
 
 
 def _fixed(tree: nodes.Template) -> str | None:
@@ -213,7 +226,7 @@ class _Check:
 
     def node(self, node: nodes.Node) -> None:
         if not isinstance(node, ALLOWED):
-            kind = type(node).__name__
+            kind = syntaxwords.WRITTEN.get(type(node).__name__, type(node).__name__.lower())
             self.forbid(_("“%(kind)s” is not available in messages.") % {"kind": kind}, node)
         check = getattr(self, f"_{type(node).__name__.lower()}", None)
         if check is not None:
@@ -325,6 +338,12 @@ def _names(tree: nodes.Template) -> set[str]:
         for node in tree.find_all((nodes.Name, nodes.Getattr, nodes.Getitem))
         if id(node) not in inner and (path := list(path_of(node))) and path[0] in free
     }
+
+
+def _lists(tree: nodes.Template) -> set[str]:
+    looped = [loop.iter for loop in tree.find_all(nodes.For)]
+    joined = [one.node for one in tree.find_all(nodes.Filter) if one.name == "join" and one.node]
+    return {".".join(path_of(node)) for node in (*looped, *joined)}
 
 
 def _key(node: nodes.Node) -> str | None:
