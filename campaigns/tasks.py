@@ -14,7 +14,7 @@ from campaigns.delivery import asking, bandits, clock, fanout, recovery, retenti
 from campaigns.feedback import gather, post
 from campaigns.models import Batch
 from campaigns.reports import counting, orders
-from campaigns.tracking import machines, mailboxes, receipts, replies
+from campaigns.tracking import machines, mailboxes, receipts, replies, spool
 
 
 @shared_task
@@ -71,6 +71,11 @@ def read_mailboxes() -> None:
 @shared_task
 def judge_machines() -> None:
     machines.judge(now=timezone.now())
+
+
+@shared_task
+def put_in_kept_events() -> None:
+    spool.put_in()
 
 
 @shared_task

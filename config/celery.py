@@ -85,6 +85,10 @@ app.conf.update(
         "ask providers": {"task": "campaigns.tasks.ask_providers", "schedule": 120.0},
         "receipts": {"task": "campaigns.tasks.apply_receipts", "schedule": 5.0},
         "machines told apart": {"task": "campaigns.tasks.judge_machines", "schedule": 60.0},
+        "kept events": {
+            "task": "campaigns.tasks.put_in_kept_events",
+            "schedule": 10.0,
+        },
         "counts moved forward": {"task": "campaigns.tasks.move_counts_forward", "schedule": 10.0},
         "feedback gathered": {"task": "campaigns.tasks.gather_feedback", "schedule": 5.0},
         "feedback posted": {"task": "campaigns.tasks.post_feedback", "schedule": 5.0},

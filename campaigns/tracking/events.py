@@ -1,15 +1,20 @@
-"""Turns a signed token into an event. A token that is not ours changes nothing and writes nothing."""
+"""Turns a signed token into an event. A token that is not ours changes nothing and writes nothing.
+
+Whoever has a token of ours is led on, however often and whether or not the database is there; what is not
+recorded at once is kept (`spool.py`), and what no person does is not recorded (`floods.py`).
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
 from audiences import consent
 from campaigns.models import Event, Message
-from campaigns.tracking import destinations, machines, tokens
+from campaigns.tracking import destinations, floods, machines, spool, tokens
 from campaigns.tracking.parameters import with_parameters
 from campaigns.tracking.tokens import MessageKey
 from common import prepared
@@ -33,26 +38,20 @@ SELECT settings->>'url_parameters' FROM channels_channelconfiguration WHERE id =
 """
 
 
-def _append(
-    key: MessageKey,
-    kind: str,
-    *,
-    now: datetime,
-    agent: str,
-    link: int | None = None,
-    signals: int = 0,
-    configuration: int | None = None,
-) -> str:
+def _seen(
+    key: MessageKey, kind: str, *, now: datetime, agent: str, link: int | None = None, signals: int = 0
+) -> dict[str, Any]:
+    """The event, by the names of its columns."""
+    agent = _printable(agent)
+    machine = machines.at_door(kind, agent, signals)
+    seen = {"user_agent": agent, "signals": signals, "machine": machine}
+    return {**key._asdict(), "kind": kind, "at": now, "link": link, **seen}
+
+
+def _append(event: dict[str, Any], configuration: int | None = None) -> str:
     """The parameters that the configuration adds to links, as it has them written."""
-    printable = _printable(agent)
-    seen = {
-        "user_agent": printable,
-        "signals": signals,
-        "machine": machines.at_door(kind, printable, signals),
-    }
-    values = {**key._asdict(), "kind": kind, "at": now, "link": link, "configuration": configuration, **seen}
     with prepared.cursor() as cursor:
-        row = cursor.execute(APPEND, values).fetchone()
+        row = cursor.execute(APPEND, {**event, "configuration": configuration}).fetchone()
     return str(row[0] or "") if row else ""
 
 
@@ -67,38 +66,45 @@ def click(
     key = tokens.read(tokens.CLICK, token)
     if key is None:
         return None
-    try:
-        found = destinations.of(key.run_id, key.action)
-        url = found.urls.get(number) if found else None
+    again = floods.again((key, number), now)
+    if not again.is_flood:
         if number == machines.TRAP:
-            url, signals = "", signals | machines.Signal.TRAP
-        if found is None or url is None:
-            return None
-        added = ""
-        if key.ref < tokens.SEEDS:
-            added = _append(
-                key,
-                Event.Kind.CLICK,
-                now=now,
-                agent=agent,
-                link=number,
-                signals=signals,
-                configuration=found.configuration_id,
-            )
-        return with_parameters(url, key) if url and (added or key.ref >= tokens.SEEDS) else url
-    except DOWN as error:
-        log.error("click not recorded", message=str(key), link=number, error=type(error).__name__)
-        return tokens.unseal(sealed)
+            signals |= machines.Signal.TRAP
+        event = _seen(key, Event.Kind.CLICK, now=now, agent=agent, link=number, signals=signals)
+        try:
+            again.url = _followed(key, number, event)
+        except DOWN as error:
+            again.url = "" if number == machines.TRAP else tokens.unseal(sealed)
+            if again.url is not None:
+                _keep(key, event, error)
+    return again.url
+
+
+def _followed(key: MessageKey, number: int, event: dict[str, Any]) -> str | None:
+    found = destinations.of(key.run_id, key.action)
+    url = "" if number == machines.TRAP else found.urls.get(number) if found else None
+    if found is None or url is None:
+        return None
+    is_seed = key.ref >= tokens.SEEDS
+    added = "" if is_seed else _append(event, found.configuration_id)
+    return with_parameters(url, key) if url and (added or is_seed) else url
 
 
 def opened(token: str, *, now: datetime, agent: str, signals: int = 0) -> None:
     key = tokens.read(tokens.OPEN, token)
-    if key is None or key.ref >= tokens.SEEDS:
+    if key is None or key.ref >= tokens.SEEDS or floods.again((key, None), now).is_flood:
         return
+    event = _seen(key, Event.Kind.OPEN, now=now, agent=agent, signals=signals)
     try:
-        _append(key, Event.Kind.OPEN, now=now, agent=agent, signals=signals)
+        _append(event)
     except DOWN as error:
-        log.error("open not recorded", message=str(key), error=type(error).__name__)
+        _keep(key, event, error)
+
+
+def _keep(key: MessageKey, event: dict[str, Any], error: Exception) -> None:
+    if key.ref < tokens.SEEDS:
+        log.error("the database is away", message=str(key), kind=event["kind"], error=type(error).__name__)
+        spool.keep(event)
 
 
 def message_of(token: str, purpose: str = tokens.UNSUBSCRIBE) -> Message | None:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import time_machine
 import yaml
 from django.db import connection
 from django.test import Client
@@ -19,7 +20,8 @@ from hypothesis import strategies as st
 
 from audiences.models import Consent
 from campaigns.models import Event, Message, Run
-from campaigns.tracking import tokens
+from campaigns.reports.metrics import engagement
+from campaigns.tracking import floods, tokens
 from campaigns.tracking.links import number_links
 from campaigns.tracking.tokens import MessageKey
 from tests import builders
@@ -143,6 +145,42 @@ def test_guesses_are_never_valid_and_nobody_asks_the_database() -> None:
         for _ in range(20_000):
             assert tokens.read(tokens.CLICK, secrets.token_urlsafe(26)) is None
     assert len(asked) == 0
+
+
+def test_a_flood_of_junk_asks_the_database_nothing(client: Client) -> None:
+    """U07: nobody has to be counted by where they come from, nor can a proxy's other people be refused."""
+    with CaptureQueriesContext(connection) as asked:
+        for _ in range(100):
+            assert client.get(f"/t/c/{secrets.token_urlsafe(26)}/0").status_code == 404
+            assert client.get(f"/t/o/{secrets.token_urlsafe(26)}.gif").status_code == 200
+            assert client.get(f"/t/m/{secrets.token_urlsafe(26)}").status_code == 404
+            assert client.post(f"/u/{secrets.token_urlsafe(26)}").status_code == 404
+    assert len(asked) == 0
+
+
+def test_a_flood_of_one_link_is_led_on_without_end_and_recorded_up_to_a_bound(client: Client) -> None:
+    where = builders.workspace()
+    run = Run.objects.get(campaign=builders.live(where, now=timezone.now()))
+    one, other = [
+        Message.objects.create(run=run, action=0, ref=person.pk, profile=person, address=person.email or "")
+        for person in builders.profiles(where, 2)
+    ]
+    click, opened = f"/t/c/{tokens.sign(tokens.CLICK, key(one))}/0", tokens.sign(tokens.OPEN, key(one))
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for _ in range(floods.MOST):
+            client.get(click)
+            client.get(f"/t/o/{opened}.gif")
+        with CaptureQueriesContext(connection) as asked:
+            for _ in range(200):
+                assert client.get(click).headers["Location"] == SHOP
+                assert client.get(f"/t/o/{opened}.gif").status_code == 200
+        assert len(asked) == 0 and Event.objects.count() == 2 * floods.MOST
+        client.get(f"/t/c/{tokens.sign(tokens.CLICK, key(other))}/0")
+        assert Event.objects.filter(ref=other.ref).count() == 1, "the same proxy's other people"
+        clock.shift(60)
+        client.get(click)
+    assert Event.objects.filter(ref=one.ref).count() == 2 * floods.MOST + 1
+    assert engagement(run).clicked == 2
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
