@@ -143,9 +143,7 @@ def find(token: str, *, now: datetime) -> ApiCredential | None:
 def by_prefix(prefix: str, *, now: datetime) -> ApiCredential | None:
     """A live credential by its public id, with its workspace and role; nothing is proved by that yet."""
     statement, parts = _live()
-    with prepared.cursor() as cursor:
-        cursor.execute(statement, {"prefix": prefix, "now": now})
-        found = cursor.fetchone()
+    found = prepared.first(statement, {"prefix": prefix, "now": now})
     if found is None:
         return None
     values = iter(found)

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import psycopg
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Model
+from psycopg.pq import TransactionStatus
 
 Row = TypeVar("Row", bound=Model)
 
@@ -33,12 +34,46 @@ def cursor() -> Iterator[Prepared]:
         yield made
 
 
+def first(query: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
+    """A statement's first row, read before any transaction, over a new connection where the old one broke
+    since the last request: so it stands for Django's own check of a connection's health.
+    """
+    while True:
+        was_open = connection.connection is not None
+        try:
+            with cursor() as made:
+                found = made.execute(query, parameters).fetchone()
+            connection.health_check_done = True  # type: ignore[attr-defined]
+            return found
+        except (OperationalError, InterfaceError):
+            if not was_open or connection.in_atomic_block:
+                raise
+            connection.close()
+
+
 @contextmanager
-def with_begin() -> Iterator[None]:
-    """For a transaction's first statement: its BEGIN travels with it, in place of once there and back."""
+def together() -> Iterator[None]:
+    """What is executed within, and the BEGIN before it, goes to the database and back once.
+
+    Fetch after the block: a fetch within it would wait for its own answer.
+    """
     connection.ensure_connection()
-    with connection.wrap_database_errors, connection.connection.pipeline():
+    made = connection.connection
+    begins = connection.in_atomic_block and made.info.transaction_status == TransactionStatus.IDLE
+    if begins:
+        made.autocommit = True  # else psycopg sends a BEGIN of its own, and waits for it
+    with connection.wrap_database_errors, made.pipeline():
+        if begins:
+            made.execute("BEGIN")
         yield
+
+
+def commit() -> None:
+    """Within `together`: the COMMIT goes along with the last statement of an `atomic` block, which then finds
+    nothing left to commit. A block within another one commits nothing, as ever.
+    """
+    if len(connection.atomic_blocks) == 1:
+        connection.connection.execute("COMMIT")
 
 
 class Columns(Generic[Row]):

@@ -136,4 +136,8 @@ def _answer(status: str) -> dict[str, Any]:
     }
     media = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
     told: dict[str, Any] = {"description": detail, "content": {MEDIA: media}}
-    return {**told, "headers": {"Retry-After": RETRY_AFTER}} if status == "429" else told
+    if status == "409":  # where the same call is being written
+        told["headers"] = {"Retry-After": {**RETRY_AFTER, "required": False}}
+    if status == "429":
+        told["headers"] = {"Retry-After": RETRY_AFTER}
+    return told

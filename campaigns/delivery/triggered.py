@@ -29,7 +29,7 @@ from campaigns.models import Campaign, Execution, Status
 from common import failpoints, prepared
 from common import place as places
 from common.errors import Conflict, Invalid, NotFound, PermissionMissing, Problem
-from common.prepared import Columns
+from common.prepared import Columns, Prepared
 
 MOST_RECIPIENTS = 20
 
@@ -165,9 +165,12 @@ class Held:
     weights: dict[str, Any] | None  # of an experiment's treatments
 
 
-def open_campaign(campaign_id: int, call: Call) -> Held:
-    """The campaign, held open. Raises NotFound and PermissionMissing as its gate does, Invalid when it does
-    not take calls now, and Conflict `sending_stopped` while the main switch of its workspace is off.
+def open_campaign(
+    campaign_id: int, call: Call, search: people.Search | None = None, beside: Prepared | None = None
+) -> Held:
+    """The campaign, held open; a search for people goes along `beside` it. Raises NotFound and
+    PermissionMissing as its gate does, Invalid when it does not take calls now, and Conflict: while the same
+    call is being written, or while the main switch of its workspace is off.
 
     Until the transaction ends no verb can move the campaign: a call that is accepted while somebody presses
     stop is in the run's books before they are closed.
@@ -176,10 +179,26 @@ def open_campaign(campaign_id: int, call: Call) -> Held:
     def refuse(code: str, detail: str) -> Invalid:
         return Invalid(Problem(code, detail, "/campaignId"))
 
-    held, rights, sends = _hold(campaign_id, call.credential)
+    statement, columns = _held()
+    named = {"campaign": campaign_id, "role": call.credential.role_id, "place": places.place()}
+    named["call"] = f"{call.credential.pk} {campaign_id} {call.key}"
+    with prepared.cursor() as cursor:
+        with prepared.together():
+            cursor.execute(statement, named)
+            if search and beside:
+                search.send(beside)
+        found = cursor.fetchone()
+    if found is None or access.VIEW not in found[0]:
+        raise NotFound(_("There is no such campaign, or you may not see it."))
+    rights, sends, is_alone, run_id, weights, *values = found
     if access.PUBLISH not in rights:
         raise PermissionMissing(access.PUBLISH)
-    campaign = held.campaign
+    if not is_alone:
+        detail = _("The same call is being taken just now. Send it again in a second for its answer.")
+        raise Conflict(detail, code="request_in_progress", retryAfter=1)
+    campaign = columns.row(values)
+    if campaign.workspace_id == call.credential.workspace_id:
+        campaign.workspace = call.credential.workspace
     if campaign.type != Campaign.Type.API_TRIGGERED:
         raise refuse("not_api_triggered", _("This campaign is not API-triggered."))
     if campaign.status != Status.LIVE:
@@ -190,15 +209,15 @@ def open_campaign(campaign_id: int, call: Call) -> Held:
     if not sends:
         switch.require_on(campaign.workspace)
     _require_door(campaign, call)
-    return held
+    return Held(campaign, run_id, json.loads(weights) if weights else None)
 
 
 @cache
 def _held() -> tuple[str, Columns[Campaign]]:
     columns = Columns(Campaign, *READ)
     statement = f"""
-        SELECT {rights_of_role(Campaign)}, accounts_workspace.sends_from = %(place)s, r.id, r.weights,
-               {columns.sql}
+        SELECT {rights_of_role(Campaign)}, accounts_workspace.sends_from = %(place)s,
+               pg_try_advisory_xact_lock(hashtextextended(%(call)s, 0)), r.id, r.weights, {columns.sql}
         FROM campaigns_campaign
         JOIN accounts_workspace ON accounts_workspace.id = campaigns_campaign.workspace_id
         JOIN accounts_role ON accounts_role.group_ptr_id = %(role)s
@@ -209,39 +228,28 @@ def _held() -> tuple[str, Columns[Campaign]]:
     return statement, columns
 
 
-def _hold(campaign_id: int, credential: ApiCredential) -> tuple[Held, list[str], bool]:
-    """With what the credential may do with it, and whether its workspace sends at all."""
-    statement, columns = _held()
-    with prepared.with_begin(), prepared.cursor() as cursor:
-        named = {"campaign": campaign_id, "role": credential.role_id, "place": places.place()}
-        found = cursor.execute(statement, named).fetchone()
-    if found is None or access.VIEW not in found[0]:
-        raise NotFound(_("There is no such campaign, or you may not see it."))
-    rights, sends, run_id, weights, *values = found
-    campaign = columns.row(values)
-    if campaign.workspace_id == credential.workspace_id:
-        campaign.workspace = credential.workspace
-    return Held(campaign, run_id, json.loads(weights) if weights else None), rights, bool(sends)
-
-
 def _write(campaign_id: int, recipients: Sequence[Recipient], call: Call) -> Execution:
-    held = open_campaign(campaign_id, call)
-    campaign, version = held.campaign, held.campaign.live_version_id
-    assert version is not None  # it is live
+    """Three times to the database and back, with the credential's: what is known, and what is written."""
+    problems: list[Problem] = []
+    with prepared.cursor() as cursor:
+        search = _search(recipients, call)
+        held = open_campaign(campaign_id, call, search, cursor)
+        campaign, version = held.campaign, held.campaign.live_version_id
+        assert version is not None  # it is live
+        known = _known(campaign, recipients, search, cursor, call.at, problems)
     wanted = calls.needs(version)
-    problems = [
-        problem
-        for place, one in enumerate(recipients)
-        for problem in calls.missing(wanted, _given(campaign, one), f"/recipients/{place}")
-    ]
+    for place, one in enumerate(recipients):
+        problems += calls.missing(wanted, _given(campaign, one), f"/recipients/{place}")
     problems += calls.unkept(version, None, "/campaignId")
-    drawn = variants.weighted(calls.definition(version), held.weights)
-    rows = _rows(campaign, drawn, recipients, call.at, problems)
     if problems:
         raise Invalid(problems)
+    drawn = variants.weighted(calls.definition(version), held.weights)
+    rows = _rows(drawn, recipients, known)
     execution = execution_of(campaign, held.run_id, call, size=len(recipients))
     with prepared.cursor() as cursor:
-        cursor.execute(WRITE, _values(execution, rows, recipients))
+        with prepared.together():
+            cursor.execute(WRITE, _values(execution, rows, recipients))
+            prepared.commit()
         batches = [pk for (pk,) in cursor.fetchall()]
     ring.call(batches)
     return execution
@@ -301,15 +309,9 @@ def _values(execution: Execution, rows: list[_Row], recipients: Sequence[Recipie
 
 
 def _rows(
-    campaign: Campaign,
-    definition: dict[str, Any],
-    recipients: Sequence[Recipient],
-    now: datetime,
-    problems: list[Problem],
+    definition: dict[str, Any], recipients: Sequence[Recipient], known: Sequence[people.Known | None]
 ) -> list[_Row]:
-    """Each recipient over each action; faults are added to `problems`."""
-    channels = [str(action["channel"]) for action in definition["actions"]]
-    known = _known(campaign, recipients, channels, now, problems)
+    """Each recipient over each action."""
     rows = []
     for place, (recipient, person) in enumerate(zip(recipients, known, strict=True)):
         reached = False
@@ -329,23 +331,26 @@ def _rows(
     return rows
 
 
+def _search(recipients: Sequence[Recipient], call: Call) -> people.Search | None:
+    """Nobody is looked up in high throughput."""
+    if call.kind == Execution.Kind.HIGH_THROUGHPUT:
+        return None
+    return people.Search(call.credential.workspace, [(one.namespace, one.user_id) for one in recipients])
+
+
 def _known(
     campaign: Campaign,
     recipients: Sequence[Recipient],
-    channels: list[str],
+    search: people.Search | None,
+    cursor: Prepared,
     now: datetime,
     problems: list[Problem],
 ) -> list[people.Known | None]:
-    """Everybody's profile, created where the campaign allows it; nobody's in high throughput."""
-    if campaign.high_throughput:
+    """Everybody's profile, created where the campaign allows it; faults are added to `problems`."""
+    if search is None:
         return [None] * len(recipients)
-    found = people.find(
-        campaign.workspace,
-        [(one.namespace, one.user_id) for one in recipients],
-        channels,
-        now=now,
-        create=campaign.before_draft.get("create_profiles", campaign.create_profiles),
-    )
+    create = campaign.before_draft.get("create_profiles", campaign.create_profiles)
+    found = search.read(cursor, now=now, create=create)
     known: list[people.Known | None] = []
     for place, one in enumerate(found):
         pointer = f"/recipients/{place}/userId"

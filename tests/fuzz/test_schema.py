@@ -108,8 +108,14 @@ def described() -> Any:
     out = io.StringIO()
     call_command("spectacular", "--fail-on-warn", stdout=out)
     # 404: what one may not see is not there, whatever the call lacks.
-    statuses = {"expected-statuses": ["400", "401", "403", "404", "415", "428"]}
-    config = schemathesis.Config.from_dict({"checks": {"missing_required_header": statuses}})
+    refusals = ["400", "401", "403", "404", "415", "428"]
+    # 412: what was made for another state of the thing is refused, whatever else is wrong with it.
+    more = ["405", "406", "409", "412", "413", "422", "429"]
+    checks = {
+        "missing_required_header": {"expected-statuses": refusals},
+        "negative_data_rejection": {"expected-statuses": [*refusals, *more]},
+    }
+    config = schemathesis.Config.from_dict({"checks": checks})
     found = schemathesis.openapi.from_dict(yaml.safe_load(out.getvalue()), config=config)
     found.app = get_wsgi_application()
     return found

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -80,6 +81,65 @@ def test_fifty_parallel_posts_of_one_request_are_one_mail() -> None:
     assert len({one["executionId"] for one in taken}) == 1
     assert sum("deduplicated" not in one for one in taken) == 1
     assert (len(received), Message.objects.count(), Execution.objects.count()) == (1, 1, 1)
+
+
+def test_while_a_call_is_being_written_the_same_call_is_told_to_come_back() -> None:
+    """And nothing is left of one that came to no end: the next one is a call like any other."""
+    with FakeSmtp() as server, ThreadPoolExecutor(1) as pool:
+        campaign, token = campaign_over(server)
+
+        def first() -> Any:
+            try:
+                return post(campaign, token)
+            finally:
+                connection.close()
+
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '30s'")  # fails, never hangs
+            cursor.execute("LOCK TABLE campaigns_message IN SHARE MODE")  # it cannot write its message
+            writing = pool.submit(first)
+            waiting = (
+                "SELECT pid FROM pg_locks WHERE relation = 'campaigns_message'::regclass AND NOT granted"
+            )
+            while not cursor.execute(waiting).fetchone():
+                assert not writing.done()
+            with ThreadPoolExecutor(1) as other:
+                same = other.submit(first).result()
+            cursor.execute(f"SELECT pg_terminate_backend(({waiting} LIMIT 1))")
+        assert (same.status_code, same.json()["code"]) == (409, "request_in_progress")
+        assert same.headers["Retry-After"] == "1"
+        assert writing.result().status_code == 500  # its connection was cut: it has no answer
+        assert not Execution.objects.exists()
+        again = post(campaign, token)
+        assert (again.status_code, "deduplicated" in again.json()) == (202, False)
+        call_command("deliver")
+        assert len(server.accepted) == 1
+
+
+def test_a_call_goes_to_the_database_and_back_three_times(tmp_path: Path) -> None:
+    """Who calls; the campaign and the people named; what is written, with its commit."""
+    with FakeSmtp() as server:
+        campaign, token = campaign_over(server)
+        assert post(campaign, token, "r-0").status_code == 202  # what is read once
+        with (tmp_path / "trace").open("w+") as trace:
+            connection.health_check_enabled = True  # type: ignore[attr-defined]
+            connection.health_check_done = False  # type: ignore[attr-defined]
+            connection.connection.pgconn.trace(trace.fileno())
+            answer = post(campaign, token)
+            connection.connection.pgconn.untrace()
+            trace.seek(0)
+            said = trace.read()
+    assert answer.status_code == 202
+    assert said.count("ReadyForQuery") == 3
+
+
+def test_a_call_is_taken_over_a_new_connection_where_the_database_closed_the_old_one() -> None:
+    with FakeSmtp() as server:
+        campaign, token = campaign_over(server)
+        mine = connection.cursor().execute("SELECT pg_backend_pid()").fetchone()[0]
+        with closing(connection.copy()) as other, other.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [mine])
+        assert post(campaign, token).status_code == 202
 
 
 @needs_broker
