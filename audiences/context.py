@@ -113,10 +113,10 @@ class Reader:
             return given | dict(zip(self.plain, values[1:], strict=True))
         found: dict[str, Any] = {}
         if self.keys:
-            for key, value in zip(self.keys, json.loads(values[0]), strict=True):
-                if value is not None:
-                    found[key] = value
-                elif key in self.blank:
-                    found[key] = ""
+            given = json.loads(values[0])
+            found = dict(zip(self.keys, given, strict=True))
+            if None in given:
+                found = {key: value for key, value in found.items() if value is not None}
+                found |= {key: "" for key in self.keys if key in self.blank and key not in found}
             values = values[1:]
-        return found | dict(zip(self.plain, values, strict=True))
+        return found | dict(zip(self.plain, values, strict=True)) if self.plain else found

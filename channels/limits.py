@@ -36,6 +36,10 @@ class Limits:
     urgent_share: int = 0
     domains: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def are_set(self) -> bool:
+        return bool(self.rate or self.domains)
+
     def paces(self, configuration_id: int, address: str, *, is_urgent: bool) -> Paces:
         """The limits a message to the address falls under."""
         found = []

@@ -142,7 +142,8 @@ def _mailbox(name: str, address: str) -> str:
 def header_text(value: str) -> str:
     """Text as a header may hold it: as it is where that is safe, else as encoded-words (RFC 2047)."""
     text = (value if value.isprintable() else CONTROLS.sub(" ", value)).strip()
-    if text.isascii() and "=?" not in text and max(map(len, text.split(" "))) < MAX_LINE:
+    is_short = len(text) < MAX_LINE or max(map(len, text.split(" "))) < MAX_LINE
+    if is_short and text.isascii() and "=?" not in text:
         return text
     return " ".join(_encoded_words(text))
 
@@ -198,7 +199,7 @@ def _piece(text: str) -> str:
 
 
 # The same name stands in HTML and text, the same city in many mails.
-_kept_piece = lru_cache(maxsize=4096)(_piece)
+_kept_piece = lru_cache(maxsize=512)(_piece)
 
 
 def _tidy(encoded: str) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 import jinja2
@@ -35,11 +37,10 @@ class Slots:
         """All but the parts; None where a value is out of the ordinary."""
         pieces, printed = self.pieces.copy(), self.printed
         for path, places in self.values:
-            value: Any = context
-            for name in path:
-                if type(value) is not dict or name not in value:
-                    return None
-                value = value[name]
+            try:
+                value: Any = reduce(getitem, path, context)
+            except (KeyError, TypeError):  # missing, or below something that is no group of values
+                return None
             if not isinstance(value, str) and type(value) not in ORDINARY:
                 return None
             piece = printed(value)

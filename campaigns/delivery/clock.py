@@ -65,7 +65,7 @@ def start(run_id: int, *, now: datetime) -> bool:
         planning.miss(campaign, run, now, _("It was more than an hour late when the clock came by."))
         _end_when_over(campaign, now)
         return False
-    if holding.is_held(run.pk, now=now):
+    if holding.is_held(holding.whole(run.pk), now=now):
         return False
     if campaign.status == Status.SCHEDULED:
         lifecycle.apply(campaign, "start", actor=SYSTEM, now=now)

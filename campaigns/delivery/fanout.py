@@ -68,7 +68,11 @@ class Page:
 
 def expand(run_id: int, *, now: datetime, page: int = PAGE, batch: int = BATCH) -> None:
     """Runs the fan-out to its end."""
-    if holding.is_held(run_id, now=now):
+    try:
+        run = holding.whole(run_id)
+    except Run.DoesNotExist:  # erased since its bell rang
+        return
+    if holding.is_held(run, now=now):
         return
     while write_page(run_id, now=now, page=page, batch=batch):
         pass

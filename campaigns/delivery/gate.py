@@ -68,6 +68,9 @@ class Gate:
             wait = timedelta(seconds=stands.wait + 1)
             return Opening(until=wait, trouble=Said(Fact.UNREACHABLE, "", stands.reason))
         most = 1 if is_probe else self._most(stands.limits, most)
+        if not (self.rate or stands.limits.are_set):
+            self.has_begun = True
+            return Opening([(one, 0.0) for one in waiting[:most]], is_probe)
         near = waiting[:REACH]
         reserved = pacing.reserve(
             self._paces(near, stands.limits),

@@ -14,14 +14,15 @@ from campaigns.models import Run
 from common.errors import IllegalTransition
 
 
-def is_held(run_id: int, *, now: datetime) -> bool:
-    """Whether the run is kept from sending; its campaign is then paused as well. A proof or a call that its
-    orderer may not order any more ends alone.
+def whole(run_id: int) -> Run:
+    """The run with all that says whether it may send, and what."""
+    return Run.objects.select_related("version", "campaign__workspace").get(pk=run_id)
+
+
+def is_held(run: Run, *, now: datetime) -> bool:
+    """Whether the run, read a moment ago, is kept from sending; its campaign is then paused as well. A proof
+    or a call that its orderer may not order any more ends alone.
     """
-    rows = Run.objects.select_related("version", "campaign__workspace")
-    run = rows.filter(pk=run_id).first()
-    if run is None:
-        return False
     if fault := clearance.fault_of_order(run):
         _recall(run, fault, now)
         return True

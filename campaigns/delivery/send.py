@@ -145,10 +145,11 @@ class _Worker:
     def _begin(self, claimed: Claim) -> None:
         failpoints.reached("claimed")
         self.last_run = claimed.run_id
-        if holding.is_held(claimed.run_id, now=timezone.now()):
+        run = holding.whole(claimed.run_id)
+        if holding.is_held(run, now=timezone.now()):
             claims.release(claimed, now=timezone.now())
             return
-        post = open_post(claimed)
+        post = open_post(claimed, run)
         borrowed = lanes.borrow(post.configuration, min(LANES, len(post.due)))
         handover = lanes.Handover(post.write, self.news, claimed.lease_until, self.enough)
         handover.start([one.lane for one in borrowed])

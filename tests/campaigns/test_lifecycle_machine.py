@@ -268,7 +268,7 @@ class Life(RuleBasedStateMachine):
         for run in Run.objects.filter(state=Run.State.SENDING).select_related("campaign", "version"):
             if run.campaign.status not in (Status.LIVE, Status.STOPPED):
                 continue
-            if holding.is_held(run.pk, now=self.now):
+            if holding.is_held(holding.whole(run.pk), now=self.now):
                 assert run.campaign.status == Status.STOPPED or self._is_paused(run)
                 continue
             self._may_go(run)

@@ -47,7 +47,7 @@ def written(run: Run) -> list[Rendered]:
     """What each person would be sent now, in the order of their numbers."""
     claimed = claims.claim(Batch.objects.get(run=run).pk, owner="test", now=timezone.now())
     assert claimed is not None
-    post = open_post(claimed)
+    post = open_post(claimed, run)
     found = [post.write(one) for one in post.due]
     assert all(isinstance(one, Rendered) for one in found), found
     return [one for one in found if isinstance(one, Rendered)]
