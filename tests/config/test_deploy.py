@@ -125,6 +125,19 @@ def test_systemd_can_read_the_units(tmp_path: Path) -> None:
     assert (told.returncode, told.stderr) == (0, "")
 
 
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+def test_nginx_can_read_its_part(tmp_path: Path) -> None:
+    openssl = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mail.example.com"]
+    named = ["-keyout", str(tmp_path / "privkey.pem"), "-out", str(tmp_path / "fullchain.pem")]
+    subprocess.run([*openssl, *named], capture_output=True, check=True)
+    ours = FILES["nginx.conf"].replace("/etc/letsencrypt/live/mail.example.com", str(tmp_path))
+    ours = re.sub(r"listen (?:\[::\]:)?(\d+)", lambda found: f"listen unix:{tmp_path}/{found.start()}", ours)
+    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid; events {{}} http {{ {ours} }}")
+    command = ["nginx", "-t", "-e", "stderr", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 0 and "[warn]" not in told.stderr, told.stderr
+
+
 @pytest.mark.skipif(
     shutil.which("docker") is None
     or subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode != 0,
