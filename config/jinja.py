@@ -5,6 +5,7 @@ writes them. `page_context` adds what the frame around every page shows.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, datetime
@@ -30,6 +31,8 @@ from audiences.typed import written
 from config.guide.topics import topic_of
 
 _STORED_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?")  # as audiences.typed stores them
+STARTED = time.monotonic()  # this process; in its first minute the others may be starting too
+STARTING = 60  # seconds
 ICONS = Path(settings.ROOT) / "templates" / "icons"
 
 
@@ -140,6 +143,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         "help_topic": topic_of(request.resolver_match),
         "main_switch": SimpleLazyObject(lambda: switch.standing(workspace) if workspace else None),
         "silent_parts": SimpleLazyObject(silent_parts),
+        "just_started": time.monotonic() - STARTED < STARTING,
         "unread": SimpleLazyObject(lambda: notices.unread_count(cast(User, user)) if signed_in else 0),
     }
     if settings.DEMO:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from accounts import heartbeat, switch
 from campaigns.models import Batch
-from config import metrics
+from config import jinja, metrics
 from config.env import ROOT
 from tests import builders
 from tests.campaigns.test_delivery import sending
@@ -157,6 +158,20 @@ def test_what_the_doctor_finds_is_counted_by_code(client: Client) -> None:
     builders.configuration(builders.workspace(), status="draft")
     found = scrape(client)["carillon_findings"]
     assert found["configuration_untested", "warning"] == 1 and found["worker_not_seen", "error"] == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("age", "word"),
+    [(1, "Waiting for: clock, urgent worker"), (3600, "Not seen: clock, urgent worker")],
+)
+def test_a_part_is_missed_on_the_page_once_it_had_time_to_start(
+    client: Client, monkeypatch: pytest.MonkeyPatch, age: int, word: str
+) -> None:
+    client.force_login(builders.person(builders.workspace(), "viewer"))
+    heartbeat.beat("bulk", now=timezone.now())
+    monkeypatch.setattr(jinja, "STARTED", time.monotonic() - age)
+    assert word in client.get("/guide/").content.decode()
 
 
 # ---- alerts and dashboard -----------------------------------------------------------------------
