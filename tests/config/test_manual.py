@@ -123,6 +123,8 @@ def test_a_reader_of_chinese_gets_the_chinese_page(client: Client) -> None:
     viewer.save(update_fields=["language"])
     client.force_login(viewer)
     page = client.get("/guide/concepts/").content.decode()
+    only_english = "這一頁只有英文。"
+    assert only_english not in page and only_english in client.get("/guide/scaling/").content.decode()
     with translation.override("zh-hant"):
         for label in (Status.DRAFT, Status.IN_REVIEW, Status.APPROVED, Status.SCHEDULED, Status.LIVE):
             assert str(label.label) in page
@@ -166,4 +168,6 @@ def test_no_mark_of_emphasis_is_left_for_the_reader_to_see() -> None:
     blocks = [block for name in manual.NAMES for block in manual.manual(name).blocks]
     runs = [run for kind, said in blocks if kind in ("p", "h2") for run in said]
     assert ("em", "scheduled") in runs
-    assert not [text for kind, text in runs if kind in ("text", "strong", "em") and "*" in text]
+    shown = [text for kind, text in runs if kind in ("text", "strong", "em")]
+    assert not [text for text in shown if "*" in text or "`" in text]
+    assert not [text for kind, text in runs if kind == "code" and "``" in text], "a fence that is indented"
