@@ -56,6 +56,8 @@ VERBS = {
     "switch off": pgettext_lazy("audit log", "Switched off"),
     "send again": pgettext_lazy("audit log", "Sent again"),
     "rotate": pgettext_lazy("audit log", "Secret renewed"),
+    "change password": pgettext_lazy("audit log", "Password changed"),
+    "sign out elsewhere": pgettext_lazy("audit log", "Signed out everywhere else"),
     "issue": pgettext_lazy("audit log", "Credential issued"),
     "revoke": pgettext_lazy("audit log", "Credential revoked"),
     "grant role": pgettext_lazy("audit log", "Role given"),

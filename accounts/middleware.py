@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
+from accounts import sessions
 from accounts.access import workspaces_of
 from accounts.models import User
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 WORKSPACE_KEY = "workspace"
+
+
+class IdleMiddleware:
+    """A session that nobody has used for a while is over."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated and not sessions.goes_on(request.session, timezone.now()):
+            logout(request)
+        return self.get_response(request)
 
 
 class PreferencesMiddleware:

@@ -7,6 +7,7 @@ Every setting that differs between installations is read here and nowhere else.
 from __future__ import annotations
 
 import ipaddress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -94,6 +95,14 @@ def event_retention_months() -> int:
 def message_retention_months() -> int:
     """How long the messages of a run are kept after its end; its totals stay for ever."""
     return _months("MESSAGE_RETENTION_MONTHS")
+
+
+def session_idle() -> timedelta:
+    """How long somebody stays signed in without opening a page."""
+    minutes: int = env.int("SESSION_IDLE_MINUTES", default=720)
+    if not 10 <= minutes <= 20_160:
+        raise ImproperlyConfigured(f"SESSION_IDLE_MINUTES is {minutes}; give 10 to 20160 (two weeks).")
+    return timedelta(minutes=minutes)
 
 
 def _months(name: str) -> int:

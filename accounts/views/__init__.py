@@ -3,6 +3,7 @@
 from accounts.views.administration import administration, delete_role, edit_role, show_log
 from accounts.views.credentials import revoke_credential, rotate_credential, show_credentials
 from accounts.views.notices import prefer_notices, read_notice, show_notices
+from accounts.views.own import own_account, sign_out_elsewhere
 from accounts.views.preferences import choose_workspace, preferences
 from accounts.views.sign_in import SignIn, SignOut, Welcome
 
@@ -14,6 +15,7 @@ __all__ = [
     "choose_workspace",
     "delete_role",
     "edit_role",
+    "own_account",
     "prefer_notices",
     "preferences",
     "read_notice",
@@ -22,4 +24,5 @@ __all__ = [
     "show_credentials",
     "show_log",
     "show_notices",
+    "sign_out_elsewhere",
 ]

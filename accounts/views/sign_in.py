@@ -1,6 +1,7 @@
 """Signing in and out, and choosing the first password from an invitation.
 
-A session gets a new number at each sign-in and ends SESSION_COOKIE_AGE later, whatever was done meanwhile.
+A session gets a new number at each sign-in and ends SESSION_COOKIE_AGE later, whatever was done meanwhile,
+or once nobody has used it for SESSION_IDLE.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from django.urls import reverse_lazy
 from django.utils import timezone
 from django.utils.translation import ngettext
 
-from accounts import audit, slowing
+from accounts import audit, sessions, slowing
 from accounts.access import SYSTEM
 from accounts.doors.network import network_of
 from accounts.models import User
@@ -36,10 +37,10 @@ class SignInForm(AuthenticationForm):
         email, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
         if email and password and self.request:
             self.counted = slowing.count(
-                email, network=network_of(self.request), device=_device(self.request), now=timezone.now()
+                email, network=network_of(self.request), device=device_of(self.request), now=timezone.now()
             )
             if self.counted.wait:
-                raise ValidationError(_in_words(self.counted.wait), code="too_many")
+                raise ValidationError(in_words(self.counted.wait), code="too_many")
         return super().clean()
 
 
@@ -47,11 +48,11 @@ def _cookie_name() -> str:
     return "__Host-device" if settings.SESSION_COOKIE_SECURE else "device"
 
 
-def _device(request: HttpRequest) -> str:
+def device_of(request: HttpRequest) -> str:
     return request.get_signed_cookie(_cookie_name(), "", salt="device", max_age=COOKIE_AGE) or ""
 
 
-def _in_words(wait: int) -> str:
+def in_words(wait: int) -> str:
     if wait < 60:
         found = ngettext(
             "Too many tries. Wait for %(count)s second.", "Too many tries. Wait for %(count)s seconds.", wait
@@ -100,6 +101,7 @@ def begin(request: HttpRequest, response: HttpResponse, user: User) -> None:
         samesite="Lax",
     )
     network = network_of(request)
+    sessions.begin(request.session, network=network, agent=request.headers.get("User-Agent", ""), now=now)
     audit.record(actor=user, verb="sign in", obj=user, workspace=None, now=now, network=network)
 
 

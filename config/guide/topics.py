@@ -77,6 +77,16 @@ BEGINNING = Chapter(
             "accounts:notices",
         ),
         Topic(
+            "own",
+            _("My account"),
+            _(
+                "Choose another password, and see where you are signed in. If a browser there is not "
+                "yours, sign out everywhere else and then change the password. The name at the top of "
+                "every page leads here."
+            ),
+            "accounts:own",
+        ),
+        Topic(
             "guide",
             _("The guide"),
             _(

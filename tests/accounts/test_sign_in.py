@@ -201,8 +201,9 @@ def test_signing_in_gives_a_new_number_and_the_one_from_before_opens_nothing(ana
 
 
 def test_a_session_ends_two_weeks_after_it_began_whatever_was_done_meanwhile(
-    ana: User, where: Workspace, clock: Any
+    ana: User, where: Workspace, clock: Any, settings: Any
 ) -> None:
+    settings.SESSION_IDLE = timedelta(days=2)
     client = Client()
     sign_in(client, ana.email)
     for _day in range(13):

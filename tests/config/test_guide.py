@@ -23,6 +23,7 @@ NO_PAGE = {
     *("accounts:sign_in", "accounts:sign_out", "accounts:welcome"),  # nobody is signed in yet
     *("accounts:preferences", "accounts:workspace", "accounts:revoke_credential"),
     *("accounts:rotate_credential", "accounts:read_all", "accounts:prefer_notices", "accounts:read_notice"),
+    "accounts:sign_out_elsewhere",
     *("audiences:import_check", "audiences:import_rejected", "audiences:import_act", "audiences:people_csv"),
     *("audiences:identity_attach", "audiences:identity_detach", "audiences:profile_export"),
     *("audiences:topic_archive", "audiences:suppression_export", "audiences:namespace_add"),

@@ -32,7 +32,14 @@ EXPECTED = Path(__file__).parent / "matrix.json"
 # What everybody who is signed in may change: their own choices, and what they say or follow.
 OWN_AFFAIRS = (
     *("/accounts/preferences/", "/accounts/workspace/", "/accounts/sign-in/", "/accounts/sign-out/"),
-    *("/accounts/notices/", "/accounts/welcome/", "/campaigns/keep/", "/oauth/token", "/campaigns/many/"),
+    *(
+        "/accounts/own/",
+        "/accounts/notices/",
+        "/accounts/welcome/",
+        "/campaigns/keep/",
+        "/oauth/token",
+        "/campaigns/many/",
+    ),
     *("/campaigns/<int:pk>/comment/", "/campaigns/<int:pk>/follow/"),
     "/campaigns/<int:pk>/report/orders/",  # the report by mail, to oneself
 )
