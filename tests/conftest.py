@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import json
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db.backends.postgresql.creation import DatabaseCreation
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.utils import translation
@@ -62,3 +65,11 @@ def _drop_the_database_with_whoever_is_left_in_it() -> Iterator[None]:
 def _speaks_english() -> None:
     """A page leaves its reader's language behind in the thread; the next test begins without it."""
     translation.activate(settings.LANGUAGE_CODE)
+
+
+@pytest.fixture(scope="session")
+def schema() -> dict[str, Any]:
+    """The API as `manage.py spectacular` describes it; a warning or an invalid schema fails here."""
+    out = io.StringIO()
+    call_command("spectacular", "--validate", "--fail-on-warn", "--format", "openapi-json", stdout=out)
+    return dict(json.loads(out.getvalue()))

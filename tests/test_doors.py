@@ -5,14 +5,11 @@ What an address lacks on purpose stands in a table below with its reason.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
-from django.core.management import call_command
 
 from tests.api import Caller
 from tests.rights.addresses import every, methods
@@ -71,13 +68,6 @@ NO_PARTS = {
     ),
     *(ONE_ORDER),
 }
-
-
-@pytest.fixture(scope="module")
-def schema() -> dict[str, Any]:
-    out = io.StringIO()
-    call_command("spectacular", "--fail-on-warn", stdout=out)
-    return dict(yaml.load(out.getvalue(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
 def operations(schema: dict[str, Any]) -> Iterator[Operation]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
-from django.core.management import call_command
 from django.urls import URLPattern, URLResolver, get_resolver
 from jsonschema import Draft202012Validator
 
@@ -18,14 +15,6 @@ from tests.api import Caller
 
 HIDDEN = {"/api/schema/"}
 METHODS = ("get", "post", "put", "patch", "delete")
-
-
-@pytest.fixture(scope="module")
-def schema() -> dict[str, Any]:
-    """As `manage.py spectacular` writes it; a warning or an invalid schema fails here."""
-    out = io.StringIO()
-    call_command("spectacular", "--validate", "--fail-on-warn", stdout=out)
-    return dict(yaml.safe_load(out.getvalue()))
 
 
 def addresses(patterns: list[Any], prefix: str = "/") -> Iterator[tuple[str, Any]]:

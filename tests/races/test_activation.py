@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
 from accounts import credentials
 from accounts.access import SYSTEM
-from accounts.models import Role
-from campaigns import drafts, lifecycle
+from accounts.models import AuditEntry, Role
+from campaigns import drafts
 from campaigns.delivery import claims, clock, fanout, triggered
 from campaigns.delivery.triggered import Recipient
 from campaigns.models import Batch, Campaign, Execution, Message, Run
-from common.errors import Conflict, IllegalTransition
+from common.errors import Conflict
 from tests import builders
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,15 +47,23 @@ def at_once(work: Callable[[], Any], times: int = 8) -> list[Any]:
     return results
 
 
-def test_activate_pressed_eight_times_at_once_is_one_run() -> None:
+def test_activate_pressed_fifty_times_at_once_is_one_run() -> None:
+    """By ten people on the page, five times each."""
     where = builders.workspace()
     builders.profiles(where, 3)
     campaign = builders.draft(where, builders.person(where, "manager"))
-    approver = builders.person(where, "approver")
-    results = at_once(lambda: lifecycle.apply(campaign, "activate", actor=approver, now=timezone.now()))
-    assert sum(isinstance(result, Campaign) for result in results) == 1
-    assert sum(isinstance(result, IllegalTransition) for result in results) == 7
-    assert Run.objects.count() == 1
+    client = Client(raise_request_exception=False)
+    client.force_login(builders.person(where, "approver"))
+    cookies = client.cookies.output(header="")
+
+    def press() -> list[int]:
+        mine = Client(raise_request_exception=False)
+        mine.cookies.load(cookies)
+        return [mine.post(f"/campaigns/{campaign.pk}/act/activate/").status_code for _ in range(5)]
+
+    said = [code for codes in at_once(press, times=10) for code in codes]
+    assert sorted(said) == [302] + [409] * 49
+    assert (Run.objects.count(), AuditEntry.objects.filter(verb="activate").count()) == (1, 1)
 
 
 def test_eight_clocks_start_one_fan_out_and_eight_workers_claim_each_batch_once() -> None:

@@ -14,48 +14,19 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from channels.models import ChannelConfiguration
 from tests.rights.addresses import every, methods
 from tests.rights.asking import Asker
+from tests.rights.bodies import changes
 from tests.rights.world import build
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-CAP = {"name": "Rarely", "kind": "cap", "channels": ["email"], "count": 2, "every": 1, "unit": "day"}
-PLAN = {"name": "New", "days": [{"others": 5}]}
-FEEDBACK = {"name": "New", "url": "https://127.0.0.1/", "kinds": ["run.changed"]}
-BODIES: dict[str, dict[str, Any]] = {
-    "/api/audiences/<int:pk>/": {"name": "New"},
-    "/api/attributes/<str:key>/": {"label": "New"},
-    "/api/topics/<int:pk>/": {"name": "New"},
-    "/api/profiles/<int:pk>/": {"locale": "fr"},
-    "/api/roles/<int:pk>/": {"title": "New", "permissions": []},
-    "/api/access-labels/<int:pk>/": {"name": "New", "description": "", "roles": []},
-    "/api/folders/<int:pk>/": {"name": "New", "parent": None},
-    "/api/assets/<int:pk>/": {"description": "New"},
-    "/api/seed-lists/<int:pk>/": {"name": "New", "addresses": ["new@seed.example"]},
-    "/api/fragments/<int:pk>/": {"source": "New"},
-    "/api/content-templates/<int:pk>/": {"name": "New"},
-    "/api/feedback-webhooks/<int:pk>/": FEEDBACK,
-    "/api/allowed/state/": {"active": True},
-    "/api/channel-configurations/<int:pk>/limits/": {"rate": 7},
-    "/api/channel-configurations/<int:pk>/": {"description": "New"},
-    "/api/rule-sets/<int:pk>/": {"name": "New"},
-    "/api/rule-sets/<int:pk>/rules/<int:rule>/": CAP,
-    "/api/sending-domains/<int:pk>/": {"spf": "ip4:192.0.2.1"},
-    "/api/campaigns/<int:pk>/": {"name": "New"},
-}
 
 
 def test_whoever_comes_second_is_told_so_at_every_door(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT, settings.OUTBOUND_ALLOWED_NETWORKS = tmp_path, ["127.0.0.1/32"]
     world = build()
     asker = Asker(world, "administrator")
-    configuration = ChannelConfiguration.objects.get(name="Plain own warm")
-    approvers = {"match": "any", "of": [{"user": world.people["approver"].pk}]}
-    bodies = BODIES | {
-        "/api/approval-policies/<int:pk>/": {"name": "New", "approvers": approvers},
-        "/api/warm-up-plans/<int:pk>/": {**PLAN, "configurationId": configuration.pk},
-    }
+    bodies = changes(world)
     doors = [
         (one, name) for one in every() if one.path in bodies for name in {"PUT", "PATCH"} & set(methods(one))
     ]
