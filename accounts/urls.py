@@ -1,3 +1,5 @@
+"""The addresses of accounts: signing in, one's own account, roles, credentials, the log."""
+
 from django.urls import path
 
 from accounts import views
