@@ -60,7 +60,7 @@ def findings(campaign: Campaign, actions: list[Action]) -> Iterator[ContentFindi
             place = (one["treatment"], one["language"])
             for code, is_error, field, text in _of_content(campaign, action, one["content"], known):
                 where = _where(campaign, action, place, len(actions))
-                message = f"{where}: {text}" if where else text
+                message = _("%(where)s: %(told)s") % {"where": where, "told": text} if where else text
                 yield ContentFinding(code, is_error, field, message, action.position, *place)
         yield from _unwritten(campaign, action, len(actions))
     yield from _newer_fragments(campaign)

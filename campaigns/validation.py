@@ -144,8 +144,11 @@ def _actions(campaign: Campaign) -> Iterator[Finding]:
         yield _error("action_missing", "content", "subject", _("There is no message yet."))
     for action in actions:
         for fault in _configuration(campaign, action):
-            where = f"{KINDS[action.channel].label} {action.position + 1}: " if len(actions) > 1 else ""
-            yield replace(fault, message=f"{where}{fault.message}")
+            if len(actions) > 1:
+                where = f"{KINDS[action.channel].label} {action.position + 1}"
+                told = _("%(where)s: %(told)s") % {"where": where, "told": fault.message}
+                fault = replace(fault, message=told)
+            yield fault
     yield from _contents(campaign, actions)
 
 

@@ -29,6 +29,10 @@ HELP: dict[str, Any] = {
     "data": gettext_lazy("An object of texts in JSON, for the app to read."),
     "messages": gettext_lazy("Message objects of LINE in JSON; they are sent instead of the text."),
 }
+WHATSAPP_BUTTONS = gettext_lazy(
+    "A list in JSON of what fills the template’s buttons. Types: url, quick_reply, copy_code. "
+    'Such as [{"type": "url", "text": "spring-2027"}].'
+)
 
 
 def _area(rows: int, **attrs: str) -> forms.Textarea:
@@ -94,15 +98,20 @@ class Pairs(forms.CharField):
         return found
 
 
+def _takes_parameters(part: Part, channel: str) -> bool:
+    """The buttons of a WhatsApp template stand in the template; a message fills their places."""
+    return channel == "whatsapp" and part.name == "buttons"
+
+
 def field_of(part: Part, channel: str) -> forms.Field:
     common: dict[str, Any] = {"label": part.label, "required": False}
     if part.name in HELP and not (part.name == "text" and channel != "email"):
-        common["help_text"] = HELP[part.name]
+        common["help_text"] = WHATSAPP_BUTTONS if _takes_parameters(part, channel) else HELP[part.name]
     if part.form == "yes_no":
         return forms.BooleanField(**common)
     if part.form == "number":
         return forms.IntegerField(**common)
-    if part.form == "list" and part.name in PAIRS and channel != "whatsapp":
+    if part.form == "list" and part.name in PAIRS and not _takes_parameters(part, channel):
         return Pairs(names=PAIRS[part.name], max_length=50_000, widget=_area(3), **common)
     if part.form == "list" and part.name in LINES:
         return Lines(max_length=100_000, widget=_area(3), **common)
