@@ -51,6 +51,8 @@ VERBS = {
     "allow_sending": pgettext_lazy("audit log", "Sending allowed"),
     "stop_sending": pgettext_lazy("audit log", "Sending stopped"),
     "order_report": pgettext_lazy("audit log", "Report by mail ordered"),
+    "change_report": pgettext_lazy("audit log", "Report by mail changed"),
+    "send_report": pgettext_lazy("audit log", "Report by mail sent at once"),
     "cancel_report": pgettext_lazy("audit log", "Report by mail cancelled"),
     "switch on": pgettext_lazy("audit log", "Switched on"),
     "switch off": pgettext_lazy("audit log", "Switched off"),

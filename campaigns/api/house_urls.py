@@ -55,6 +55,11 @@ urlpatterns = [
         orders.OneReportOrder.as_view(),
         name="campaign_report_order",
     ),
+    path(
+        "campaigns/<int:pk>/report-orders/<int:order>/actions/send_now/",
+        orders.SendReport.as_view(),
+        name="campaign_report_order_send",
+    ),
     path("campaigns/<int:pk>/shares/", shares.Shares.as_view(), name="campaign_shares"),
     path("campaigns/<int:pk>/shares/<str:holder>/", shares.OneShare.as_view(), name="campaign_share"),
     path("campaigns/<int:pk>/runs/", runs.Runs.as_view(), name="campaign_runs"),

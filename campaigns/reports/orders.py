@@ -8,8 +8,9 @@ each in their own language and time zone.
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from dateutil.relativedelta import relativedelta
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models.functions import Lower
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -61,18 +63,14 @@ def order(
 
     Raises Invalid with the pointers people, begins_at, and without one where there are too many.
     """
-    require(actor, VIEW if list(people) == [actor] else MANAGE, campaign)
+    _require(actor, campaign, people)
     Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
-    problems = []
+    problems = _problems(campaign, people)
     if ReportOrder.objects.filter(campaign=campaign).count() >= MOST_ORDERS:
         detail = _("A campaign's report is sent in at most %(most)s ways. Remove one first.")
         problems.append(Problem("too_many_orders", detail % {"most": MOST_ORDERS}, ""))
-    allowed = set(people_who_may(VIEW, campaign).values_list("pk", flat=True))
-    if not people or len(people) > MOST_PEOPLE or any(one.pk not in allowed for one in people):
-        detail = _("Choose 1 to %(most)s people who may see the report.") % {"most": MOST_PEOPLE}
-        problems.append(Problem("bad_people", detail, "people"))
     if begins_at <= now:
-        problems.append(Problem("in_the_past", _("Choose a time that is to come."), "begins_at"))
+        problems.append(_past())
     if problems:
         raise Invalid(problems)
     made = ReportOrder.objects.create(
@@ -91,11 +89,79 @@ def order(
 
 
 @transaction.atomic
+def change(
+    order: ReportOrder,
+    *,
+    every: str,
+    form: str,
+    people: Sequence[User],
+    begins_at: datetime,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """As `order`; a beginning that has passed may stay. What is being sent just now is not sent further."""
+    _require(actor, order.campaign, [*order.people.all(), *people])
+    problems = _problems(order.campaign, people)
+    if begins_at <= now and begins_at != order.begins_at:
+        problems.append(_past())
+    if problems:
+        raise Invalid(problems)
+    order.every, order.form, order.begins_at = every, form, begins_at
+    order.next_at = order.try_at = following(order, now)
+    order.waiting, order.tries = [], 0
+    order.save()
+    order.people.set(people)
+    _note("change_report", order, actor, now)
+
+
+@transaction.atomic
+def send_now(order: ReportOrder, *, actor: Actor, now: datetime) -> None:
+    """Once more than the times that are set, within a minute; asked for twice meanwhile, it is sent once."""
+    people = list(order.people.order_by("pk"))
+    _require(actor, order.campaign, people)
+    due = ReportOrder.objects.filter(pk=order.pk, waiting=[])
+    if due.update(waiting=[one.pk for one in people], try_at=now, tries=0):
+        _note("send_report", order, actor, now)
+
+
+@transaction.atomic
 def cancel(order: ReportOrder, *, actor: Actor, now: datetime) -> None:
     own = isinstance(actor, User) and order.created_by_id == actor.pk
     require(actor, VIEW if own else MANAGE, order.campaign)
     _note("cancel_report", order, actor, now)
     order.delete()
+
+
+def people_of(campaign: Campaign, emails: Iterable[str]) -> list[User]:
+    """Those who may see the report, by their addresses. Raises Invalid where one of them is nobody's."""
+    wanted = {email.replace("\0", "").lower() for email in emails}
+    people = people_who_may(VIEW, campaign).annotate(lowered=Lower("email")).filter(lowered__in=wanted)
+    if len(people) != len(wanted):
+        raise Invalid(_not_these())
+    return list(people)
+
+
+def _require(actor: Actor, campaign: Campaign, people: Iterable[User]) -> None:
+    require(actor, VIEW if {one.pk for one in people} == {_pk(actor)} else MANAGE, campaign)
+
+
+def _pk(actor: Actor) -> int | None:
+    return actor.pk if isinstance(actor, User) else None
+
+
+def _problems(campaign: Campaign, people: Sequence[User]) -> list[Problem]:
+    allowed = set(people_who_may(VIEW, campaign).values_list("pk", flat=True))
+    is_good = 0 < len(people) <= MOST_PEOPLE and all(one.pk in allowed for one in people)
+    return [] if is_good else [_not_these()]
+
+
+def _not_these() -> Problem:
+    detail = _("Choose 1 to %(most)s people who may see the report.") % {"most": MOST_PEOPLE}
+    return Problem("bad_people", detail, "people")
+
+
+def _past() -> Problem:
+    return Problem("in_the_past", _("Choose a time that is to come."), "begins_at")
 
 
 def _note(verb: str, order: ReportOrder, actor: Actor, now: datetime) -> None:
@@ -132,29 +198,30 @@ def _send(row: ReportOrder, now: datetime) -> int:
                 log.warning("report not sent", order=row.pk, tries=row.tries + 1, error=type(error).__name__)
                 row.tries += 1
                 if row.tries < MOST_TRIES:
-                    row.try_at = now + timedelta(minutes=2**row.tries)
-                    row.save(update_fields=["tries", "try_at"])
+                    _keep(row, tries=row.tries, try_at=now + timedelta(minutes=2**row.tries))
                     return sent
                 break  # this one is lost; the next one is tried when its time comes
             sent += 1
         row.waiting = [pk for pk in row.waiting if pk != person.pk]
-        row.save(update_fields=["waiting"])
-    row.next_at = row.try_at = following(row, now)
-    row.waiting, row.tries = [], 0
-    row.save(update_fields=["next_at", "try_at", "waiting", "tries"])
+        if not _keep(row, waiting=row.waiting):
+            return sent
+    then = following(row, now)
+    _keep(row, next_at=then, try_at=then, waiting=[], tries=0)
     return sent
+
+
+def _keep(row: ReportOrder, **values: Any) -> bool:
+    """False where somebody has changed or cancelled the order since it was claimed."""
+    return bool(ReportOrder.objects.filter(pk=row.pk, try_at=row.try_at).update(**values))
 
 
 def following(row: ReportOrder, now: datetime) -> datetime:
     """The first time to come, counted from the beginning by the workspace's clock: missed ones are left."""
     zone = ZoneInfo(row.campaign.workspace.time_zone)
-    began, step, number = row.begins_at.astimezone(zone).replace(tzinfo=None), STEPS[row.every], 0
-    while True:
-        number += 1
-        far = relativedelta(**{unit: count * number for unit, count in step.items()})
-        moment = (began + far).replace(tzinfo=zone)
-        if moment > now:
-            return moment
+    began, step = row.begins_at.astimezone(zone).replace(tzinfo=None), STEPS[row.every]
+    steps = (relativedelta(**{unit: many * number for unit, many in step.items()}) for number in count())
+    moments = ((began + far).replace(tzinfo=zone) for far in steps)
+    return next(moment for moment in moments if moment > now)
 
 
 def _mail(row: ReportOrder, campaign: Campaign, person: User, now: datetime) -> EmailMessage:

@@ -1,8 +1,9 @@
-"""The door of reports by mail: those of a campaign, one more, and one less."""
+"""The door of reports by mail: those of a campaign, one more, one changed, sent, and one less."""
 
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
@@ -26,16 +27,17 @@ from common.errors import Invalid, NotFound
 def orders(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = campaign_of(request, pk, ordering.VIEW)
     with timezone.override(ZoneInfo(campaign.workspace.time_zone)):
-        if "remove" in request.POST:
-            return _remove(request, campaign)
-        tomorrow = timezone.localdate() + timedelta(days=1)
-        first = {
-            "begins_at": datetime.combine(tomorrow, time(8)),
-            "people": [actor_of(request).pk],
-            "every": "week",
-        }
-        form = OrderForm(request.POST or None, campaign=campaign, initial=first)
-        if request.method == "POST" and form.is_valid() and _ordered(request, campaign, form):
+        for verb, done in (("remove", _("Removed.")), ("send", _("It leaves within a minute."))):
+            if verb in request.POST:
+                row = _order(campaign, request.POST[verb])
+                act = ordering.cancel if verb == "remove" else ordering.send_now
+                act(row, actor=actor_of(request), now=timezone.now())
+                messages.success(request, done)
+                return redirect("campaigns:report_orders", campaign.pk)
+        asked = request.GET.get("change")
+        changed = _order(campaign, asked) if asked else None
+        form = OrderForm(request.POST or None, campaign=campaign, initial=_first(request, changed))
+        if request.method == "POST" and form.is_valid() and _saved(request, campaign, changed, form):
             messages.success(request, _("Saved."))
             return redirect("campaigns:report_orders", campaign.pk)
         rows = (
@@ -43,22 +45,34 @@ def orders(request: HttpRequest, pk: int) -> HttpResponse:
             .select_related("created_by")
             .prefetch_related("people")
         )
-        page = {"campaign": campaign, "orders": rows, "form": form, "most": ordering.MOST_ORDERS}
+        page = {
+            "campaign": campaign,
+            "orders": rows,
+            "form": form,
+            "most": ordering.MOST_ORDERS,
+            "changed": changed,
+        }
         return render(request, "campaigns/report_orders.html", page, status=400 if form.errors else 200)
 
 
-def _ordered(request: HttpRequest, campaign: Campaign, form: OrderForm) -> bool:
-    given = form.cleaned_data
+def _first(request: HttpRequest, row: ReportOrder | None) -> dict[str, Any]:
+    if row is None:
+        tomorrow = datetime.combine(timezone.localdate() + timedelta(days=1), time(8))
+        return {"begins_at": tomorrow, "people": [actor_of(request).pk], "every": "week"}
+    people = [one.pk for one in row.people.all()]
+    return {"begins_at": row.begins_at, "people": people, "every": row.every, "form": row.form}
+
+
+def _saved(request: HttpRequest, campaign: Campaign, row: ReportOrder | None, form: OrderForm) -> bool:
+    given = {**form.cleaned_data, "people": list(form.cleaned_data["people"])}
+    if row and "begins_at" not in form.changed_data:
+        given["begins_at"] = row.begins_at  # its seconds too, which the form does not show
+    by: dict[str, Any] = {"actor": actor_of(request), "now": timezone.now()}
     try:
-        ordering.order(
-            campaign,
-            every=given["every"],
-            form=given["form"],
-            people=list(given["people"]),
-            begins_at=given["begins_at"],
-            actor=actor_of(request),
-            now=timezone.now(),
-        )
+        if row:
+            ordering.change(row, **given, **by)
+        else:
+            ordering.order(campaign, **given, **by)
     except Invalid as error:
         for problem in error.problems:
             form.add_error(problem.pointer or None, problem.detail)
@@ -66,12 +80,9 @@ def _ordered(request: HttpRequest, campaign: Campaign, form: OrderForm) -> bool:
     return True
 
 
-def _remove(request: HttpRequest, campaign: Campaign) -> HttpResponse:
-    given = request.POST["remove"]
+def _order(campaign: Campaign, given: str) -> ReportOrder:
     number = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
     row = ReportOrder.objects.filter(campaign=campaign, pk=number).first()
     if row is None:
         raise NotFound(_("Somebody has removed it already."))
-    ordering.cancel(row, actor=actor_of(request), now=timezone.now())
-    messages.success(request, _("Removed."))
-    return redirect("campaigns:report_orders", campaign.pk)
+    return row

@@ -7,18 +7,21 @@ import re
 import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import AuditEntry, User, Workspace
+from accounts.access import SYSTEM
+from accounts.models import AccessLabel, AuditEntry, Role, User, Workspace
 from campaigns.models import Campaign, ReportOrder, Run
 from campaigns.reports import orders
 from common.errors import PermissionMissing
 from tests import builders
-from tests.api import Caller
+from tests.api import Caller, pointers
 from tests.campaigns.test_report import run as run
 
 pytestmark = pytest.mark.django_db
@@ -146,7 +149,7 @@ def test_the_hour_is_the_workspaces_and_the_last_of_a_month_comes_back(
     campaign: Campaign, every: str, began: str, now: str, next_at: str
 ) -> None:
     Workspace.objects.filter(pk=campaign.workspace_id).update(time_zone="Europe/Berlin")
-    zone = orders.ZoneInfo("Europe/Berlin")
+    zone = ZoneInfo("Europe/Berlin")
 
     def moment(text: str) -> datetime:
         return datetime.fromisoformat(text).replace(tzinfo=zone)
@@ -180,6 +183,7 @@ def test_the_page_adds_and_removes_and_says_what_is_wrong(campaign: Campaign, cl
     for _number in range(orders.MOST_ORDERS - 1):
         ordered(campaign, ana)
     assert client.post(address, good).status_code == 400
+    assert "at most 10 ways" in client.post(address, good).content.decode()
     assert client.post(address, {"remove": row.pk}).status_code == 302
     assert client.post(address, {"remove": row.pk}).status_code == 404
     assert ReportOrder.objects.count() == orders.MOST_ORDERS - 1
@@ -209,12 +213,96 @@ def test_another_system_orders_reads_and_cancels_a_report(campaign: Campaign) ->
     assert made.status_code == 201, made.content
     one = f"{address}{made.json()['id']}/"
     assert call.get(one).json() == made.json() and call.get(address).json() == {"results": [made.json()]}
-    assert (made.json()["people"], made.json()["actions"]) == ([ana.email], ["delete"])
+    assert made.json()["people"] == [ana.email]
+    assert made.json()["actions"] == ["change", "send_now", "delete"]
     viewer, other = Caller(campaign.workspace, "viewer"), Caller(stranger.groups.get().role.workspace)
     assert viewer.get(one).json()["actions"] == []
     assert viewer.post(address, {}).status_code == viewer("DELETE", one).status_code == 403
+    at_once = f"{one}actions/send_now/"
+    assert viewer.put(one, body).status_code == viewer.post(at_once, None).status_code == 403
     assert other.get(one).status_code == other.post(address, body).status_code == 404
+    assert other.put(one, body).status_code == other.post(at_once, None).status_code == 404
     assert other("DELETE", one).status_code == 404 and ReportOrder.objects.exists()
     assert orders.send_due(now=SOON) == 1 and mail.outbox[0].to == [ana.email]
     assert call("DELETE", one).status_code == 204
     assert call.get(one).status_code == call("DELETE", one).status_code == 404
+
+
+def test_another_system_changes_an_order_and_sends_it_at_once(campaign: Campaign) -> None:
+    ana, lin = reader(campaign, "ana"), reader(campaign, "lin")
+    address = f"/api/campaigns/{campaign.pk}/report-orders/"
+    call = Caller(campaign.workspace)
+    body = {"every": "week", "form": "csv", "people": [ana.email], "beginsAt": SOON.isoformat()}
+    one = f"{address}{call.post(address, body).json()['id']}/"
+    assert call.client.put(one, body, "application/json", headers=call.headers).status_code == 428
+    wrongs: list[tuple[dict[str, Any], tuple[str, str]]] = [
+        ({"people": ["nobody@example.com"]}, ("bad_people", "/people")),
+        ({"beginsAt": "2020-01-01T08:00:00Z"}, ("in_the_past", "/beginsAt")),
+    ]
+    for wrong, place in wrongs:
+        assert pointers(call.put(one, {**body, **wrong})) == [place]
+    assert call.get(one).json()["people"] == [ana.email]
+    told = call.put(one, {**body, "every": "month", "people": [lin.email.upper()]})
+    assert (told.status_code, told.json()["every"], told.json()["people"]) == (200, "month", [lin.email])
+    for _twice in range(2):
+        assert call.post(f"{one}actions/send_now/", None).status_code == 200
+    assert orders.send_due(now=timezone.now()) == 1 and mail.outbox[0].to == [lin.email]
+    assert orders.send_due(now=timezone.now()) == 0
+    assert ReportOrder.objects.get().next_at == SOON, "its first time stays"
+    assert orders.send_due(now=SOON) == 1
+    kept = {**body, "every": "day", "people": [lin.email]}
+    with time_machine.travel(SOON + timedelta(minutes=1)):
+        assert call.put(one, kept).status_code == 200, "a beginning that has passed may stay"
+    assert ReportOrder.objects.get().next_at == SOON + timedelta(days=1)
+    verbs = AuditEntry.objects.filter(verb__endswith="_report").order_by("pk").values_list("verb", flat=True)
+    assert list(verbs) == ["order_report", "change_report", "send_report", "change_report"]
+    for _number in range(orders.MOST_ORDERS - 1):
+        assert call.post(address, body).status_code == 201
+    assert pointers(call.post(address, body)) == [("too_many_orders", "")]
+    assert ReportOrder.objects.count() == orders.MOST_ORDERS
+
+
+def test_behind_an_access_label_the_orders_are_not_there_and_nobody_without_it_gets_one(
+    campaign: Campaign,
+) -> None:
+    ana = reader(campaign, "ana")
+    address = f"/api/campaigns/{campaign.pk}/report-orders/"
+    call, later = Caller(campaign.workspace), Caller(campaign.workspace, "approver")
+    body = {"every": "week", "form": "csv", "people": [ana.email], "beginsAt": SOON.isoformat()}
+    one = f"{address}{call.post(address, body).json()['id']}/"
+    label = AccessLabel.objects.create(workspace=campaign.workspace, name="board")
+    campaign.labels.add(label)
+    label.roles.add(Role.objects.get(workspace=campaign.workspace, builtin="manager"))
+    assert later.get(address).status_code == later.get(one).status_code == 404
+    assert pointers(call.put(one, body)) == [("bad_people", "/people")], "she lacks the label"
+    assert call.get(one).status_code == 200
+    assert orders.send_due(now=SOON) == 0 and not mail.outbox
+
+
+def test_the_page_changes_an_order_and_sends_it_at_once(campaign: Campaign, client: Client) -> None:
+    ana, lin = reader(campaign, "ana"), reader(campaign, "lin")
+    own, shared = ordered(campaign, ana), ordered(campaign, ana, lin)
+    client.force_login(ana)
+    address = f"/campaigns/{campaign.pk}/report/orders/"
+    form = client.get(f"{address}?change={own.pk}").content.decode()
+    assert "Change the report" in form and 'value="week" selected' in form
+    later = (timezone.now() + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
+    good = {"every": "year", "form": "pdf", "begins_at": later, "people": [ana.pk]}
+    assert client.post(f"{address}?change={own.pk}", good).status_code == 302
+    assert client.post(f"{address}?change={own.pk}", {**good, "people": []}).status_code == 400
+    assert client.post(f"{address}?change={shared.pk}", good).status_code == 403, "it is lin's too"
+    assert client.post(address, {"send": shared.pk}).status_code == 403
+    assert client.post(address, {"send": own.pk}).status_code == 302
+    assert client.post(address, {"send": "9" * 30}).status_code == 404
+    assert client.get(f"{address}?change=x").status_code == 404
+    own.refresh_from_db()
+    assert (own.every, own.form) == ("year", "pdf") and ReportOrder.objects.count() == 2
+    assert orders.send_due(now=timezone.now()) == 1 and mail.outbox[0].to == [ana.email]
+
+
+def test_who_cancels_while_it_is_sent_stops_the_rest(campaign: Campaign, settings: Any) -> None:
+    ana, lin = reader(campaign, "ana"), reader(campaign, "lin")
+    row = ordered(campaign, ana, lin)
+    (claimed,) = orders._claim(SOON)
+    orders.cancel(row, actor=SYSTEM, now=SOON)
+    assert orders._send(claimed, SOON) == 1 and not ReportOrder.objects.exists()
