@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from common.errors import CarillonError, PermissionMissing
 from config.api import problem
 
+DOWN = (OperationalError, InterfaceError)
+SOON = 5  # seconds until trying again is worth it
 API = ("/ajo/", "/api/", "/oauth/")
 PAGES = {400, 403, 404, 409, 500, 503}
 
@@ -70,9 +76,22 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    if isinstance(sys.exc_info()[1], DOWN):
+        return _unavailable(request)
     if request.path.startswith(API):
         return problem(500, "server_error", "Something broke on our side. It was logged; try again.")
     return page(request, 500)
+
+
+def _unavailable(request: HttpRequest) -> HttpResponse:
+    """The database went away, or ended one of two that waited for each other. The page asks nothing of it."""
+    if request.path.startswith(API):
+        detail = "The database did not answer. What was asked may or may not be done; the same again is safe."
+        return problem(503, "unavailable", detail, retryAfter=SOON)
+    words = {"language": get_language(), "again": request.get_full_path() if request.method == "GET" else ""}
+    return HttpResponse(
+        render_to_string("errors/unavailable.html", words), status=503, headers={"Retry-After": str(SOON)}
+    )
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -44,8 +44,11 @@ def configuration(*, pretty: bool) -> dict[str, Any]:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    last = structlog.dev.ConsoleRenderer(colors=False) if pretty else structlog.processors.JSONRenderer()
-    tracebacks = [] if pretty else [structlog.processors.dict_tracebacks]
+    # No values of variables: they hold addresses, bodies and secrets.
+    frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    tracebacks = [] if pretty else [structlog.processors.ExceptionRenderer(frames)]
+    lines = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    last = lines if pretty else structlog.processors.JSONRenderer()
     return {
         "version": 1,
         "disable_existing_loggers": False,

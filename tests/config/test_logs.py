@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 
 import pytest
 
@@ -35,3 +36,20 @@ def test_an_address_in_the_log_names_no_person(path: str, kept: str) -> None:
 @pytest.mark.parametrize("path", ["/campaigns/7/review/", "/api/profiles/7/", "/api/audiences/7/members/"])
 def test_other_addresses_stay_readable(path: str) -> None:
     assert path in written(path)
+
+
+@pytest.mark.parametrize("pretty", [True, False])
+def test_a_traceback_tells_where_it_broke_and_nothing_of_what_was_in_hand(pretty: bool) -> None:
+    options = dict(logs.configuration(pretty=pretty)["formatters"]["structured"])
+    formatter = options.pop("()")(**options)
+    try:
+        _break("@".join(("ana", "example.com")))
+    except ZeroDivisionError:
+        record = logging.LogRecord("x", logging.ERROR, "", 1, "broke", (), sys.exc_info())
+    line = str(formatter.format(record))
+    assert "ZeroDivisionError" in line and "_break" in line
+    assert "ana@" not in line
+
+
+def _break(whoever: str) -> float:
+    return len(whoever) / 0

@@ -1,0 +1,92 @@
+"""A line to a server that breaks when told to: at once, or the moment certain words have passed.
+
+with Line(connect) as line:        # connect() opens a socket to the real server
+    line.port                      # where clients find it, on 127.0.0.1
+    line.cut()                     # every connection is reset
+        line.is_down = True            # nobody gets through
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from typing import Self
+
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST
+CHUNK = 65536
+
+
+class Line:
+    def __init__(self, connect: Callable[[], socket.socket]) -> None:
+        self.connect = connect
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.door.getsockname()[1]
+        self.is_down = False
+        self.cuts = 0
+        self._words, self._nth, self._loses = b"", 0, ""
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._answer, daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.is_down = True
+        self.door.close()
+        self.cut()
+
+    def cut(self) -> None:
+        pairs, self._pairs = self._pairs, []
+        for client, server in pairs:
+            _reset(client)
+            _reset(server)
+
+    def cut_at(self, words: bytes, nth: int, loses: str) -> None:
+        """At the nth time from now that a client says the words; once."""
+        self._words, self._nth, self._loses = words, nth, loses
+
+    def _answer(self) -> None:
+        with contextlib.suppress(OSError):  # the door was closed
+            while True:
+                client, _where = self.door.accept()
+                if self.is_down:
+                    _reset(client)
+                    continue
+                server = self.connect()
+                self._pairs.append((client, server))
+                threading.Thread(target=self._from_client, args=(client, server), daemon=True).start()
+                threading.Thread(target=_pump, args=(server, client), daemon=True).start()
+
+    def _from_client(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while said := client.recv(CHUNK):
+                self._nth -= bool(self._words) and self._words in said
+                if not self._words or self._nth > 0:
+                    server.sendall(said)
+                    continue
+                self._words = b""
+                self.cuts += 1
+                if self._loses == "answer":
+                    _reset(client)
+                    server.sendall(said)
+                self.cut()
+                return
+        _reset(server)
+
+
+def _pump(server: socket.socket, client: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while said := server.recv(CHUNK):
+            client.sendall(said)
+    _reset(client)
+
+
+def _reset(one: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        one.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError):
+        one.close()
