@@ -60,6 +60,10 @@ P-21 campaigns/test_api.py::test_a_call_while_the_broker_is_away_is_accepted_and
 P-24 config/test_security_page.py::test_no_task_outlives_what_the_broker_believes_or_waits_in_the_memory_of_a_worker
 P-25 config/test_security_page.py::test_no_task_outlives_what_the_broker_believes_or_waits_in_the_memory_of_a_worker
 P-28 config/test_security_page.py::test_nothing_is_read_that_can_run
+P-32 faults/test_database_line.py::test_an_activation_cut_at_its_commit_is_one_run_or_none_and_the_next_press_settles_it
+P-32 faults/test_database_line.py::test_a_call_cut_at_its_commit_is_one_message_when_it_is_sent_again
+P-32 faults/test_database_line.py::test_a_run_cut_at_each_of_its_commits_misses_nobody_and_hides_no_copy
+P-33 faults/test_database_line.py::test_one_of_two_that_wait_for_each_other_is_told_to_try_again_and_leaves_no_trace
 P-39 campaigns/test_delivery.py::test_no_worker_is_rung_before_what_it_is_to_read_is_committed
 P-40 campaigns/test_delivery.py::test_somebody_who_unsubscribes_after_fan_out_gets_nothing
 P-40 races/test_leaving.py::test_who_leaves_during_a_batch_gets_nothing_from_the_next_window_on
@@ -166,8 +170,6 @@ OPEN = {
     "P-27": MACHINE,
     "P-30": DRILL,
     "P-31": DRILL,
-    "P-32": "no proxy cuts the line at COMMIT",
-    "P-33": "verbs lock in one order; no test makes the database end one of two",
     "P-34": MACHINE,
     "P-35": MACHINE,
     "P-36": MACHINE,
