@@ -174,7 +174,7 @@ def _cross(other: psycopg.Connection[Any], campaign_id: int) -> None:
     """Once the other side waits for the runs, wants the campaign that it holds."""
     waits = "SELECT count(*) FROM pg_locks WHERE relation = 'campaigns_run'::regclass AND NOT granted"
     ends = time.monotonic() + 20
-    while time.monotonic() < ends and not other.execute(waits).fetchone()[0]:
+    while time.monotonic() < ends and other.execute(waits).fetchall() == [(0,)]:
         time.sleep(0.02)
     other.execute("SELECT 1 FROM campaigns_campaign WHERE id = %s FOR UPDATE", [campaign_id])
     other.rollback()
