@@ -1,11 +1,11 @@
 """A line to a server that breaks when told to: at once, or the moment certain words have passed.
 
-    with Line(connect) as line:            # connect() opens a socket to the real server
-        line.port                          # where clients find it, on 127.0.0.1
-        line.cut()                         # every connection is reset
-        line.cut_at(b"COMMIT", 1, "answer")    # the first one: the server does it, nobody hears the answer
-        line.cut_at(b"COMMIT", 3, "order")     # the third one from now: the server never hears it
-        line.is_down = True                # nobody gets through
+with Line(connect) as line:            # connect() opens a socket to the real server
+    line.port                          # where clients find it, on 127.0.0.1
+    line.cut()                         # every connection is reset
+    line.cut_at(b"COMMIT", 1, "answer")    # the first one: the server does it, nobody hears the answer
+    line.cut_at(b"COMMIT", 3, "order")     # the third one from now: the server never hears it
+    line.is_down = True                # nobody gets through
 """
 
 from __future__ import annotations
