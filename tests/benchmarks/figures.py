@@ -16,12 +16,15 @@ BUILD = Path(__file__).resolve().parents[2] / "build"
 # must, aim, and whether more is better
 PIPELINE: dict[str, tuple[float, float, bool]] = {
     "pipeline_to_smtp_source": (0.50, 0.80, True),
+    "pipeline_to_post_office": (6, 10, True),
+    "second_worker_gain": (1.0, 1.5, True),
     "cpu_to_smtp_source": (4, 2.5, False),
     "cpu_growth_10x": (10.5, 10.2, False),
     "peak_rss_mb": (150, 100, False),
     "rss_growth_mb": (10, 2, False),
     "snapshot_to_bare_insert": (1.6, 1.1, False),
     "wal_bytes_per_message": (450, 300, False),
+    "queue_share_percent": (2, 0.5, False),
 }
 TRIGGERED: dict[str, tuple[float, float, bool]] = {
     "accept_to_empty_view": (0.20, 0.40, True),

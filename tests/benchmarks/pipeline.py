@@ -1,4 +1,5 @@
-"""`make bench`: a run from snapshot to recorded outcome, against smtp-source into the same smtp-sink.
+"""`make bench`: a run from snapshot to recorded outcome, against smtp-source into the same smtp-sink, and
+against django-post-office where POST_OFFICE names its Python (see `postoffice.py`).
 
 In a database of its own beside the one DATABASE_URL names, in rounds that alternate; worker processes do what
 Celery's do. Prints one table and writes build/bench.json, one key per figure. `--people`, `--rounds` and
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -16,12 +18,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import figures, mailtools
+from tests.benchmarks import figures, mailtools, postoffice, queueing
 from tests.benchmarks.database import own_database
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE = "carillon_bench_pipeline"
 SIZE, VALUES = 23_000, 10
+BATCH = 1000  # messages of one task, see `campaigns/delivery/fanout.py`
 
 
 def main() -> int:
@@ -31,8 +34,11 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
+    broker = os.environ["BROKER_URL"]
     with own_database(DATABASE):
         found = Bench(options).run()
+        task = queueing.us_per_task(broker)
+    found["queue_share_percent"] = 100 * task / (task + BATCH * found["cpu_us_per_message"])
     return figures.report(found)
 
 
@@ -63,10 +69,15 @@ class Bench:
             with mailtools.sink() as port:
                 few = self._round(small, port)
                 many = self._round(self.options.people, port)
+                alone = self._round(self.options.people // 2, port, workers=1)
                 source = mailtools.source(
                     port, messages=min(20_000, self.options.people), size=SIZE, sessions=10
                 )
+                office = self._post_office(port)
             self._compare(found, few, many, source)
+            found["second_worker_gain"].append(many["rate"] / alone["rate"])
+            if office:
+                found["pipeline_to_post_office"].append(many["rate"] / office)
             print(f"round {number + 1}: {many['rate']:.0f}/s, {many['cpu'] * 1e6:.0f} µs", flush=True)
         for _number in range(max(self.options.rounds // 2, 2)):
             found["snapshot_to_bare_insert"].append(self._snapshot(self.options.snapshot))
@@ -85,6 +96,14 @@ class Bench:
         found["peak_rss_mb"].append(many["rss"])
         found["rss_growth_mb"].append(many["rss"] - few["rss"])
         found["wal_bytes_per_message"].append(many["wal"])
+
+    def _post_office(self, port: int) -> float | None:
+        """In a fiftieth of the people: it takes milliseconds for each."""
+        from channels import rendering
+
+        few = min(2000, max(200, self.options.people // 50))
+        text = rendering.text_of(letter())
+        return postoffice.rate(port, html=letter(), text=text, messages=few, processes=2)
 
     # ---- one run ----------------------------------------------------------------------------------
     def _make_people(self, count: int) -> None:
@@ -128,7 +147,7 @@ class Bench:
         run.save()
         return run
 
-    def _round(self, people: int, port: int) -> dict[str, float]:
+    def _round(self, people: int, port: int, *, workers: int | None = None) -> dict[str, float]:
         from django.db import connection
         from django.utils import timezone
 
@@ -146,7 +165,7 @@ class Bench:
             command = [sys.executable, "-m", "tests.benchmarks.pipeline_worker"]
             workers = [
                 subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-                for _n in range(self.options.workers)
+                for _n in range(workers or self.options.workers)
             ]
             for worker in workers:
                 assert worker.stdout and worker.stdout.readline() == "ready\n"
