@@ -66,7 +66,9 @@ FILTERS = [
     OpenApiParameter("folder", int, description="That folder and all that lie in it."),
     OpenApiParameter("owner", str, description="An email address."),
     OpenApiParameter("search", str, description="A part of the name."),
-    OpenApiParameter("changedSince", OpenApiTypes.DATETIME, description="A moment with its offset from UTC."),
+    OpenApiParameter(
+        "changedSince", OpenApiTypes.DATETIME, description="With its offset from UTC; years 1900 to 2999."
+    ),
 ]
 EXAMPLE = OpenApiExample(
     "A draft",
@@ -377,7 +379,10 @@ def _moment(text: str) -> Any:
         found = parse_datetime(text)
     except ValueError:
         found = None
-    if found is None or found.tzinfo is None or not 1900 < found.year < 2999:
+    if found is None or found.tzinfo is None:
         detail = _("Give a moment such as 2027-01-31T09:00:00+08:00.")
         raise Invalid(Problem("bad_moment", detail, "/changedSince"))
+    if not 1900 <= found.year < 3000:
+        detail = _("Give a moment of the years 1900 to 2999.")
+        raise Invalid(Problem("moment_out_of_range", detail, "/changedSince"))
     return found

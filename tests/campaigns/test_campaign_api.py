@@ -129,6 +129,9 @@ def test_the_list_is_filtered_ordered_paged_and_sparse(where: Workspace, campaig
     assert call.get("/api/campaigns/?status=live").json()["results"] == []
     for wrong in ("status=x", "ordering=x", "fields=x", "folder=x", "changedSince=x"):
         assert call.get(f"/api/campaigns/?{wrong}").status_code == 400, wrong
+    early = call.get("/api/campaigns/?changedSince=1899-12-31T23:59:59Z")
+    assert (early.status_code, early.json()["code"]) == (400, "moment_out_of_range")
+    assert len(call.get("/api/campaigns/?changedSince=1900-01-01T00:00:00Z").json()["results"]) > 0
 
 
 def test_a_list_costs_the_same_for_many(
