@@ -76,7 +76,11 @@ def number(value: float | None) -> str:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else _("%(number)s %%") % {"number": formats.number_format(value, digits)}
+    return (
+        "–"
+        if value is None
+        else _("%(number)s %%") % {"number": formats.number_format(round(value, digits), digits)}
+    )
 
 
 def local_datetime(value: datetime | None) -> str:

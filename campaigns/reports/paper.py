@@ -183,7 +183,7 @@ def _number(value: int) -> Paragraph:
 
 
 def _percent(rate: float | None) -> Paragraph:
-    return written("" if rate is None else f"{formats.number_format(rate, 1)} %", RIGHT)
+    return written("" if rate is None else f"{formats.number_format(round(rate, 1), 1)} %", RIGHT)
 
 
 def _moment(moment: datetime) -> str:

@@ -96,7 +96,8 @@ class Trial:
         titles = titles_of([self.run.version])
         percents = self.run.weights["percents"]
         told = [
-            f"{titles.get(key, key)} {formats.number_format(part, 1)} %" for key, part in percents.items()
+            f"{titles.get(key, key)} {formats.number_format(round(part, 1), 1)} %"
+            for key, part in percents.items()
         ]
         return ", ".join(told)
 

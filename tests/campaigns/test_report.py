@@ -214,6 +214,12 @@ def test_every_link_of_the_page_leads_to_as_many_messages_as_it_says(run: Run, r
             assert len(NAMED.findall(page.decode())) == number.value, code
 
 
+def test_a_rate_is_rounded_and_not_cut_off(run: Run, reader: Client) -> None:
+    """Four of six, and one of six."""
+    page = reader.get(f"/campaigns/runs/{run.pk}/report/").content.decode()
+    assert "66.7 %" in page and "16.67 %" in page and "66.6 %" not in page
+
+
 def test_the_page_costs_the_same_number_of_queries_whatever_there_is(run: Run, reader: Client) -> None:
     address = f"/campaigns/{run.campaign_id}/report/"
     reader.get(address)
