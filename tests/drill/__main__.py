@@ -1,8 +1,10 @@
 """`make drill`: random kills and cuts in the middle of runs: a table, and build/drill.json, a row a fault.
 
 A row's `duplicates` are the copies of what was under way at that fault, at most `bound` where a run has no
-other; `lost`, `strangers` (both must be 0), `balanced` and `run_duplicates` (at most `run_bound`) are of the
-whole run, which all rows of the same `run` share. Faults of the broker kill nobody: their bound is 0.
+other; `lost`, `strangers` (both must be 0), `balanced` and `run_duplicates` are of the whole run, which all
+rows of the same `run` share. Copies are at most `run_uncertain`, what the run's own ledger says may have left
+with a dead worker, and that at most `run_bound`; `untold` (must be 0) are copies of messages of which it does
+not say so. Faults of the broker kill nobody: their bound is 0.
 
 `--people`, `--times` (of each fault) and `--faults` make it shorter; `--together` injects so many faults, one
 after the other, into each run. The broker is the one BROKER_URL names.
@@ -54,14 +56,18 @@ def run(options: argparse.Namespace) -> int:
 
     wanted = options.faults or [*(f"{AT_POINT}{place}" for place in PLACES), *FAULTS]
     rows: list[Row] = []
-    print(f"{'lost':>6}{'strangers':>11}{'duplicates':>12}{'bound':>7}  balanced  seconds  faults")
+    print(
+    heads = f"{'lost':>6}{'strangers':>11}{'duplicates':>12}{'uncertain':>11}{'bound':>7}{'untold':>8}"
+    print(f"{heads}  balanced  seconds  faults")
+    )
     with tempfile.TemporaryDirectory() as folder, House(Path(folder)) as house:
         drill = Drill(house, Path(folder), options.people)
         drill.start()
         for faults in _batched(wanted * options.times, options.together):
             row = drill.inject(*faults)
             rows.append(row)
-            counted = f"{row.lost:>6}{row.strangers:>11}{row.duplicates:>12}{row.bound:>7}"
+            copies = f"{row.duplicates:>12}{row.uncertain:>11}{row.bound:>7}{row.untold:>8}"
+            counted = f"{row.lost:>6}{row.strangers:>11}{copies}"
             print(f"{counted}  {row.balanced!s:8}  {row.seconds:>7}  {row.fault}", flush=True)
     path = ROOT / "build" / "drill.json"
     path.parent.mkdir(exist_ok=True)

@@ -23,7 +23,7 @@ from django.utils import timezone
 from kombu import Connection
 
 from campaigns.delivery.bound import WINDOW
-from campaigns.models import Run
+from campaigns.models import Attempt, Message, Run
 from campaigns.reports.metrics import ledger
 from tests import builders
 from tests.fakes.house import House
@@ -51,7 +51,9 @@ class Injected:
 @dataclass(frozen=True)
 class Row:
     """What one fault brought, or several on the same run, joined by +. `bound` is the copies that the design
-    allows for all of them; `each` is (fault, duplicates, bound) for one after the other.
+    allows for all of them; `uncertain` is how many the run's own ledger allows, which says of every message
+    that a dead worker may have handed over; `untold` are copies it does not account for. `each` is
+    (fault, duplicates, bound) for one after the other.
     """
 
     fault: str
@@ -60,13 +62,16 @@ class Row:
     strangers: int
     duplicates: int
     bound: int
+    uncertain: int
+    untold: int
     balanced: bool
     seconds: float
     each: tuple[tuple[str, int, int], ...]
 
     @property
     def is_good(self) -> bool:
-        return not self.lost and not self.strangers and self.duplicates <= self.bound and self.balanced
+        is_whole = self.balanced and not (self.lost or self.strangers or self.untold)
+        return is_whole and self.duplicates <= self.uncertain <= self.bound
 
 
 class Drill:
@@ -78,7 +83,7 @@ class Drill:
         self.manager = builders.person(self.where, "manager")
         self.approver = builders.person(self.where, "approver")
         builders.profiles(self.where, people)
-        self.names = 0
+        self.names = self.runs = 0
         self.dies_at = ""
 
     def start(self) -> None:
@@ -97,7 +102,8 @@ class Drill:
         What lies in the fan-out comes first.
         """
         faults = tuple(sorted(faults, key=lambda fault: fault != IN_FAN_OUT))
-        log = self.folder / f"{self.names}.log"
+        self.runs += 1
+        log = self.folder / f"{self.runs}.log"
         command = [sys.executable, "-m", "tests.drill.oracle", str(log), "0.002"]
         began, done = time.monotonic(), list[Injected]()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as oracle:
@@ -116,7 +122,7 @@ class Drill:
         """Starts the run; where it is to die at a point of its beginning, with the worker that does."""
         if fault.startswith(AT_POINT):
             self._only(fault)
-        configuration = builders.smtp(self.where, port, name=f"Oracle {port} {self.names}")
+        configuration = builders.smtp(self.where, port, name=f"Oracle {self.runs}")
         made = builders.draft(self.where, self.manager, configuration=configuration)
         builders.lifecycle.apply(made, "activate", actor=self.approver, now=timezone.now())
         return Run.objects.get(campaign=made)
@@ -140,7 +146,7 @@ class Drill:
         kept, copies = Counter(arrived), copies_of_each(arrived, done)
         wanted = {f"p{number}@example.com" for number in range(self.people)}
         run.refresh_from_db()
-        book = ledger(run)
+        book, uncertain = ledger(run), _uncertain(run)
         return Row(
             "+".join(one.fault for one in done),
             len(done),
@@ -148,6 +154,8 @@ class Drill:
             strangers=len(set(kept) - wanted),
             duplicates=sum(kept.values()) - len(kept),
             bound=sum(one.bound for one in done),
+            uncertain=uncertain.total(),
+            untold=(kept - Counter(kept.keys()) - uncertain).total(),
             balanced=run.state == "completed" and book.balances and book.accepted == self.people,
             seconds=round(seconds, 1),
             each=tuple((one.fault, twice, one.bound) for one, twice in zip(done, copies, strict=True)),
@@ -266,6 +274,16 @@ def _size(log: Path) -> int:
     return log.read_bytes().count(b"\n") if log.exists() else 0
 
 
+def _uncertain(run: Run) -> Counter[str]:
+    """How often the ledger says of a person that their message may have left with a dead worker."""
+    attempts = Attempt.objects.filter(run=run, outcome="uncertain").values_list("action", "ref")
+    address = {
+        (action, ref): who
+        for action, ref, who in Message.objects.filter(run=run).values_list("action", "ref", "address")
+    }
+    return Counter(address[message] for message in attempts)
+
+
 def copies_of_each(arrived: Sequence[str], done: Sequence[Injected]) -> list[int]:
     """A copy counts for the first fault after the one before it: that one was under way then."""
     found, last = [0] * len(done), dict[str, int]()
@@ -289,6 +307,8 @@ def as_json(number: int, row: Row) -> list[dict[str, Any]]:
             "bound": bound,
             "run_duplicates": row.duplicates,
             "run_bound": row.bound,
+            "run_uncertain": row.uncertain,
+            "untold": row.untold,
             "balanced": row.balanced,
             "seconds": row.seconds,
         }
