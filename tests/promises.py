@@ -52,6 +52,7 @@ P-14 campaigns/test_schedule.py::test_after_three_days_without_a_clock_one_run_i
 P-15 campaigns/test_schedule.py::test_moving_the_hour_around_the_slot_sends_once_that_day
 P-15 races/test_lifecycle.py::test_a_new_version_and_the_clock_at_the_due_second_make_one_run_of_that_day
 P-16 campaigns/test_schedule.py::test_pausing_over_a_slot_and_resuming_does_not_send_it
+P-17 faults/test_database.py::test_what_commits_after_newer_changes_is_started_all_the_same
 P-18 campaigns/test_schedule.py::test_a_run_that_cannot_be_started_says_why_and_holds_up_no_other
 P-19 campaigns/test_delivery.py::test_a_start_told_ten_times_and_written_ten_times_is_one_run_of_those_who_were_there
 P-19 campaigns/test_delivery.py::test_fan_out_writes_one_message_a_person_whatever_the_pages
@@ -64,6 +65,8 @@ P-32 faults/test_database_line.py::test_an_activation_cut_at_its_commit_is_one_r
 P-32 faults/test_database_line.py::test_a_call_cut_at_its_commit_is_one_message_when_it_is_sent_again
 P-32 faults/test_database_line.py::test_a_run_cut_at_each_of_its_commits_misses_nobody_and_hides_no_copy
 P-33 faults/test_database_line.py::test_one_of_two_that_wait_for_each_other_is_told_to_try_again_and_leaves_no_trace
+P-35 faults/test_database.py::test_without_a_line_to_the_database_everybody_is_told_to_come_back
+P-36 faults/test_database.py::test_nothing_leaves_that_a_full_volume_could_not_note_and_it_goes_on_with_room
 P-39 campaigns/test_delivery.py::test_no_worker_is_rung_before_what_it_is_to_read_is_committed
 P-40 campaigns/test_delivery.py::test_somebody_who_unsubscribes_after_fan_out_gets_nothing
 P-40 races/test_leaving.py::test_who_leaves_during_a_batch_gets_nothing_from_the_next_window_on
@@ -163,7 +166,6 @@ OPEN = {
     "P-03": "`make drill` kills all workers at once, and the servers on their own",
     "P-05": "no test ends a worker by SIGTERM in the middle of a run",
     "P-0D": "a day of faults is no test for a suite",
-    "P-17": "the clock reads the rows of runs and keeps no marker that could pass one",
     "P-22": MACHINE,
     "P-23": "no test resets the lines to the broker again and again",
     "P-26": "a million rings take longer than a suite may",
@@ -171,8 +173,6 @@ OPEN = {
     "P-30": DRILL,
     "P-31": DRILL,
     "P-34": MACHINE,
-    "P-35": MACHINE,
-    "P-36": MACHINE,
     "P-37": MACHINE,
     "P-38": "no test restarts the database under the clock",
     "P-52": "the unsubscribe page runs no script; no browser test shows it",

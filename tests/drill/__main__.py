@@ -56,10 +56,8 @@ def run(options: argparse.Namespace) -> int:
 
     wanted = options.faults or [*(f"{AT_POINT}{place}" for place in PLACES), *FAULTS]
     rows: list[Row] = []
-    print(
     heads = f"{'lost':>6}{'strangers':>11}{'duplicates':>12}{'uncertain':>11}{'bound':>7}{'untold':>8}"
     print(f"{heads}  balanced  seconds  faults")
-    )
     with tempfile.TemporaryDirectory() as folder, House(Path(folder)) as house:
         drill = Drill(house, Path(folder), options.people)
         drill.start()
