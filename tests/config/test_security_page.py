@@ -12,7 +12,10 @@ import sys
 import pytest
 import yaml
 from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 
+from accounts.models import User
 from campaigns.ascode.yamltext import PlainLoader
 from config import celery, logs
 from config.env import ROOT
@@ -48,6 +51,15 @@ def test_passwords_are_hashed_with_argon2() -> None:
         [sys.executable, "-c", asks], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
     assert told.stdout.strip().endswith("Argon2PasswordHasher")
+
+
+def test_a_password_is_long_and_uncommon_and_of_any_letters() -> None:
+    person = User(email="ana.morales@example.com")
+    for refused in ("ninechars", "password123", "qwertyuiop", "ana.morales"):
+        with pytest.raises(ValidationError):
+            validate_password(refused, person)
+    for taken in ("wide river under", "永遠不會忘記的一句很長的話", "z" * 60 + "any" * 20):
+        validate_password(taken, person)
 
 
 def test_every_wait_has_an_end() -> None:
