@@ -6,6 +6,9 @@ rows of the same `run` share. Copies are at most `run_uncertain`, what the run's
 with a dead worker, and that at most `run_bound`; `untold` (must be 0) are copies of messages of which it does
 not say so. Faults of the broker kill nobody: their bound is 0.
 
+With `--from REVISION` nothing is broken: workers of that older version begin each run on the present
+database, those of this version come beside them, and the older ones are told to stop.
+
 `--people`, `--times` (of each fault) and `--faults` make it shorter; `--together` injects so many faults, one
 after the other, into each run. The broker is the one BROKER_URL names.
 """
@@ -15,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -34,6 +38,7 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=8)
     parser.add_argument("--faults", nargs="*")
     parser.add_argument("--together", type=int, default=1, help="faults in one run")
+    parser.add_argument("--from", dest="older", metavar="REVISION", help="upgrade from it in each run")
     options = parser.parse_args()
     given = os.environ["DATABASE_URL"]
     with psycopg.connect(given, autocommit=True) as admin:
@@ -54,14 +59,19 @@ def run(options: argparse.Namespace) -> int:
     from tests.drill.drill import AT_POINT, PLACES, Drill, Row, as_json
     from tests.fakes.house import House
 
-    wanted = options.faults or [*(f"{AT_POINT}{place}" for place in PLACES), *FAULTS]
+    wanted = (
+        ["upgrade"]
+        if options.older
+        else options.faults or [*(f"{AT_POINT}{place}" for place in PLACES), *FAULTS]
+    )
     rows: list[Row] = []
     heads = f"{'lost':>6}{'strangers':>11}{'duplicates':>12}{'uncertain':>11}{'bound':>7}{'untold':>8}"
     print(f"{heads}  balanced  seconds  faults")
     with tempfile.TemporaryDirectory() as folder, House(Path(folder)) as house:
         drill = Drill(house, Path(folder), options.people)
-        drill.start()
-        for faults in _batched(wanted * options.times, options.together):
+        older = _checked_out(options.older, Path(folder) / "older") if options.older else ROOT
+        for faults in _batched(wanted * options.times, 1 if options.older else options.together):
+            drill.start(older)
             row = drill.inject(*faults)
             rows.append(row)
             copies = f"{row.duplicates:>12}{row.uncertain:>11}{row.bound:>7}{row.untold:>8}"
@@ -75,6 +85,13 @@ def run(options: argparse.Namespace) -> int:
     injected = sum(row.faults for row in rows)
     print(f"{injected} faults on {len(rows)} runs of {options.people}: {good} runs as promised")
     return 0 if good == len(rows) else 1
+
+
+def _checked_out(revision: str, folder: Path) -> Path:
+    archive = subprocess.run(["git", "archive", revision], cwd=ROOT, capture_output=True, check=True).stdout
+    folder.mkdir()
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive, check=True)
+    return folder
 
 
 def _batched(faults: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -19,6 +19,7 @@ from django.db import connection
 from kombu import Connection
 from psycopg.conninfo import make_conninfo
 
+from config.env import ROOT
 from tests.settings import REAL_BROKER_URL
 
 needs_broker = pytest.mark.skipif(
@@ -34,6 +35,7 @@ class House:
         found = {ours: connection.settings_dict[theirs] for ours, theirs in names.items()}
         self.prefix = f"test-{uuid.uuid4().hex[:8]}"
         self.logs = logs
+        self.root = ROOT  # whose code the parts that start from now on run
         self.parts: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = {
             **os.environ,
@@ -91,7 +93,12 @@ class House:
         command = [sys.executable, "-m", *arguments]
         with (self.logs / f"{name}.log").open("ab") as log:
             self.parts[name] = subprocess.Popen(
-                command, env=self.environment | environment, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=self.root,
+                env=self.environment | environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def kill(self, name: str) -> None:
