@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +35,9 @@ from common.wording import worded as _
 KEEP = 24 * 3600  # seconds the service keeps it for a browser that is away
 MAX_PLAIN = 3800  # of 4,096 bytes with everything around it (RFC 8291, section 4)
 SIGNED_FOR = 12 * 3600  # at most a day (RFC 8292, section 2)
+# What Google (403) and Mozilla (401) say of a browser that subscribed with another key: it is left out, and
+# the breaker opens when they are many. Every other 401 and 403, such as Apple's BadJwtToken, holds for all.
+OTHER_KEY = re.compile(rb"do not correspond|public key mismatch", re.I)
 
 
 class WebPushForm(ProviderForm):
@@ -198,7 +202,7 @@ class WebPushLane(HttpLane):
         outcome = self.by_status(answer)
         if answer.status in (404, 410):  # RFC 8030, section 7.3
             return Outcome(Fact.REFUSED, outcome.code, outcome.detail, fault=Fault.ADDRESS)
-        if answer.status == 403:  # subscribed with another key than this one
+        if answer.status in (401, 403) and OTHER_KEY.search(answer.body[:2000]):
             return Outcome(Fact.REFUSED, outcome.code, outcome.detail, fault=Fault.SENDER)
         return outcome
 

@@ -386,13 +386,23 @@ def test_a_browser_can_open_what_it_is_sent_and_nobody_else() -> None:
 BROWSER_POINT = webpush.octets_of(json.loads(BROWSER.subscription(""))["keys"]["p256dh"])
 
 
-def test_a_subscription_made_with_another_key_is_our_fault_and_none_of_the_browsers() -> None:
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("04", (Fact.REFUSED, Fault.SENDER)),  # Google: this browser subscribed with another key
+        ("05", (Fact.REFUSED, Fault.SENDER)),  # Mozilla's words for the same
+        ("06", (Fact.MISCONFIGURED, None)),  # Apple refuses what every message is signed with
+    ],
+)
+def test_a_refused_signature_is_our_fault_and_none_of_the_browsers(
+    code: str, expected: tuple[Fact, Fault | None]
+) -> None:
     with FakePushService() as server:
         configuration = PUSH.configuration(server)
         (outcome,) = PUSH.send(
-            configuration, PUSH.message(recipient=BROWSER.subscription(f"{server.url}/04"))
+            configuration, PUSH.message(recipient=BROWSER.subscription(f"{server.url}/{code}"))
         )
-    assert facts([outcome]) == [(Fact.REFUSED, Fault.SENDER)]
+    assert facts([outcome]) == [expected]
 
 
 def test_a_pair_of_keys_is_made_by_pressing_a_button() -> None:

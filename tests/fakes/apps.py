@@ -272,6 +272,12 @@ class FakePushService(FakeHttp):
             case "03":
                 return Response(429, b"", {"Retry-After": "2"})
             case "04":
-                return Response(403, b"the VAPID credentials do not correspond to the subscription")
+                return Response(403, b"the VAPID credentials in the authorization header do not correspond "
+                                b"to the credentials used to create the subscriptions.\n")  # fmt: skip
+            case "05":
+                mismatch = {"code": 401, "errno": 109, "error": "Unauthorized"}
+                return Response(401, {**mismatch, "message": "VAPID public key mismatch"})
+            case "06":
+                return Response(403, {"reason": "BadJwtToken"})
         self.accepted.append(json.loads(BROWSER.open(request.body)))
         return Response(201, b"", {"Location": f"{self.url}/m/{len(self.requests)}"})
