@@ -22,6 +22,7 @@ from channels.http import Client, Failure, said
 from channels.models import ChannelConfiguration
 from channels.providers.base import Step
 from channels.sealing import SealBroken, unseal
+from common.wording import rewritten
 from common.wording import worded as _
 
 
@@ -66,9 +67,20 @@ async def opened(configuration: ChannelConfiguration) -> AsyncIterator[Target]:
         raise Undelivered(error.detail) from error
     except (KeyError, TypeError) as error:
         raise Undelivered(_("A setting is missing.")) from error
-    except (Failure, OSError, TimeoutError, ValueError) as error:
-        words = said(str(error)) or type(error).__name__
-        raise Undelivered(words.replace(secret, "•••") if len(secret) > 3 else words) from error
+    except TimeoutError as error:
+        raise Undelivered(_("No answer in time.")) from error
+    except (Failure, OSError, ValueError) as error:
+        raise Undelivered(_words(error, secret)) from error
+
+
+def _words(error: Exception, secret: str) -> str:
+    """What is ours in it stays translatable; what the other side said is quoted without the secret."""
+
+    def quoted(text: str) -> str:
+        return said(text.replace(secret, "•••") if len(secret) > 3 else text)
+
+    told = error.args[0] if error.args else ""
+    return rewritten(told if isinstance(told, str) else str(error), quoted) or type(error).__name__
 
 
 async def rehearse(configuration: ChannelConfiguration) -> list[Step]:

@@ -14,6 +14,7 @@ import asyncssh
 from channels.destinations import may_reach
 from channels.http import resolve, said
 from channels.mailtargets import Undelivered, hidden
+from common.wording import joined
 from common.wording import worded as _
 
 CONNECT_SECONDS = 15
@@ -54,7 +55,18 @@ async def opened(chosen: dict[str, Any], secret: str) -> AsyncIterator[Sftp]:
         async with _connected(chosen, secret) as target:
             yield target
     except asyncssh.Error as error:
-        raise OSError(str(error) or type(error).__name__) from error
+        said_there = str(error) or type(error).__name__
+        raise OSError(joined(_meaning(error), said_there, by=": ")) from error
+
+
+def _meaning(error: asyncssh.Error) -> str:
+    if isinstance(error, asyncssh.PermissionDenied):
+        return _("The server refuses the user name or the secret")
+    if isinstance(error, asyncssh.HostKeyNotVerifiable):
+        return _("The server has another key than the one entered")
+    if isinstance(error, asyncssh.SFTPPermissionDenied):
+        return _("The server lets nobody write there")
+    return ""
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts import roles
 from accounts.access import SYSTEM
@@ -19,6 +19,7 @@ from channels.messages import Fact
 from channels.models import ChannelConfiguration, MailFile, MailRow
 from channels.providers.direct_mail import DirectMailForm
 from common.csvfiles import BOM
+from common.wording import kept, spoken
 from tests.channels.providers import BENCHES
 from tests.fakes.files import CLIENT_KEY, FakeSftp, FakeStore
 
@@ -141,6 +142,15 @@ def test_a_file_goes_to_an_sftp_server_under_a_temporary_name_first(tmp_path: Pa
     assert text_at(root / "letters/spring/letters.csv") == ["Name,City", "Ana,Taipei"]
     assert [new for _old, new in server.renamed if "test" not in new] == ["letters/spring/letters.csv"]
     assert [one.name for one in root.rglob("*.part")] == []
+
+
+def test_what_an_sftp_server_refused_is_read_in_the_language_of_the_reader(tmp_path: Path) -> None:
+    with FakeSftp(tmp_path) as server:
+        stored = kept(MAIL.rehearse(to(sftp(server), "wrong-password"))[-1].said)
+    assert spoken(stored).startswith("The server refuses the user name or the secret")
+    with translation.override("zh-hant"):
+        assert spoken(stored).startswith("伺服器不接受使用者名稱或密鑰")
+        assert "wrong-password" not in spoken(stored)
 
 
 def test_an_sftp_server_that_is_not_the_pinned_one_or_refuses_us_gets_nothing(tmp_path: Path) -> None:
