@@ -285,7 +285,7 @@ def test_only_mechanisms_that_name_servers_are_taken(domain: SendingDomain, spf:
 
 def test_the_servers_that_send_become_part_of_the_record(domain: SendingDomain) -> None:
     spf = "MX include:_spf.relay.example ip4:192.0.2.0/24 ip6:2001:db8::1"
-    domains.change(domain, spf=spf, actor=SYSTEM, now=NOW)
+    domain = domains.change(domain, spf=spf, actor=SYSTEM, now=NOW)
     record = next(one for one in records.expected(domain) if one.purpose == "spf")
     assert record.value == f"v=spf1 {spf.lower()} ~all"
 

@@ -266,7 +266,7 @@ class FakePushService(FakeHttp):
         assert int(request.headers["ttl"]) > 0
         assert len(request.headers.get("topic", "")) <= 32
         assert len(request.body) <= 4096
-        match request.path[-2:]:
+        match "04" if self.manner == "another_key" else request.path[-2:]:
             case "01":
                 return Response(410, {"code": 410, "errno": 106, "error": "Gone"})
             case "03":

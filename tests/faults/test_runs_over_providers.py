@@ -1,7 +1,7 @@
 """What is set up wrongly is held against nobody, in a whole run over each provider, and the run goes on.
 
-One run meets one fault after the other. Only the web push service's 403, which it says of a subscription
-made with another key, is about single messages: it has a test of its own.
+One run meets one fault after the other. Only what a web push service says of a subscription made with another
+key is about single messages: it has a test of its own.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def test_a_run_outlives_every_fault_of_its_set_up_and_blames_nobody(key: str) ->
         run = begin(bench, configuration)
         held(run)
         set_secrets(configuration, bench.secrets)
-        for manner in ("unauthorized", "forbidden") if key != "webpush" else ("unauthorized",):
+        for manner in ("unauthorized", "forbidden"):
             server.manner = manner
             go_on()
             held(run)
@@ -180,7 +180,7 @@ def test_web_push_messages_for_another_key_fail_and_take_nobody_out() -> None:
     server: Any = bench.server()
     with server:
         configuration = set_up(bench, server)
-        server.manner = "forbidden"
+        server.manner = "another_key"
         run = begin(bench, configuration)
     run.refresh_from_db()
     assert (ledger(run).failed, run.state) == (len(PEOPLE), "completed")

@@ -108,7 +108,7 @@ def test_while_a_call_is_being_written_the_same_call_is_told_to_come_back() -> N
             cursor.execute(f"SELECT pg_terminate_backend(({waiting} LIMIT 1))")
         assert (same.status_code, same.json()["code"]) == (409, "request_in_progress")
         assert same.headers["Retry-After"] == "1"
-        assert writing.result().status_code == 500  # its connection was cut: it has no answer
+        assert writing.result().status_code == 503  # its connection was cut: it has no answer
         assert not Execution.objects.exists()
         again = post(campaign, token)
         assert (again.status_code, "deduplicated" in again.json()) == (202, False)
