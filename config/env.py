@@ -73,6 +73,8 @@ def database() -> dict[str, Any]:
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,
+            # Keepalives wait for a quiet line; this ends one that swallows what is written, in ms.
+            "tcp_user_timeout": 10_000,
             # Compiling a rule's many small conditions takes longer than asking them of 30,000 people.
             "options": "-c jit=off",
             # For `common/prepared.py`; off where a pooler stands between that does not know them.

@@ -22,7 +22,7 @@ from config.api import problem
 DOWN = (OperationalError, InterfaceError)
 SOON = 5  # seconds until trying again is worth it
 API = ("/ajo/", "/api/", "/oauth/")
-PAGES = {400, 403, 404, 409, 500, 503}
+PAGES = {400, 403, 404, 405, 409, 500, 503}
 
 
 class ErrorPagesMiddleware:
@@ -30,7 +30,14 @@ class ErrorPagesMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        is_typed = request.method == "GET" and not request.path.startswith(API)
+        if response.status_code == 405 and is_typed and not response.content:
+            # Somebody opened a form's address, from the browser's history or after signing in again.
+            shown = page(request, 405)
+            shown["Allow"] = response["Allow"]
+            return shown
+        return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, CarillonError):

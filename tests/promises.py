@@ -105,6 +105,9 @@ P-65 faults/test_mail_servers.py::test_p65_a_line_that_breaks_after_the_dot_is_u
 P-66 faults/test_mail_servers.py::test_p66_a_server_that_says_nothing_frees_the_worker_and_holds_up_no_other_configuration
 P-67 faults/test_mail_servers.py::test_p67_answers_that_are_none_fail_nobody
 P-68 faults/test_http_providers.py::test_p68_a_status_is_refused_waited_for_or_held_as_it_says
+P-69 campaigns/test_feedback.py::test_what_becomes_of_a_triggered_message_is_told_signed_with_its_request
+P-69 campaigns/test_feedback.py::test_an_answer_of_any_size_is_a_success_whose_words_are_kept_nowhere
+P-69 campaigns/test_feedback.py::test_an_endpoint_that_fails_for_days_is_switched_off_with_a_notice_and_on_by_hand
 P-6A faults/test_mail_servers.py::test_p6a_while_a_provider_is_away_it_is_tried_by_one_message_in_half_a_minute
 P-6B faults/test_pace.py::test_p6b_four_workers_and_two_runs_keep_the_limit_while_workers_are_killed_and_started
 P-6C faults/test_mail_servers.py::test_p6c_what_is_uncertain_at_one_provider_goes_through_no_other
@@ -176,7 +179,6 @@ OPEN = {
     "P-37": MACHINE,
     "P-38": "no test restarts the database under the clock",
     "P-52": "the unsubscribe page runs no script; no browser test shows it",
-    "P-69": "campaigns have no channel of webhooks",
     "P-A2": "`make bench-imports` measures a large file; the suite does not",
     "P-A5": "no test migrates tables with a million rows",
 }

@@ -30,10 +30,6 @@ class Places:
     zones: dict[str, int]
     before: int
 
-    @property
-    def are_one(self) -> bool:
-        return len(self.planned) == 1 and not self.moments
-
     def numbered(self, people: Query, is_reached: str) -> Query:
         """The page's rows with `place`, which counts those who are reached."""
         count = f"count(*) FILTER (WHERE {is_reached}) OVER (ORDER BY profile_id ROWS UNBOUNDED PRECEDING)"

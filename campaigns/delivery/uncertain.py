@@ -153,11 +153,6 @@ def told(run_id: int, answers: Mapping[tuple[int, int], Said], *, now: datetime)
     return settled
 
 
-def decided_by(attempt: Attempt) -> str:
-    """Who decided a message, and why; empty where the attempt was none of a person's."""
-    return (attempt.detail or "") if attempt.code in CODES else ""
-
-
 def _take(run: Run, chosen: list[tuple[int, int]] | None) -> list[int]:
     """Locks the batches of the chosen, or of all that are uncertain, and takes what they count out of the
     reports, until they are counted anew.

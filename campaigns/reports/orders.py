@@ -117,8 +117,8 @@ def change(
 @transaction.atomic
 def send_now(order: ReportOrder, *, actor: Actor, now: datetime) -> None:
     """Once more than the times that are set, within a minute; asked for twice meanwhile, it is sent once."""
+    require(actor, right_to_send(order, actor), order.campaign)
     people = list(order.people.order_by("pk"))
-    _require(actor, order.campaign, people)
     due = ReportOrder.objects.filter(pk=order.pk, waiting=[])
     if due.update(waiting=[one.pk for one in people], try_at=now, tries=0):
         _note("send_report", order, actor, now)
@@ -126,8 +126,7 @@ def send_now(order: ReportOrder, *, actor: Actor, now: datetime) -> None:
 
 @transaction.atomic
 def cancel(order: ReportOrder, *, actor: Actor, now: datetime) -> None:
-    own = isinstance(actor, User) and order.created_by_id == actor.pk
-    require(actor, VIEW if own else MANAGE, order.campaign)
+    require(actor, right_to_cancel(order, actor), order.campaign)
     _note("cancel_report", order, actor, now)
     order.delete()
 
@@ -141,8 +140,22 @@ def people_of(campaign: Campaign, emails: Iterable[str]) -> list[User]:
     return list(people)
 
 
+def right_to_send(order: ReportOrder, actor: Actor) -> str:
+    """What it takes to change it and to send it at once."""
+    return _right(actor, order.people.all())
+
+
+def right_to_cancel(order: ReportOrder, actor: Actor) -> str:
+    own = isinstance(actor, User) and order.created_by_id == actor.pk
+    return VIEW if own else MANAGE
+
+
+def _right(actor: Actor, people: Iterable[User]) -> str:
+    return VIEW if {one.pk for one in people} == {_pk(actor)} else MANAGE
+
+
 def _require(actor: Actor, campaign: Campaign, people: Iterable[User]) -> None:
-    require(actor, VIEW if {one.pk for one in people} == {_pk(actor)} else MANAGE, campaign)
+    require(actor, _right(actor, people), campaign)
 
 
 def _pk(actor: Actor) -> int | None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from accounts.access import Actor, may
 from accounts.doors.callers import actor_of
 from campaigns.forms.orders import OrderForm
 from campaigns.models import Campaign, ReportOrder
@@ -42,17 +43,25 @@ def orders(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("campaigns:report_orders", campaign.pk)
         rows = (
             ReportOrder.objects.filter(campaign=campaign)
-            .select_related("created_by")
+            .select_related("created_by", "campaign__workspace")
             .prefetch_related("people")
         )
         page = {
             "campaign": campaign,
-            "orders": rows,
+            "orders": [(row, *_open_to(row, actor_of(request))) for row in rows],
             "form": form,
             "most": ordering.MOST_ORDERS,
             "changed": changed,
         }
         return render(request, "campaigns/report_orders.html", page, status=400 if form.errors else 200)
+
+
+def _open_to(row: ReportOrder, actor: Actor) -> tuple[bool, bool]:
+    """Whether the actor may change and send it, and whether they may cancel it."""
+    return (
+        may(actor, ordering.right_to_send(row, actor), row.campaign),
+        may(actor, ordering.right_to_cancel(row, actor), row.campaign),
+    )
 
 
 def _first(request: HttpRequest, row: ReportOrder | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from django.conf import settings
-from django.contrib.auth import get_user_model, login
+from django.contrib.auth import login
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
@@ -19,6 +19,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.models import User
+from accounts.views.sign_in import begin
 from config.demo import mailbox
 from config.demo.people import EMAILS, PEOPLE
 
@@ -53,11 +55,13 @@ def people(request: HttpRequest) -> HttpResponse:
 def become(request: HttpRequest) -> HttpResponse:
     """Sign in as one of the demo people, and only as one of them."""
     email = request.POST.get("email", "")
-    user = get_user_model().objects.filter(email=email, is_active=True).first() if email in EMAILS else None
+    user = User.objects.filter(email=email, is_active=True).first() if email in EMAILS else None
     if user is None:
         raise Http404
     login(request, user, backend=BACKEND)
-    return HttpResponseRedirect(next_address(request))
+    response = HttpResponseRedirect(next_address(request))
+    begin(request, response, user)
+    return response
 
 
 def next_address(request: HttpRequest) -> str:

@@ -53,6 +53,13 @@ def test_the_chosen_language_and_theme_are_kept(client: Client, ana: User) -> No
     assert '<html lang="zh-Hant" data-bs-theme="dark">' in client.get("/").content.decode()
 
 
+def test_a_form_s_address_without_its_form_says_that_nothing_was_done(client: Client, ana: User) -> None:
+    client.force_login(ana)
+    answer = client.get("/accounts/own/elsewhere/")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert "Nothing was done" in answer.content.decode() and "Ana Duarte" in answer.content.decode()
+
+
 @pytest.mark.parametrize("form", [{"language": "xx"}, {"theme": "<script>"}])
 def test_a_choice_that_is_not_offered_is_refused(client: Client, ana: User, form: dict[str, str]) -> None:
     client.force_login(ana)

@@ -286,6 +286,8 @@ def test_the_page_changes_an_order_and_sends_it_at_once(campaign: Campaign, clie
     address = f"/campaigns/{campaign.pk}/report/orders/"
     form = client.get(f"{address}?change={own.pk}").content.decode()
     assert "Change the report" in form and 'value="week" selected' in form
+    assert all(f'name="{verb}" value="{own.pk}"' in form for verb in ("send", "remove"))
+    assert f'value="{shared.pk}">' not in form and f"?change={shared.pk}" not in form, "it would be refused"
     later = (timezone.now() + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
     good = {"every": "year", "form": "pdf", "begins_at": later, "people": [ana.pk]}
     assert client.post(f"{address}?change={own.pk}", good).status_code == 302
