@@ -17,7 +17,11 @@ from django.utils.translation import get_language
 from config.env import ROOT
 
 # In the order of reading; the address is /guide/NAME/.
-NAMES = ("concepts", "personalisation", "rules", "api", "privacy", "security", "deploy", "scaling", "drill")
+ROLES = ("manager", "approver", "viewer", "administrator")
+NAMES = (
+    *("concepts", *ROLES, "personalisation", "rules", "api"),
+    *("privacy", "security", "deploy", "scaling", "drill"),
+)
 DOCS = ROOT / "docs"
 RUN = re.compile(
     r"`(?P<code>[^`]+)`|\*\*(?P<strong>[^*]+)\*\*|\*(?P<em>[^*\s](?:[^*]*[^*\s])?)\*"

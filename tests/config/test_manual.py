@@ -101,6 +101,30 @@ def test_the_states_of_a_campaign_are_those_of_the_product() -> None:
         assert str(state.label).lower() in told
 
 
+# ---- the guides of the roles ---------------------------------------------------------------------
+BOLD = re.compile(r"\*\*([^*]+)\*\*")
+
+
+@pytest.mark.parametrize("role", manual.ROLES)
+def test_what_stands_bold_in_a_role_s_guide_stands_on_a_page_in_both_languages(role: str) -> None:
+    words = BOLD.findall(DOCS[f"{role}.md"])
+    chinese = BOLD.findall((ROOT / "docs" / "zh-Hant" / f"{role}.md").read_text())
+    pages = "".join(path.read_text() for path in (ROOT / "templates").rglob("*.html"))
+    pages += "".join(path.read_text() for path in (ROOT / "campaigns").rglob("*.py"))
+    shown = {word for word in words if re.search(rf'(_|lazy)\("{re.escape(word)}"\)', pages)}
+    assert len(shown) > 4 and shown == set(words)
+    with translation.override("zh-hant"):
+        assert sorted(chinese) == sorted(translation.gettext(word) for word in words)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("role", manual.ROLES)
+def test_every_address_in_a_role_s_guide_opens_for_that_role(role: str, client: Client) -> None:
+    client.force_login(builders.person(builders.workspace(), role))
+    told = re.findall(r"`(/[^`]+)`", DOCS[f"{role}.md"])
+    assert told and {address: client.get(address).status_code for address in told} == dict.fromkeys(told, 200)
+
+
 # ---- read in the product ------------------------------------------------------------------------
 @pytest.mark.django_db
 def test_every_page_of_the_manual_is_read_in_the_product(client: Client) -> None:
