@@ -18,7 +18,7 @@ from accounts import audit
 from accounts.access import Actor, require
 from accounts.models import Workspace
 from audiences.access import MANAGE
-from audiences.models import ConsentState, Profile, Topic
+from audiences.models import Consent, ConsentState, Profile, Topic
 from audiences.query import Query
 from audiences.reachability import CHANNELS
 from common.errors import Invalid, Problem
@@ -146,6 +146,12 @@ def withdraw(*, profile_id: int, channel: str, source: str, now: datetime) -> bo
     """Records that the person wants no more marketing on the channel. True when that is news."""
     said = Said(profile_id, channel, ConsentState.NO, source)
     return record(_source([said], now), actor=None)[0] == Verdict.WRITTEN
+
+
+def has_agreed_since(moment: datetime, *, profile_id: int, channel: str) -> bool:
+    """Whether the person has said yes to the channel after the moment: a “no” of then, told late, is old."""
+    said = Consent.objects.filter(profile=profile_id, channel=channel, topic=None, at__gt=moment)
+    return said.filter(state=ConsentState.YES).exists()
 
 
 def withdraw_all(statements: Sequence[Said], *, now: datetime) -> None:

@@ -157,7 +157,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = ROOT / "staticfiles"
 STATICFILES_DIRS = [ROOT / "static"]
 MEDIA_ROOT = VAR / "media"  # the asset library; every web process and worker reads it
-EVENT_SPOOL = VAR / "events"  # opens and clicks while the database is away; shared likewise
+EVENT_SPOOL = VAR / "events"  # what readers do while the database is away; shared likewise
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

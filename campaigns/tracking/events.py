@@ -10,11 +10,10 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError
 
-from audiences import consent
 from campaigns.models import Event, Message
-from campaigns.tracking import destinations, floods, machines, spool, tokens
+from campaigns.tracking import destinations, floods, leaving, machines, spool, tokens
 from campaigns.tracking.parameters import with_parameters
 from campaigns.tracking.tokens import MessageKey
 from common import prepared
@@ -115,17 +114,31 @@ def message_of(token: str, purpose: str = tokens.UNSUBSCRIBE) -> Message | None:
     return Message.objects.filter(**key._asdict()).select_related("run__campaign__workspace").first()
 
 
-@transaction.atomic
-def unsubscribe(message: Message, *, now: datetime, agent: str, source: str) -> None:
-    """Withdraws consent for the message's channel; pressed twice, it is one event."""
-    channel = next(
-        action["channel"]
-        for action in message.run.version.definition["actions"]
-        if action["position"] == message.action
-    )
-    profile_id = message.profile_id
-    if profile_id is None:
+def sender_of(token: str) -> str | None:
+    """Whose message an unsubscribe link stands in: None for a link that is not ours, and empty while the
+    database is away, since who wants to leave is let go then too.
+    """
+    if tokens.read(tokens.UNSUBSCRIBE, token) is None:
+        return None
+    try:
+        message = message_of(token)
+    except DOWN:
+        return ""
+    return message.run.campaign.workspace.name if message else None
+
+
+def leave(token: str, *, now: datetime, agent: str, source: str) -> None:
+    """Done when it returns, or on the disk: then it is done once the database is back. Raises what the
+    database raised if not even the disk takes it, so that whoever asked hears that nothing was done.
+    """
+    key = tokens.read(tokens.UNSUBSCRIBE, token)
+    if key is None:
         return
-    if consent.withdraw(profile_id=profile_id, channel=channel, source=source, now=now):
-        key = {"run": message.run, "action": message.action, "ref": message.ref}
-        Event.objects.create(**key, kind=Event.Kind.UNSUBSCRIBE, at=now, user_agent=_printable(agent))
+    agent = _printable(agent)
+    try:
+        leaving.withdraw(key, at=now, agent=agent, source=source)
+    except DOWN as error:
+        log.error("the database is away", message=str(key), kind=spool.LEAVES, error=type(error).__name__)
+        told = {"kind": spool.LEAVES, "at": now, "user_agent": agent, "source": source}
+        if not spool.keep({**key._asdict(), **told}):
+            raise

@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import transaction
 
 from campaigns.models import Message
-from campaigns.tracking import events
+from campaigns.tracking import leaving
 from campaigns.tracking.tokens import MessageKey
 from channels import bounces, received
 from channels.messages import Happened
@@ -30,7 +30,7 @@ def take(octets: bytes, *, recipient: str = "", now: datetime) -> Happened | Non
     if message is None:
         return None
     if found.receipt.happened is Happened.UNSUBSCRIBED:
-        events.unsubscribe(message, now=now, agent="", source="mail")
+        leaving.withdraw(key, at=now, agent="", source="mail")
         return found.receipt.happened
     configuration = _left_by(message)
     if configuration is None:

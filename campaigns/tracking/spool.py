@@ -1,10 +1,11 @@
-"""Opens and clicks that come while the database is away: kept on disk, put in once it is back, each once.
+"""What readers do while the database is away: kept on disk, put in once it is back, each once.
 
 Receives what `events.py` could not record, and answers when it is on the disk. Lines are appended to one file
 that every web process and worker sees, as they see the asset library; whoever puts them in takes it aside
 first. An event is named by its message, kind, link and moment (to the microsecond), and one that is there is
 left out: a worker killed at any time records nothing twice, nor does a connection that died between its
-commit and the answer.
+commit and the answer. Who leaves (`leaving.py`) is let go before anything else is put in, and finds room on
+the disk when clicks and opens have filled theirs.
 """
 
 from __future__ import annotations
@@ -24,9 +25,15 @@ import structlog
 from django.conf import settings
 from django.db import DataError, connection, transaction
 
+from campaigns.models import Event
+from campaigns.tracking import leaving
+from campaigns.tracking.tokens import MessageKey
+
 log = structlog.get_logger(__name__)
 
 MOST = 64 << 20  # bytes on disk, about 250,000 events; what comes behind them is lost, and logged
+MOST_LEAVING = MOST + (16 << 20)  # for those who leave: about 80,000 more; then they hear that it failed
+LEAVES = str(Event.Kind.UNSUBSCRIBE)
 PAGE = 5000
 OPEN_FILE, TAKEN = "open.jsonl", "taken-*.jsonl"
 LOCK = 7_044_211_883  # of the database: one puts in at a time, or two would both find an event missing
@@ -52,14 +59,18 @@ WHERE (k.link IS NULL OR k.signals & 4 <> 0 OR EXISTS (
 
 
 def keep(event: dict[str, Any]) -> bool:
-    """Whether it is on the disk: not when there is no room left, and a reader is led on all the same."""
+    """Whether it is on the disk: not when there is no room left, and a reader is led on all the same.
+
+    By the names of the columns; who leaves has a `source` too, and neither link nor signals.
+    """
+    most = MOST_LEAVING if event["kind"] == LEAVES else MOST
     at: datetime = event["at"]
     line = f"\n{json.dumps({**event, 'at': at.isoformat()})}\n".encode()  # behind what a power cut left half
     try:
         folder = settings.EVENT_SPOOL
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if sum(_size(one) for one in folder.iterdir()) + len(line) > MOST:
-            log.error("event lost: the spool is full", folder=str(folder), bytes=MOST)
+        if sum(_size(one) for one in folder.iterdir()) + len(line) > most:
+            log.error("event lost: the spool is full", folder=str(folder), bytes=most)
             return False
         with _held(folder / OPEN_FILE) as file:
             os.write(file, line)
@@ -83,9 +94,10 @@ def put_in() -> int:
 
 def _record(path: Path) -> int:
     try:
+        _let_go(path)
         with path.open("rb") as file, transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-            count, lines = 0, filter(None, map(_read, file))
+            count, lines = 0, (one for one in map(_read, file) if one and one.get("kind") != LEAVES)
             while page := list(islice(lines, PAGE)):
                 cursor.execute(PUT_IN, [json.dumps(page)])
                 count += cursor.rowcount
@@ -98,6 +110,16 @@ def _record(path: Path) -> int:
     path.unlink(missing_ok=True)
     log.info("kept events recorded", events=count)
     return count
+
+
+def _let_go(path: Path) -> None:
+    """Each in a transaction of their own: neither a fault of another line nor a second reading harms them."""
+    with path.open("rb") as file:
+        for one in filter(None, map(_read, file)):
+            if one.get("kind") == LEAVES:
+                key = MessageKey(one["run_id"], one["action"], one["ref"])
+                at = datetime.fromisoformat(one["at"])
+                leaving.withdraw(key, at=at, agent=one["user_agent"], source=one["source"])
 
 
 def _read(line: bytes) -> Any:

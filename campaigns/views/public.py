@@ -112,12 +112,13 @@ def mirror(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
-    message = events.message_of(token)
-    if message is None:
+    """Asks, and does it when asked: nothing else than what the link itself says is needed for either."""
+    sender = events.sender_of(token)
+    if sender is None:
         return render(request, "public/unknown_link.html", status=404)
-    page = {"sender": message.run.campaign.workspace.name, "is_done": False}
+    page = {"sender": sender, "is_done": False}
     if request.method == "POST" and request.POST.get("List-Unsubscribe") == "One-Click":
         source = "page" if request.POST.get("from") == "page" else "one-click"
-        events.unsubscribe(message, now=timezone.now(), agent=_agent(request), source=source)
+        events.leave(token, now=timezone.now(), agent=_agent(request), source=source)
         page["is_done"] = True
     return render(request, "public/unsubscribe.html", page)

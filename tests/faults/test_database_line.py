@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -18,11 +19,15 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 
+from audiences.models import Consent, ConsentEntry
 from campaigns import lifecycle
 from campaigns.delivery import recovery
 from campaigns.delivery.bound import WINDOW
-from campaigns.models import Attempt, Batch, Campaign, Execution, Run, Status
+from campaigns.models import Attempt, Batch, Campaign, Event, Execution, Message, Run, Status
 from campaigns.reports.metrics import ledger
+from campaigns.tasks import put_in_kept_events
+from campaigns.tracking import tokens
+from campaigns.tracking.tokens import MessageKey
 from tests import builders
 from tests.fakes.line import Line
 from tests.fakes.smtp import FakeSmtp
@@ -135,6 +140,29 @@ def test_a_run_cut_at_each_of_its_commits_misses_nobody_and_hides_no_copy(line: 
         assert got.total() - people <= again <= WINDOW  # a second copy is in the ledger as what it may be
     line.cut_at(b"", 0, "")
     assert line.cuts > 4
+
+
+@LOSES
+@pytest.mark.parametrize("source", ["page", "one-click"])
+def test_a_leave_cut_at_its_commit_is_done_once_and_who_left_is_told_so(
+    line: Line, loses: str, source: str, settings: Any, tmp_path: Path
+) -> None:
+    settings.EVENT_SPOOL = tmp_path / "events"
+    where = builders.workspace()
+    (person,) = builders.profiles(where, 1)
+    run = Run.objects.get(campaign=builders.live(where, now=timezone.now()))
+    Message.objects.create(run=run, action=0, ref=person.pk, profile=person, address="a@example.com")
+    url = f"/u/{tokens.sign(tokens.UNSUBSCRIBE, MessageKey(run.pk, 0, person.pk))}"
+    body = {"List-Unsubscribe": "One-Click", "from": source}
+    line.cut_at(b"COMMIT", 1, loses)
+    answer = Client().post(url, body)
+    connection.close()
+    assert line.cuts == 1 and "You are unsubscribed" in answer.content.decode()
+    assert Consent.objects.count() == (1 if loses == "answer" else 0)
+    put_in_kept_events()
+    assert Consent.objects.get().state == "no" and ConsentEntry.objects.count() == 1
+    assert Event.objects.get().kind == "unsubscribe"
+    assert Client().post(url, body).status_code == 200 and Event.objects.count() == 1
 
 
 def worked_until_it_is_over(campaign: Campaign) -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest import MonkeyPatch
 
-from audiences.models import Profile
+from audiences import consent
+from audiences.models import Consent, ConsentEntry, ConsentState, Profile
 from campaigns.models import Event, Message, Run
 from campaigns.reports import counting, report
 from campaigns.tasks import put_in_kept_events
@@ -88,6 +90,10 @@ def click(key: MessageKey, number: int = 0, sealed: str = "") -> str:
 
 def opened(key: MessageKey) -> str:
     return f"/t/o/{tokens.sign(tokens.OPEN, key)}.gif"
+
+
+def leave_url(key: MessageKey) -> str:
+    return f"/u/{tokens.sign(tokens.UNSUBSCRIBE, key)}"
 
 
 def recorded() -> list[tuple[Any, ...]]:
@@ -191,3 +197,99 @@ def test_half_a_line_spoils_no_other(keys: list[MessageKey], client: Client, fol
     (folder / "open.jsonl").write_text("\n" + json.dumps({"run_id": "none of ours"}) + "\n")
     put_in_kept_events()
     assert [one.suffix for one in folder.iterdir()] == [".refused"] and Event.objects.count() == 2
+
+
+# ---- who leaves -------------------------------------------------------------------------------
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+BUTTON = {**ONE_CLICK, "from": "page"}
+
+
+def left() -> list[tuple[int, str]]:
+    rows = Consent.objects.filter(state=ConsentState.NO, channel="email", topic=None)
+    return sorted(rows.values_list("profile_id", "source"))
+
+
+def test_who_leaves_while_the_database_is_away_has_left_when_it_is_back(
+    keys: list[MessageKey], client: Client, folder: Path
+) -> None:
+    first, second, third = keys
+    with away():
+        page = client.get(leave_url(second))
+        assert page.status_code == 200 and "Unsubscribe?" in page.content.decode()
+        assert not folder.exists(), "to look is not to leave"
+        assert client.post(leave_url(first), ONE_CLICK).status_code == 200
+        for _again in range(2):
+            done = client.post(leave_url(second), BUTTON, headers={"User-Agent": "Mail/1\n"})
+            assert done.status_code == 200 and "You are unsubscribed" in done.content.decode()
+        assert "Unsubscribe?" in client.post(leave_url(third), {"from": "page"}).content.decode()
+        assert client.post(leave_url(third)[:-3], ONE_CLICK).status_code == 404
+    assert left() == []
+    put_in_kept_events()
+    assert left() == [(first.ref, "one-click"), (second.ref, "page")]
+    assert recorded() == [("unsubscribe", first.ref, None, ""), ("unsubscribe", second.ref, None, "Mail/1")]
+    assert list(folder.iterdir()) == []
+    counting.move_forward(now=timezone.now())
+    run = Run.objects.get(pk=first.run_id)
+    assert report.make(run.campaign, run=run, now=timezone.now()).numbers["unsubscribed"].value == 2
+
+
+def test_who_left_late_in_the_books_and_has_agreed_since_stays(
+    keys: list[MessageKey], client: Client, folder: Path
+) -> None:
+    with away():
+        client.post(leave_url(keys[0]), ONE_CLICK)
+        client.post(leave_url(keys[1]), ONE_CLICK)
+    person = Profile.objects.get(pk=keys[0].ref)
+    said = {"channel": "email", "source": "shop", "wording": "Yes, write to me", "actor": None}
+    consent.say(person, state="yes", **said, now=timezone.now())
+    put_in_kept_events()
+    assert left() == [(keys[1].ref, "one-click")]
+    assert Event.objects.get().ref == keys[1].ref
+
+
+def test_a_worker_killed_while_it_let_people_go_lets_nobody_go_twice(
+    keys: list[MessageKey], client: Client, folder: Path
+) -> None:
+    with away():
+        client.post(leave_url(keys[0]), ONE_CLICK)
+        client.get(click(keys[1]))
+    assert process(DOOMED, str(folder)).wait(60) == -signal.SIGKILL
+    assert len(left()) == 1
+    put_in_kept_events()
+    assert left() == [(keys[0].ref, "one-click")] and ConsentEntry.objects.count() == 1
+    assert [one[0] for one in recorded()] == ["click", "unsubscribe"]
+
+
+def test_clicks_that_fill_the_disk_leave_room_for_who_leaves_and_a_broken_one_says_so(
+    keys: list[MessageKey], client: Client, folder: Path, monkeypatch: MonkeyPatch
+) -> None:
+    client.raise_request_exception = False
+    with away():
+        client.get(click(keys[0]))
+        monkeypatch.setattr(spool, "MOST", 1)
+        assert client.post(leave_url(keys[0]), ONE_CLICK).status_code == 200
+        monkeypatch.setattr(spool, "MOST_LEAVING", 1)
+        for body in (ONE_CLICK, BUTTON):
+            refused = client.post(leave_url(keys[1]), body)
+            assert (refused.status_code, refused["Retry-After"]) == (503, "5")
+            assert "You are unsubscribed" not in refused.content.decode()
+    put_in_kept_events()
+    assert left() == [(keys[0].ref, "one-click")]
+
+
+def test_a_line_that_is_no_event_costs_nobody_their_leave(
+    keys: list[MessageKey], client: Client, folder: Path
+) -> None:
+    with away():
+        client.post(leave_url(keys[0]), ONE_CLICK)
+    with (folder / "open.jsonl").open("a") as file:
+        file.write("\n" + json.dumps({"run_id": "none of ours"}) + "\n")
+    put_in_kept_events()
+    assert left() == [(keys[0].ref, "one-click")]
+
+
+def test_nothing_is_sent_by_hand_to_who_left_meanwhile(keys: list[MessageKey], client: Client) -> None:
+    with away():
+        client.post(leave_url(keys[0]), ONE_CLICK)
+    call_command("deliver")
+    assert left() == [(keys[0].ref, "one-click")]

@@ -9,12 +9,14 @@ from django.utils import timezone
 
 from campaigns.delivery import clock, completion, fanout, seeds, send
 from campaigns.models import Batch, Run
+from campaigns.tracking import spool
 
 
 class Command(BaseCommand):
     help = "Starts due runs, fans out, delivers and settles, in this process, without a broker."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        spool.put_in()  # who left while the database was away gets nothing of what follows
         clock.start_due_runs(now=timezone.now())
         for run_id in Run.objects.filter(state=Run.State.EXPANDING).values_list("pk", flat=True):
             fanout.expand(run_id, now=timezone.now())
