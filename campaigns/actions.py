@@ -24,7 +24,15 @@ MOST = 10
 ASIDE = 1000  # a place nobody has, while two actions change theirs
 
 
-def add(campaign: Campaign, channel: str, *, revision: int, actor: Actor, now: datetime) -> Action:
+def add(
+    campaign: Campaign,
+    channel: str,
+    *,
+    revision: int,
+    actor: Actor,
+    now: datetime,
+    configuration: ChannelConfiguration | None = None,
+) -> Action:
     """One more message, behind the others."""
     if channel not in SHAPES:
         raise Invalid(Problem("unknown_channel", _("Choose a channel from the list."), "channel"))
@@ -33,7 +41,9 @@ def add(campaign: Campaign, channel: str, *, revision: int, actor: Actor, now: d
         if count >= MOST:
             detail = _("A campaign has at most %(most)s messages.") % {"most": MOST}
             raise Invalid(Problem("too_many_actions", detail, "channel"))
-        return Action.objects.create(campaign=locked, position=count, channel=channel)
+        return Action.objects.create(
+            campaign=locked, position=count, channel=channel, configuration=configuration
+        )
 
 
 def remove(campaign: Campaign, position: int, *, revision: int, actor: Actor, now: datetime) -> None:

@@ -20,6 +20,7 @@ from accounts.access import Actor, require
 from accounts.models import User, Workspace
 from campaigns import contents, fragments, schedule, waves
 from campaigns.models import Action, Campaign
+from channels.models import ChannelConfiguration
 from common.errors import Conflict, IllegalTransition, Invalid, Problem
 from common.text import has_control, is_blank
 
@@ -42,8 +43,9 @@ def create(
     actor: Actor,
     now: datetime,
     channel: str = "email",
+    configuration: ChannelConfiguration | None = None,
 ) -> Campaign:
-    """A draft with one empty message. Type and category are fixed from here on."""
+    """A draft with one empty message, of a configuration of the workspace. Type and category are fixed from here on."""
     require(actor, MANAGE, workspace)
     _check_name(name)
     author = actor if isinstance(actor, User) else None
@@ -58,7 +60,7 @@ def create(
         created_at=now,
         changed_at=now,
     )
-    Action.objects.create(campaign=campaign, channel=channel)
+    Action.objects.create(campaign=campaign, channel=channel, configuration=configuration)
     audit.record(actor=actor, verb="create", obj=campaign, workspace=workspace, now=now)
     return campaign
 

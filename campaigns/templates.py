@@ -17,7 +17,7 @@ from accounts import audit
 from accounts.access import Actor, require, visible_to
 from accounts.models import User, Workspace
 from audiences.models import Profile
-from campaigns import access, actions, contents, drafts, fragments, samples
+from campaigns import access, actions, configurations, contents, drafts, fragments, samples
 from campaigns.access import MANAGE
 from campaigns.models import Action, Campaign, ContentTemplate, TemplateVersion
 from channels.contents import SHAPES
@@ -173,6 +173,9 @@ def begin(
         type=type,
         category=category,
         channel=template.channel,
+        configuration=configurations.lone(
+            template.workspace, channel=template.channel, category=category, actor=actor
+        ),
         actor=actor,
         now=now,
     )

@@ -9,11 +9,11 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.access import visible_to
 from accounts.models import User
 from campaigns.access import hidden_configurations
+from campaigns.configurations import usable
+from campaigns.forms.tab import DraftForm
 from campaigns.models import Action, Campaign
-from channels.access import VIEW
 from channels.contents import SHAPES
 from channels.kinds import KINDS
 from channels.models import ChannelConfiguration
@@ -37,8 +37,7 @@ class ConfigurationChoice(ConfigurationChoiceBase):
         return str(_("A configuration you may not see")) if obj.pk in self.hidden else str(obj)
 
 
-class ChannelsForm(forms.Form):
-    revision = forms.IntegerField(widget=forms.HiddenInput)
+class ChannelsForm(DraftForm):
     reach = forms.ChoiceField(
         label=gettext_lazy("Who gets which"), choices=Campaign.Reach, required=False, widget=forms.RadioSelect
     )
@@ -72,8 +71,7 @@ class ChannelsForm(forms.Form):
 
 
 def _usable(campaign: Campaign, action: Action, actor: User) -> QuerySet[ChannelConfiguration]:
-    """The active ones of the campaign's category that the author may see; what stands chosen stays."""
+    """What stands chosen stays."""
     mine = ChannelConfiguration.objects.filter(workspace=campaign.workspace, channel=action.channel)
-    active = mine.filter(kind=campaign.category, status=ChannelConfiguration.Status.ACTIVE)
-    seen = visible_to(actor, active, VIEW)
+    seen = usable(campaign.workspace, channel=action.channel, category=campaign.category, actor=actor)
     return mine.filter(Q(pk__in=seen.values("pk")) | Q(pk=action.configuration_id)).order_by("name")

@@ -13,6 +13,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from campaigns.forms.tab import DraftForm
 from campaigns.models import Action
 from channels.contents import SHAPES, Part
 from channels.rendering import CONTROLS
@@ -127,10 +128,8 @@ def field_of(part: Part, channel: str) -> forms.Field:
     return forms.CharField(widget=forms.Textarea(attrs={"rows": 5}), **common)
 
 
-class ContentForm(forms.Form):
-    """One content of one action. `revision` is what the page showed; a save on an older one is refused."""
-
-    revision = forms.IntegerField(widget=forms.HiddenInput)
+class ContentForm(DraftForm):
+    """One content of one action."""
 
     def __init__(self, *args: Any, action: Action, kept: dict[str, Any], **kwargs: Any) -> None:
         self.action, self.shape = action, SHAPES[action.channel]

@@ -12,10 +12,23 @@ from campaigns.models import Action, Campaign
 NEAREST, FARTHEST = 2000, 2199  # years a database and every time zone can hold without overflowing
 
 
-class TabForm(forms.Form):
-    """One tab. `revision` is what the page showed; a save on an older one is refused."""
+class DraftForm(forms.Form):
+    """`revision` is what the page showed; a save on an older one is refused. `over` is pressed by an author
+    who was told of a later revision and means to replace it; a still later one is refused again.
+    """
 
     revision = forms.IntegerField(widget=forms.HiddenInput)
+    is_late = False  # somebody saved since, or it is no draft any more
+
+    def clean_revision(self) -> int:
+        over = str(self.data.get("over", ""))
+        if over.isascii() and over.isdigit() and len(over) < 10:
+            return int(over)
+        return int(self.cleaned_data["revision"])
+
+
+class TabForm(DraftForm):
+    """One tab of the editor."""
 
     def __init__(self, *args: Any, campaign: Campaign, actor: User, **kwargs: Any) -> None:
         self.campaign, self.actor = campaign, actor

@@ -10,6 +10,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from campaigns.forms.tab import DraftForm
 from campaigns.languages import language_name
 from campaigns.models import Campaign
 
@@ -22,8 +23,7 @@ LANGUAGES = (
 KEYS = "ABCDE"
 
 
-class VariantsForm(forms.Form):
-    revision = forms.IntegerField(widget=forms.HiddenInput)
+class VariantsForm(DraftForm):
     default = forms.ChoiceField(label=gettext_lazy("First language"), required=False)
     others = forms.MultipleChoiceField(
         label=gettext_lazy("Other languages"), required=False, widget=forms.CheckboxSelectMultiple

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.doors.callers import actor_of
 from accounts.models import User
-from campaigns import access, actions, assets, contents, drafts, fragments, samples, sentences, versions
+from campaigns import access, actions, assets, configurations, contents, drafts, fragments, samples, sentences, versions
 from campaigns.content_findings import findings
 from campaigns.contents import content_of
 from campaigns.forms.channels import ChannelsForm, channel_choices
@@ -91,7 +91,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form,
         **_around(request, campaign, place),
     }
-    status = 200 if request.method != "POST" else 409 if form.non_field_errors() else 400
+    status = 200 if request.method != "POST" else 409 if form.is_late else 400
     return render(request, "campaigns/content.html", page, status=status)
 
 
@@ -113,6 +113,7 @@ def _save(request: HttpRequest, form: ContentForm, place: Place) -> bool:
             form.add_error(part if part in form.fields else None, problem.detail)
         return False
     except CarillonError as error:
+        form.is_late = True
         form.add_error(None, error.detail)
         return False
     return True
@@ -329,14 +330,17 @@ def channels(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("campaigns:review", pk)
     every = list(campaign.actions.select_related("configuration"))
     form = ChannelsForm(request.POST or None, campaign=campaign, actions=every, actor=actor_of(request))
-    if request.method == "POST" and form.is_valid() and _arrange(request, form):
+    is_saved = request.method == "POST" and form.is_valid() and _arrange(request, form)
+    if is_autosave(request):
+        return told(request, campaign, form)
+    if is_saved:
         if "add" in request.POST or "remove" in request.POST or "up" in request.POST:
             return redirect("campaigns:edit", pk, "channels")
         messages.success(request, _("Saved."))
         return onward(request, campaign, "channels")
     choices = channel_choices()
     page = {**frame(campaign, actor_of(request), "channels"), "form": form, "choices": choices}
-    status = 200 if request.method != "POST" else 409 if form.non_field_errors() else 400
+    status = 200 if request.method != "POST" else 409 if form.is_late else 400
     return render(request, "campaigns/channels.html", page, status=status)
 
 
@@ -351,7 +355,9 @@ def _arrange(request: HttpRequest, form: ChannelsForm) -> bool:
         )
         by: dict[str, Any] = {"revision": saved.revision, "actor": actor, "now": now}
         if "add" in request.POST:
-            actions.add(saved, request.POST.get("channel", ""), **by)
+            channel, place = request.POST.get("channel", ""), saved.workspace
+            lone = configurations.lone(place, channel=channel, category=saved.category, actor=actor)
+            actions.add(saved, channel, configuration=lone, **by)
         elif "remove" in request.POST:
             actions.remove(saved, _position(request.POST["remove"]), **by)
         elif "up" in request.POST:
@@ -361,6 +367,7 @@ def _arrange(request: HttpRequest, form: ChannelsForm) -> bool:
             form.add_error(problem.pointer if problem.pointer in form.fields else None, problem.detail)
         return False
     except CarillonError as error:
+        form.is_late = True
         form.add_error(None, error.detail)
         return False
     return True
@@ -378,21 +385,29 @@ def variants(request: HttpRequest, pk: int) -> HttpResponse:
     if not campaign.is_editable and request.method != "POST":
         return redirect("campaigns:review", pk)
     form = VariantsForm(request.POST or None, campaign=campaign)
-    if request.method == "POST" and form.is_valid():
-        try:
-            drafts.save(
-                campaign,
-                revision=form.cleaned_data["revision"],
-                actor=actor_of(request),
-                now=timezone.now(),
-                languages=form.languages(),
-                experiment=form.experiment(),
-            )
-        except CarillonError as error:
-            form.add_error(None, error.detail)
-        else:
-            messages.success(request, _("Saved."))
-            return redirect("campaigns:content", pk)
+    is_saved = request.method == "POST" and form.is_valid() and _vary(request, form)
+    if is_autosave(request):
+        return told(request, campaign, form)
+    if is_saved:
+        messages.success(request, _("Saved."))
+        return redirect("campaigns:content", pk)
     page = {**frame(campaign, actor_of(request), "content"), "form": form, "readers": readers(campaign)}
-    status = 200 if request.method != "POST" else 409 if form.non_field_errors() else 400
+    status = 200 if request.method != "POST" else 409 if form.is_late else 400
     return render(request, "campaigns/variants.html", page, status=status)
+
+
+def _vary(request: HttpRequest, form: VariantsForm) -> bool:
+    try:
+        drafts.save(
+            form.campaign,
+            revision=form.cleaned_data["revision"],
+            actor=actor_of(request),
+            now=timezone.now(),
+            languages=form.languages(),
+            experiment=form.experiment(),
+        )
+    except CarillonError as error:
+        form.is_late = not isinstance(error, Invalid)
+        form.add_error(None, error.detail)
+        return False
+    return True

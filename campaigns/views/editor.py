@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -21,7 +20,7 @@ from audiences.models import Profile
 from campaigns import access, drafts, validation
 from campaigns.forms.draft import FORMS, tabs_of
 from campaigns.forms.schedule import ScheduleForm
-from campaigns.forms.tab import TabForm
+from campaigns.forms.tab import DraftForm, TabForm
 from campaigns.models import Campaign, Run, Status
 from campaigns.reports.metrics import REASON_LABELS
 from campaigns.views.common import campaign_of
@@ -62,7 +61,7 @@ def edit(request: HttpRequest, pk: int, tab: str) -> HttpResponse:
     page = {**frame(campaign, actor_of(request), tab), "form": form}
     if isinstance(form, ScheduleForm):
         page["coming"] = coming(campaign)
-    status = 200 if request.method != "POST" else 409 if form.non_field_errors() else 400
+    status = 200 if request.method != "POST" else 409 if form.is_late else 400
     return render(request, "campaigns/edit.html", page, status=status)
 
 
@@ -70,10 +69,10 @@ def is_autosave(request: HttpRequest) -> bool:
     return request.method == "POST" and "X-Autosave" in request.headers
 
 
-def told(request: HttpRequest, campaign: Campaign, form: forms.Form, **about: str) -> HttpResponse:
+def told(request: HttpRequest, campaign: Campaign, form: DraftForm, **about: str) -> HttpResponse:
     """What a save that nobody pressed came to, and words about it. Nothing is lost: the text stays there."""
     if form.errors:
-        status = 409 if form.non_field_errors() else 400
+        status = 409 if form.is_late else 400
         every = [str(text) for texts in form.errors.values() for text in texts]
         return JsonResponse({"detail": " ".join(every)}, status=status)
     campaign.refresh_from_db(fields=["revision", "changed_at"])
@@ -112,6 +111,7 @@ def _save(request: HttpRequest, form: TabForm) -> bool:
             form.add_error(problem.pointer if problem.pointer in form.fields else None, problem.detail)
         return False
     except CarillonError as error:
+        form.is_late = True
         form.add_error(None, error.detail)
         return False
     return True

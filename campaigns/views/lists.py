@@ -23,7 +23,7 @@ from accounts.doors.callers import actor_of, workspace_of
 from accounts.models import User
 from audiences.access import audience_for
 from audiences.reachability import CHANNELS
-from campaigns import access, bulk, drafts, folders, lifecycle, listing
+from campaigns import access, bulk, configurations, drafts, folders, lifecycle, listing
 from campaigns.forms.draft import NewCampaignForm
 from campaigns.models import Campaign, Folder, Status
 from campaigns.prerequisites import first_steps
@@ -169,7 +169,11 @@ def create(request: HttpRequest) -> HttpResponse:
     form = NewCampaignForm(request.POST or None, initial=first)
     if request.method == "POST" and form.is_valid():
         try:
-            made = drafts.create(workspace, actor=actor, now=timezone.now(), **form.cleaned_data)
+            given = form.cleaned_data
+            lone = configurations.lone(
+                workspace, channel="email", category=given["category"], actor=actor
+            )
+            made = drafts.create(workspace, actor=actor, now=timezone.now(), configuration=lone, **given)
         except Invalid as error:
             form.add_error("name", error.detail)
         else:

@@ -1,11 +1,12 @@
 // The editor's own behaviours, over pages that save without them.
 //   data-autosave      on a form: saves it some seconds after the last change, and says who was faster
+//   data-fresh="…"     a part of the page that is renewed after a save: findings, summary, links
 //   data-insert="…"    on a button: puts the text where the cursor stood last
 //   data-condition     a small form: builds a condition around what is marked
 //   data-designer="…"  around a text area: draws the design in a frame (see designer.js), the area stays its home
 //   data-pick-picture  on a button: chooses a picture of the library and puts it where the cursor stands
 //   data-sms           a line that tells how many SMS the saved text comes to
-//   a link to another view of the same content is followed once everything is saved
+//   whatever leads away from the page waits until everything is saved
 (() => {
   "use strict";
 
@@ -129,18 +130,33 @@
   let isChanged = false;
   let isRefused = false;
 
-  const say = (text, isWrong = false) => {
+  const say = (text, how = "") => {
     if (!told) return;
     told.textContent = text;
-    told.classList.toggle("said-wrong", isWrong);
+    told.className = how;
   };
 
-  const save = async () => {
+  // What a save changes elsewhere on the page. Where somebody stands or has written, nothing is touched.
+  const isTouched = (place) =>
+    place.contains(document.activeElement) ||
+    [...place.querySelectorAll("input:not([type=hidden])")].some((one) => one.value !== one.defaultValue || one.checked !== one.defaultChecked);
+  const freshen = async () => {
+    const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
+    if (!answer?.ok || answer.redirected) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const place of document.querySelectorAll("[data-fresh]")) {
+      const now = page.querySelector(`[data-fresh="${CSS.escape(place.dataset.fresh)}"]`);
+      if (now && !isTouched(place) && now.innerHTML !== place.innerHTML) place.replaceChildren(...now.childNodes);
+    }
+  };
+
+  const save = async (isLeaving = false) => {
     if (isSaving || !isChanged) return;
     isSaving = true;
     isChanged = false;
+    let isSaved = false;
     try {
-      const answer = await fetch(form.action || location.href, {
+      const answer = await fetch(form.getAttribute("action") || location.href, {
         method: "POST",
         body: new FormData(form),
         headers: { "X-Autosave": "1" },
@@ -152,19 +168,30 @@
         say(said.saved);
         for (const place of document.querySelectorAll("[data-sms]")) place.textContent = said.sms;
         isRefused = false;
-      } else {
-        say(said.detail, true);
+        isSaved = true;
+      } else if (answer.status === 409) {
+        say(`${said.detail} ${words.slower ?? ""}`, "said-late"); // somebody else was faster: the author decides
         isRefused = true;
-        if (answer.status === 409) return; // somebody else was faster: the author decides
+      } else {
+        say(`${words.unfinished ?? ""} ${said.detail}`, "said-wrong");
+        isRefused = true;
       }
     } catch {
       isChanged = true;
-      say(words.offline ?? "", true);
+      say(words.offline ?? "", "said-late");
       timer = setTimeout(save, 10000);
     } finally {
       isSaving = false;
       if (isChanged && !timer) timer = setTimeout(save, 2000);
     }
+    if (isSaved && !isLeaving) await freshen();
+  };
+  const settled = async () => {
+    if (designer) await designer();
+    clearTimeout(timer);
+    timer = null;
+    while (isSaving) await new Promise((done) => setTimeout(done, 50));
+    await save(true);
   };
 
   form.addEventListener("input", () => {
@@ -175,31 +202,36 @@
       save();
     }, 2000);
   });
-  let isDrawn = !designer;
-  form.addEventListener("submit", (event) => {
-    if (!isDrawn) {
-      event.preventDefault();
-      const pressed = event.submitter;
-      // Later than this event: a form that is being submitted ignores that it is asked to.
-      designer().finally(() => setTimeout(() => {
-        isDrawn = true;
-        form.requestSubmit(pressed);
-      }));
+  // Later than the event: a form that is being submitted ignores that it is asked to.
+  const pass = (sent, pressed) => setTimeout(() => sent.requestSubmit(pressed));
+  const ready = new Set(); // forms that have waited
+  document.addEventListener("submit", async (event) => {
+    const { target: sent, submitter: pressed } = event;
+    if (event.defaultPrevented || sent.method === "dialog") return;
+    if (ready.delete(sent) || (!designer && !isSaving && (sent === form || !isChanged))) {
+      if (sent !== form) return;
+      clearTimeout(timer);
+      isChanged = false;
+      isRefused = false;
       return;
     }
-    clearTimeout(timer);
-    isChanged = false;
-    isRefused = false;
+    event.preventDefault();
+    if (sent === form) {
+      if (designer) await designer();
+      while (isSaving) await new Promise((done) => setTimeout(done, 50));
+    } else {
+      await settled();
+    }
+    ready.add(sent);
+    pass(sent, pressed);
   });
   document.addEventListener("click", async (event) => {
-    const link = event.target.closest('.segsw a[href^="?"]');
-    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const link = event.target.closest("a[href]");
+    if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (link.target || link.hasAttribute("download") || link.origin !== location.origin || link.getAttribute("href").startsWith("#")) return;
+    if (!designer && !isChanged && !isSaving) return;
     event.preventDefault();
-    if (designer) await designer();
-    clearTimeout(timer);
-    timer = null;
-    while (isSaving) await new Promise((done) => setTimeout(done, 50));
-    await save();
+    await settled();
     location.assign(link.href); // where it could not be saved, the browser asks first
   });
   addEventListener("beforeunload", (event) => {

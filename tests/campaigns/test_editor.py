@@ -369,3 +369,24 @@ def test_a_campaign_that_is_called_can_be_set_to_high_throughput_and_no_other(
     assert "High throughput" not in manager.get(f"/campaigns/{campaign.pk}/edit/properties/").content.decode()
     assert post(manager, campaign, "properties/", **form).status_code == 302
     assert list(Campaign.objects.order_by("pk").values_list("high_throughput", flat=True)) == [False, True]
+
+
+def test_a_new_message_begins_with_the_only_configuration_there_is(
+    campaign: Campaign, manager: Client
+) -> None:
+    where = campaign.workspace
+    only = campaign.actions.get().configuration
+    new = {"name": "Autumn", "type": "scheduled", "category": "marketing"}
+
+    def begun() -> Any:
+        pk = manager.post("/campaigns/new/", new).url.split("/")[2]
+        return Campaign.objects.get(pk=pk)
+
+    first = begun()
+    assert only and first.actions.get().configuration == only
+    answer = post(manager, first, "channels/", configuration_0=str(only.pk), add="1", channel="email")
+    assert answer.status_code == 302 and first.actions.get(position=1).configuration == only
+    builders.configuration(where, name="Sandbox")
+    assert begun().actions.get().configuration is None
+    new["category"] = "transactional"
+    assert begun().actions.get().configuration is None

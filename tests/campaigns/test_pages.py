@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -308,3 +309,38 @@ def test_a_person_s_page_shows_what_they_were_sent(where: Workspace) -> None:
     assert person
     page = client.get(f"/campaigns/people/{person.pk}/messages/").content.decode()
     assert "Winter layers" in page and "Accepted" in page
+
+
+def test_the_slower_editor_says_which_text_stays_and_never_by_the_enter_key(where: Workspace) -> None:
+    manager, other = builders.person(where, "manager"), builders.person(where, "manager", "bo")
+    campaign = builders.draft(where, manager)
+    mine = {"revision": campaign.revision, **builders.CONTENT, "subject": "Mine"}
+    address, theirs = f"/campaigns/{campaign.pk}/edit/content/", signed_in(other)
+    theirs.post(address, {**mine, "subject": "Theirs"})
+    page = signed_in(manager).post(address, mine).content.decode()
+    over = re.search(r'name="over" value="(\d+)"', page)
+    assert over and page.index('form="draft" tabindex="-1"') < over.start()
+    theirs.post(address, {**mine, "revision": over[1], "subject": "Theirs again"})
+    late = signed_in(manager).post(address, {**mine, "over": over[1]})
+    assert late.status_code == 409 and campaign.actions.get().content["subject"] == "Theirs again"
+    over = re.search(r'name="over" value="(\d+)"', late.content.decode())
+    assert over and signed_in(manager).post(address, {**mine, "over": over[1]}).status_code == 302
+    assert campaign.actions.get().content["subject"] == "Mine"
+
+
+def test_every_tab_saves_by_itself_and_a_half_written_one_is_not_called_a_conflict(where: Workspace) -> None:
+    campaign = builders.draft(where, builders.person(where, "manager"))
+    client, headers = signed_in(User.objects.get(name="Manager")), {"X-Autosave": "1"}
+    half = {"channels": {"configuration_0": "x"}, "schedule": {"rule0-every": "week", "rule0-interval": "x"}}
+    half["content/languages"] = {"percent_A": "50"}
+    for tab in ("properties", "audience", *half):
+        address = f"/campaigns/{campaign.pk}/edit/{tab}/"
+        campaign.refresh_from_db()
+        form = {"revision": campaign.revision, "name": "Autumn", "on_uncertain": campaign.on_uncertain}
+        saved = client.post(address, form, headers=headers)
+        assert (saved.status_code, saved.json()["revision"]) == (200, campaign.revision + 1), tab
+        late = client.post(address, form, headers=headers)
+        assert late.status_code == 409, tab
+        if tab in half:
+            form |= {"revision": campaign.revision + 1, **half[tab]}
+            assert client.post(address, form, headers=headers).status_code == 400, tab

@@ -1,0 +1,28 @@
+"""Which channel configurations a message may leave by: what the Channels tab offers, and what a new message
+begins with.
+"""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from accounts.access import Actor, visible_to
+from accounts.models import Workspace
+from channels.access import VIEW
+from channels.models import ChannelConfiguration
+
+
+def usable(
+    workspace: Workspace, *, channel: str, category: str, actor: Actor
+) -> QuerySet[ChannelConfiguration]:
+    """The active ones of the channel and the campaign's category that the author may see."""
+    active = ChannelConfiguration.objects.filter(
+        workspace=workspace, channel=channel, kind=category, status=ChannelConfiguration.Status.ACTIVE
+    )
+    return visible_to(actor, active, VIEW)
+
+
+def lone(workspace: Workspace, *, channel: str, category: str, actor: Actor) -> ChannelConfiguration | None:
+    """Where there is only one there is nothing to choose."""
+    found = list(usable(workspace, channel=channel, category=category, actor=actor)[:2])
+    return found[0] if len(found) == 1 else None
