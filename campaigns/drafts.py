@@ -45,7 +45,9 @@ def create(
     channel: str = "email",
     configuration: ChannelConfiguration | None = None,
 ) -> Campaign:
-    """A draft with one empty message, of a configuration of the workspace. Type and category are fixed from here on."""
+    """A draft with one empty message, over a configuration of the workspace where one is given. Type and
+    category are fixed from here on.
+    """
     require(actor, MANAGE, workspace)
     _check_name(name)
     author = actor if isinstance(actor, User) else None

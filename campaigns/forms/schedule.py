@@ -6,7 +6,7 @@ Times are read and shown on the wall clock of the campaign's zone. The form chec
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -19,6 +19,7 @@ from campaigns.forms.tab import FARTHEST, NEAREST, TabForm
 from campaigns.models import Campaign
 
 ROWS = 3  # rules offered without a save; each save offers more
+MORNING = time(9)  # what a new frequency begins with
 MODES = [
     ("", gettext_lazy("Everybody at once")),
     ("equal", gettext_lazy("Equal waves")),
@@ -75,6 +76,7 @@ class RuleForm(forms.Form):
     at = forms.TimeField(
         label=gettext_lazy("At"),
         required=False,
+        initial=MORNING,
         widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
     )
     nth = forms.TypedChoiceField(
@@ -235,7 +237,8 @@ class ScheduleForm(TabForm):
     def clean(self) -> dict[str, Any]:
         for row in self.rules:
             if not row.is_valid():
-                self.add_error(None, _("A frequency is not complete."))
+                faults = [str(fault) for told in row.errors.values() for fault in told]
+                self.add_error(None, " ".join([_("A frequency is not complete."), *faults]))
         return self.cleaned_data
 
     def cleaned(self) -> dict[str, Any]:

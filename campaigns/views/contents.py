@@ -22,7 +22,18 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.doors.callers import actor_of
 from accounts.models import User
-from campaigns import access, actions, assets, configurations, contents, drafts, fragments, samples, sentences, versions
+from campaigns import (
+    access,
+    actions,
+    assets,
+    configurations,
+    contents,
+    drafts,
+    fragments,
+    samples,
+    sentences,
+    versions,
+)
 from campaigns.content_findings import findings
 from campaigns.contents import content_of
 from campaigns.forms.channels import ChannelsForm, channel_choices

@@ -170,9 +170,7 @@ def create(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             given = form.cleaned_data
-            lone = configurations.lone(
-                workspace, channel="email", category=given["category"], actor=actor
-            )
+            lone = configurations.lone(workspace, channel="email", category=given["category"], actor=actor)
             made = drafts.create(workspace, actor=actor, now=timezone.now(), configuration=lone, **given)
         except Invalid as error:
             form.add_error("name", error.detail)

@@ -343,4 +343,6 @@ def test_every_tab_saves_by_itself_and_a_half_written_one_is_not_called_a_confli
         assert late.status_code == 409, tab
         if tab in half:
             form |= {"revision": campaign.revision + 1, **half[tab]}
-            assert client.post(address, form, headers=headers).status_code == 400, tab
+            answer = client.post(address, form, headers=headers)
+            assert answer.status_code == 400, tab
+            assert answer.json()["detail"] != "A frequency is not complete.", "the frequency’s fault is named"
