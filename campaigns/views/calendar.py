@@ -9,7 +9,9 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -49,6 +51,8 @@ def show_calendar(request: HttpRequest) -> HttpResponse:
     )
     context: dict[str, Any] = {
         "days": days,
+        "title": _month_title(day) if is_month else _week_title(first),
+        "is_empty": not any(one.slots or one.entries for one in days),
         "today": today,
         "day": day,
         "is_month": is_month,
@@ -86,6 +90,17 @@ def _monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
+def _month_title(day: date) -> str:
+    # Translators: Django's date format; November 2026
+    return formats.date_format(day, pgettext("date", "F Y"))
+
+
+def _week_title(monday: date) -> str:
+    ends = (monday, monday + timedelta(days=6))
+    first, last = (formats.date_format(one, pgettext("date", "j M Y")) for one in ends)
+    return _("%(first)s to %(last)s") % {"first": first, "last": last}
+
+
 @login_required
 @require_POST
 def add_calendar(request: HttpRequest) -> HttpResponse:
@@ -95,7 +110,10 @@ def add_calendar(request: HttpRequest) -> HttpResponse:
     content = upload.read(calendar.MOST_BYTES + 1) if upload else b""
     name = request.POST.get("name", "")
     try:
-        calendar.add(workspace, name=name, content=content, actor=actor, now=now)
+        added = calendar.add(workspace, name=name, content=content, actor=actor, now=now)
+        count = added.entries.count()
+        told = ngettext("%(count)s date was added.", "%(count)s dates were added.", count)
+        messages.success(request, told % {"count": count})
     except Invalid as error:
         messages.error(request, str(error.detail))
     return redirect("campaigns:calendar")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
@@ -91,3 +92,27 @@ def test_the_calendar_is_subscribed_to_by_an_address_of_ones_own(where: Workspac
     assert anybody.get(path).status_code == 200
     vera.groups.clear()
     assert anybody.get(path).status_code == 404
+
+
+def test_the_days_shown_have_a_title_and_an_empty_week_says_so(where: Workspace) -> None:
+    recurring(where, occurrences=1)
+    client = as_("mia")
+    week, month, empty = (
+        client.get(f"/campaigns/calendar/?{query}").text
+        for query in ("day=2031-03-04", "day=2031-03-30&span=month", "day=2031-03-12")
+    )
+    assert "3 Mar 2031 to 9 Mar 2031" in week and "Nothing goes out" not in week
+    assert "March 2031" in month and "Nothing goes out" not in month
+    assert "10 Mar 2031 to 16 Mar 2031" in empty and "Nothing goes out" in empty
+
+
+def test_a_calendar_from_elsewhere_says_what_it_brought_or_why_not(where: Workspace) -> None:
+    def add(content: str) -> str:
+        upload = SimpleUploadedFile("shop.csv", content.encode())
+        given = {"name": "Shop", "file": upload}
+        return as_("mia").post("/campaigns/calendars/new/", given, follow=True).text
+
+    assert "2 dates were added." in add("Sale,2031-03-05,2031-03-06\nInventory,03/07/31,03/07/31\n")
+    page = as_("vera").get("/campaigns/calendar/?day=2031-03-04").text
+    assert (page.count(">Sale<"), page.count(">Inventory<")) == (2, 1) and "Nothing goes out" not in page
+    assert "were added" not in add("Sale,2031-03-40,\n")
