@@ -17,12 +17,11 @@ from accounts.doors.callers import actor_of
 from accounts.models import User
 from audiences import evaluate
 from audiences.models import Profile
-from campaigns import access, drafts, validation
+from campaigns import access, drafts, forecast, validation
 from campaigns.forms.draft import FORMS, tabs_of
 from campaigns.forms.schedule import ScheduleForm
 from campaigns.forms.tab import DraftForm, TabForm
 from campaigns.models import Campaign, Run, Status
-from campaigns.reports.metrics import REASON_LABELS
 from campaigns.views.common import campaign_of
 from campaigns.views.schedule import coming
 from channels.kinds import KINDS
@@ -93,7 +92,13 @@ def onward(request: HttpRequest, campaign: Campaign, tab: str) -> HttpResponse:
 
 def frame(campaign: Campaign, actor: User, tab: str) -> dict[str, Any]:
     """What every page of the editor shows around its form."""
-    return {**summary(campaign, actor), "tab": tab, "tabs": tabs_of(campaign)}
+    return {
+        **summary(campaign, actor),
+        "reach": reach_of(campaign),
+        "when": when_of(campaign),
+        "tab": tab,
+        "tabs": tabs_of(campaign),
+    }
 
 
 def _save(request: HttpRequest, form: TabForm) -> bool:
@@ -118,46 +123,44 @@ def _save(request: HttpRequest, form: TabForm) -> bool:
 
 
 def summary(campaign: Campaign, actor: User) -> dict[str, Any]:
-    """What stands beside every page of a campaign: findings, and whom it reaches."""
+    """What stands beside every page of a campaign: its findings."""
     findings = validation.validate(campaign, now=timezone.now(), actor=actor)
     return {
         "campaign": campaign,
         "hides_audience": bool(access.hidden_audiences(actor, [campaign])),
         "findings": findings,
         "error_count": sum(finding.is_error for finding in findings),
-        "reach": reach_of(campaign),
     }
 
 
 def reach_of(campaign: Campaign) -> dict[str, Any] | None:
-    """How many each channel reaches, and why the others get nothing over it.
+    """How many each message reaches and why the others get nothing, by the forecast that the review shows.
 
-    None without an audience that can be evaluated.
+    None where nobody can be counted yet.
     """
-    if campaign.audience is None:
+    told = forecast.forecast(campaign, now=timezone.now())
+    if told is None or not told.actions:
         return None
-    channels = dict.fromkeys(one.channel for one in campaign.actions.all())
+    first = told.actions[0]
+    return {
+        "people": first.people,
+        "reached": told.reached,
+        "reasons": [(one.label, one.people) for one in first.excluded] if len(told.actions) == 1 else [],
+        "channels": [(KINDS[one.channel].label, one.reached) for one in told.actions],
+    }
+
+
+def when_of(campaign: Campaign) -> dict[str, Any] | None:
+    """The schedule in words and the next send; None where it cannot be read, and where calls decide."""
+    if campaign.type == Campaign.Type.API_TRIGGERED:
+        return None
     try:
-        frozen = evaluate.definition(campaign.audience)
-        found = {
-            channel: evaluate.reach(
-                frozen,
-                workspace_id=campaign.workspace_id,
-                channel=channel,
-                category=campaign.category,
-            )
-            for channel in channels
-        }
-        people = evaluate.count(frozen, campaign.workspace_id)
+        found = coming(campaign)
     except Invalid:
         return None
-    first: dict[str, int] = next(iter(found.values()), {})
-    reasons = [(REASON_LABELS.get(code, code), count) for code, count in sorted(first.items()) if code]
     return {
-        "people": people,
-        "reached": first.get("", 0),
-        "reasons": reasons,
-        "channels": [(KINDS[key].label, counts.get("", 0)) for key, counts in found.items()],
+        "words": found["words"],
+        "next": found["sends"][0] if found["table"].is_recurring and found["sends"] else None,
     }
 
 

@@ -71,6 +71,10 @@
     });
     area.carillonEditor = { insert: (before, after) => tell({ is: "insert", text: before + after }) };
     last = area;
+    // Who presses into the frame writes there from now on; the page sees no other sign of it.
+    addEventListener("blur", () => setTimeout(() => {
+      if (document.activeElement === frame) last = area;
+    }));
     shell.querySelector("[data-source]").open = false;
     frame.hidden = false;
     frame.src = shell.dataset.designer;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from common.errors import Invalid
 from tests import builders
 
 pytestmark = pytest.mark.django_db
+ZH_TW = {"field": "email", "op": "starts_with", "value": "zh-TW"}
 DESIGN = (
     "<mjml><mj-body><mj-raw>{% if profile.name < 'M' %}</mj-raw><mj-section><mj-column>"
     "<mj-text>Hi {{ profile.name }}<br>&nbsp;</mj-text>"
@@ -390,3 +392,17 @@ def test_a_new_message_begins_with_the_only_configuration_there_is(
     assert begun().actions.get().configuration is None
     new["category"] = "transactional"
     assert begun().actions.get().configuration is None
+
+
+def test_the_summary_counts_what_the_review_forecasts(campaign: Campaign, manager: Client) -> None:
+    where = campaign.workspace
+    Profile.objects.filter(email="en0@example.com").update(phone="+886912345678")
+    out = builders.audience(where, name="Left out", rule=ZH_TW)
+    sms = builders.configuration(where, channel="sms", name="SMS")
+    campaign.exclusions.set([out])
+    post(manager, campaign, "channels/", add="1", channel="sms", configuration_0="")
+    post(manager, campaign, "channels/", up="1", configuration_1=str(sms.pk), reach="first")
+    for page in ("edit/properties/", "review/"):
+        text = manager.get(f"/campaigns/{campaign.pk}/{page}").content.decode()
+        reached = [int(one) for one in re.findall(r"Will get it</dt><dd>(\d+)", text)]
+        assert sum(reached) == 3, page
