@@ -22,7 +22,7 @@ from audiences.access import MANAGE
 from audiences.models import AttributeDefinition
 from audiences.query import Query
 from audiences.rules import operators, references
-from audiences.rules.fields import BOOLEAN, CHOICE, DATE, DATE_TIME, LIST, NUMBER, TEXT, Field
+from audiences.rules.fields import AS_TEXT, BOOLEAN, CHOICE, DATE, DATE_TIME, LIST, NUMBER, TEXT, Field
 
 log = structlog.get_logger(__name__)
 
@@ -132,10 +132,10 @@ def build(pk: int) -> None:
 
 def statements(definition: AttributeDefinition) -> list[tuple[str, Query]]:
     """The name of each index and the SQL that makes it."""
-    field = Field(definition.key, definition.type, definition.key, None)
-    operand = operators.of_field(field)
-    made = [("value", BY_TYPE[definition.type](operand))]
-    if definition.type == TEXT:
+    kind = AS_TEXT.get(definition.type, definition.type)
+    operand = operators.of_field(Field(definition.key, kind, definition.key, None))
+    made = [("value", BY_TYPE[kind](operand))]
+    if kind == TEXT:
         start = operators.lowered(operand)
         made.append(("start", Query(f"USING btree ({start.sql} text_pattern_ops)", start.params)))
     return [

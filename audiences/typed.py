@@ -1,8 +1,8 @@
 """A value of an attribute in the one stored form of its type.
 
 Stored in `Profile.attributes` as JSON: text and choice as texts, number as number, boolean as true or false,
-date as "2026-11-24", datetime as "2026-11-24T05:00:00Z" (always UTC), list as a list of texts. A person
-without a value lacks the key.
+date as "2026-11-24", datetime as "2026-11-24T05:00:00Z" (always UTC), list as a list of texts, email and
+phone as the one spelling of that address. A person without a value lacks the key.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from audiences.models import AttributeDefinition
+from channels.kinds import clean_email, clean_phone
 from common.errors import Invalid, Problem
 from common.text import BREAKS, has_control
 
@@ -183,6 +184,24 @@ def _read_choice(definition: AttributeDefinition, value: Any, zone: tzinfo | Non
     raise _wrong("bad_choice", _("Give one of: %(choices)s.") % {"choices": some}, pointer)
 
 
+def _read_email(definition: AttributeDefinition, value: Any, zone: tzinfo | None, pointer: str) -> str:
+    return _address(clean_email, value, pointer)
+
+
+def _read_phone(definition: AttributeDefinition, value: Any, zone: tzinfo | None, pointer: str) -> str:
+    return _address(clean_phone, value, pointer)
+
+
+def _address(clean_it: Callable[[str], str], value: Any, pointer: str) -> str:
+    """In the form that the profile's own address is stored in: a list of addresses knows it by no other."""
+    if not isinstance(value, str):
+        raise _wrong("bad_text", _("Give a text."), pointer)
+    try:
+        return clean_it(value)
+    except Invalid as error:
+        raise _wrong(error.problems[0].code, error.detail, pointer) from error
+
+
 _READERS: Mapping[Type, Callable[[AttributeDefinition, Any, tzinfo | None, str], Any]] = {
     Type.TEXT: _read_text,
     Type.NUMBER: _read_number,
@@ -191,6 +210,8 @@ _READERS: Mapping[Type, Callable[[AttributeDefinition, Any, tzinfo | None, str],
     Type.DATE_TIME: _read_moment,
     Type.LIST: _read_list,
     Type.CHOICE: _read_choice,
+    Type.EMAIL: _read_email,
+    Type.PHONE: _read_phone,
 }
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audiences.imports.jobs import Preview
-from audiences.imports.mapping import COUNTRIES, MATCHES, Known
+from audiences.imports.mapping import COUNTRIES, KEPT_TYPES, MATCHES, Known
 from audiences.imports.sniff import DELIMITERS, ENCODINGS, MAX_BYTES
 from audiences.models import AttributeDefinition, Audience, Import
 from audiences.reachability import CHANNELS
@@ -165,7 +165,7 @@ class ColumnsForm(forms.Form):
         if to == NEW:
             return {"name": name, "to": "attribute", "key": key, "type": kind}
         if to == "membership":  # one list has no choices to offer: what was guessed to be one is its text
-            return {"name": name, "to": to, "key": key, "type": "text" if kind == "choice" else kind}
+            return {"name": name, "to": to, "key": key, "type": kind if kind in KEPT_TYPES else "text"}
         if to == "attribute":
             return {"name": name, "to": to, "key": rest}
         if to == "identity":

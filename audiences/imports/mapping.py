@@ -35,6 +35,8 @@ PROFILE = ("locale", "time_zone", "is_test")
 KEYS = ("match", "dateFormat", "country", "columns", "again", "wording", "agreedAt")
 TARGETS = (*MATCHES, *PROFILE, "identity", "attribute", "membership", "consent", "ignore")
 Type = AttributeDefinition.Type
+# Of what a membership keeps, nothing is chosen from a list and nothing is written to.
+KEPT_TYPES = tuple(str(one) for one in Type if one not in (Type.CHOICE, Type.EMAIL, Type.PHONE))
 # By their two letters, with the digits their numbers begin with.
 COUNTRIES = dict(
     sorted(
@@ -229,9 +231,8 @@ def _membership(index: int, name: str, one: Mapping[str, Any], known: Known, poi
     """A column that is kept with the person's membership of the audience."""
     key = _key(one, pointer)
     kind = one.get("type") or known.fields.get(key) or Type.TEXT
-    if kind not in Type.values or kind == Type.CHOICE:
-        allowed = ", ".join(value for value in Type.values if value != Type.CHOICE)
-        detail = _("Give one of: %(choices)s.") % {"choices": allowed}
+    if kind not in KEPT_TYPES:
+        detail = _("Give one of: %(choices)s.") % {"choices": ", ".join(KEPT_TYPES)}
         raise Invalid(Problem("bad_type", detail, f"{pointer}/type"))
     if kind != known.fields.get(key, kind):
         detail = _("The audience keeps “%(key)s” as a %(type)s.")

@@ -16,6 +16,7 @@ from audiences.imports.reader import Batch
 from audiences.imports.staging import escaped
 from audiences.models import AttributeDefinition
 from audiences.profiles import clean_locale, clean_time_zone
+from channels.kinds import clean_email, clean_phone
 from common.errors import Invalid
 
 Type = AttributeDefinition.Type
@@ -227,6 +228,8 @@ def _of_type(target: Target, plan: Plan) -> Column:
         ),
         Type.LIST: lambda: Column(cells.items),
         Type.CHOICE: lambda: _choices(target),
+        Type.EMAIL: lambda: Column(lambda cell: cells.in_json(clean_email(cell))),
+        Type.PHONE: lambda: Column(lambda cell: cells.in_json(clean_phone(cell, plan.country or None))),
     }
     return made[target.type]()
 

@@ -105,6 +105,8 @@ class AttributeDefinition(models.Model):
         DATE_TIME = "datetime", _("date and time")
         LIST = "list", _("list")
         CHOICE = "choice", _("choice")
+        EMAIL = "email", _("email address")
+        PHONE = "phone", _("phone number")
 
     class Index(models.TextChoices):
         NONE = "none", _("not indexed")

@@ -27,6 +27,8 @@ COLUMNS: dict[str, tuple[str, Any]] = {
     "created_at": (DATE_TIME, _("Created")),
     "changed_at": (DATE_TIME, _("Changed")),
 }
+# An attribute of these types is asked as the text it is stored as.
+AS_TEXT = {"email": TEXT, "phone": TEXT}
 
 EMPTY = ("is_empty", "is_not_empty")
 FROM_TODAY = ("in_last", "in_next", "anniversary")
@@ -78,6 +80,7 @@ def fields_of(workspace: Workspace) -> dict[str, Field]:
     for definition in AttributeDefinition.objects.filter(workspace=workspace):
         label = definition.label or definition.key
         is_indexed = definition.index_state == AttributeDefinition.Index.READY
-        found = Field(definition.key, definition.type, label, None, is_indexed, definition.is_converting)
+        kind = AS_TEXT.get(definition.type, definition.type)
+        found = Field(definition.key, kind, label, None, is_indexed, definition.is_converting)
         known.setdefault(definition.key, found)
     return known

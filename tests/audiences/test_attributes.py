@@ -44,6 +44,15 @@ STORED: list[tuple[str, Any, Any]] = [
     *[("datetime", "0001-01-02T00:00:00Z", "0001-01-02T00:00:00Z")],
     *[("list", ["a", "b", "a", " "], ["a", "b"]), ("list", "a; b、c,d", ["a", "b", "c", "d"])],
     *[("list", '["a;b", "c"]', ["a;b", "c"]), ("list", "[]", None), ("list", [], None)],
+    *[
+        ("email", one, "ana@example.com")
+        for one in ("Ana@Example.com", " ana@example.com. ", "ａna@example.com")
+    ],
+    *[
+        ("phone", one, "+886912345678")
+        for one in ("+886 912 345 678", "+886 (0)912-345-678", "+886912345678")
+    ],
+    *[("email", "", None), ("phone", " ", None)],
     *[("choice", "gold", "gold"), ("choice", " gold ", "gold"), ("choice", "", None)],
 ]
 REFUSED: list[tuple[str, Any, str]] = [
@@ -59,6 +68,12 @@ REFUSED: list[tuple[str, Any, str]] = [
     *[("datetime", one, "bad_datetime") for one in ("0001-01-01T00:00+08:00", "2026-11-24T00:00+99:99")],
     *[("list", [1], "bad_list"), ("list", {"a": 1}, "bad_list"), ("list", ["x" * 201], "bad_list")],
     *[("list", [str(n) for n in range(101)], "too_long"), ("list", ["a\0"], "control_char")],
+    *[
+        ("email", one, "bad_email")
+        for one in ("ana", "ana@localhost", "a b@example.com", "a@example.com, b@example.com")
+    ],
+    *[("phone", one, "bad_phone") for one in ("0912345678", "+1", "call me")],
+    *[(kind, one, "bad_text") for kind in ("email", "phone") for one in (1, ["ana@example.com"])],
     *[("choice", "bronze", "bad_choice"), ("choice", 1, "bad_choice"), ("choice", ["gold"], "bad_choice")],
 ]
 

@@ -17,6 +17,8 @@ from audiences import identities, typed
 from audiences.imports import cells
 from audiences.imports.cells import Refused
 from audiences.imports.columns import PHONE, Cleaned, Column, EmailColumn, phone_column, tidy
+from audiences.imports.mapping import Plan, Target
+from audiences.imports.sheet import cleaner
 from audiences.imports.sniff import guess_encoding
 from audiences.models import AttributeDefinition
 from channels.kinds import clean_email, clean_phone
@@ -63,6 +65,11 @@ def test_a_phone_column_agrees_with_the_cleaner_of_one_number(cell: str) -> None
     assert not cell or by_column(phone_column(), cell) == exactly(clean_phone, cell)
 
 
+def of(kind: str) -> Column:
+    target = Target(0, "x", "attribute", "x", kind)
+    return cleaner(target, Plan((target,), "email", "iso", ZONE))
+
+
 TYPES: dict[str, tuple[Column, st.SearchStrategy[str]]] = {
     "number": (
         Column(cells.number, cells.NUMBER),
@@ -84,6 +91,8 @@ TYPES: dict[str, tuple[Column, st.SearchStrategy[str]]] = {
         Column(cells.date_time_cleaner("iso", ZONE), cells.MOMENT, in_quotes=True),
         st.one_of(st.from_regex(re.compile(cells.MOMENT), fullmatch=True), st.datetimes().map(str), ANY),
     ),
+    "email": (of("email"), st.one_of(st.builds("{}@{}".format, LOCALS, DOMAINS), ANY)),
+    "phone": (of("phone"), st.one_of(st.from_regex(r"\\+[1-9][0-9 ()-]{6,15}", fullmatch=True), ANY)),
     "list": (Column(cells.items), st.one_of(st.lists(st.text(max_size=5)).map(";".join), ANY)),
 }
 
