@@ -28,6 +28,7 @@ from accounts import heartbeat, notices, switch
 from accounts.access import rights_in, workspaces_of
 from accounts.models import User
 from audiences.typed import written
+from common import percents
 from config.guide.topics import topic_of
 
 _STORED_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?")  # as audiences.typed stores them
@@ -48,7 +49,7 @@ def environment(**options: Any) -> Environment:
         npgettext=translation.npgettext,
     )
     env.globals.update(url=url, address_or_none=address_or_none, static=static, icon=icon, now=timezone.now)
-    env.filters.update(number=number, percent=percent, datetime=local_datetime, time=local_time, since=since)
+    env.filters.update(number=number, percent=percent, confidence=confidence, datetime=local_datetime, time=local_time, since=since)
     env.filters.update(written=written, readable=readable, clock=clock, weekday=weekday, month=month, day=day)
     return env
 
@@ -75,12 +76,17 @@ def number(value: float | None) -> str:
     return "–" if value is None else formats.number_format(value)
 
 
-def percent(value: float | None, digits: int = 1) -> str:
-    return (
-        "–"
-        if value is None
-        else _("%(number)s %%") % {"number": formats.number_format(round(value, digits), digits)}
-    )
+def percent(value: float | None, digits: int = 1, toward: str = "") -> str:
+    return "–" if value is None else _in_percent(percents.cut(value, digits, toward), digits)
+
+
+def confidence(value: float) -> str:
+    """How sure something is: 95 only from 95 on."""
+    return _in_percent(percents.sure(value, 1), 1)
+
+
+def _in_percent(value: float, digits: int) -> str:
+    return _("%(number)s %%") % {"number": formats.number_format(value, digits)}
 
 
 def local_datetime(value: datetime | None) -> str:

@@ -25,7 +25,7 @@ class ReportNumberShape(StrictSerializer):
     label = serializers.CharField()  # type: ignore[assignment]
     definition = serializers.CharField()
     value = serializers.IntegerField()
-    rate = serializers.FloatField(allow_null=True, help_text="Percent of `base`; null where that is nothing.")
+    rate = serializers.FloatField(allow_null=True, help_text="Percent of `base`; null where that is nothing, or in the last day may have left before.")
     base = serializers.CharField(allow_blank=True, help_text="The code of the number it is a share of.")
 
 
@@ -165,7 +165,7 @@ def told(report: Report) -> dict[str, Any]:
         "balance": _balance(report) if is_all else None,
         "excluded": _reasons(report.excluded) if is_all else [],
         "failed": _reasons(report.failed) if is_all else [],
-        "machines": [{"rule": label, "events": count} for label, count in report.rules],
+        "machines": [{"rule": one.label, "events": one.events} for one in report.rules],
         "step": report.step,
         "series": series(report.curve),
         "links": [

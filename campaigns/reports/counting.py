@@ -25,11 +25,16 @@ PATIENCE = 2.0  # seconds for those who are writing events
 EVENTS = "events"
 NO_HOUR = "'1970-01-01 00:00+00'::timestamptz"
 DOMAIN = "CASE WHEN position('@' IN m.address) > 0 THEN left(lower(split_part(m.address, '@', 2)), 100) END"
-DEVICE = r"""CASE
-    WHEN user_agent ~* 'GoogleImageProxy|YahooMailProxy|^Mozilla/5\.0$' THEN 'proxy'
-    WHEN user_agent ~* 'iPad|Tablet|Android(?!.*Mobile)' THEN 'tablet'
-    WHEN user_agent ~* 'iPhone|iPod|Mobile' THEN 'phone'
-    WHEN user_agent ~* 'Windows|Macintosh|X11|CrOS|Linux' THEN 'computer' ELSE 'other' END"""
+# The first that is found in a program's name says what it runs on; `drill.py` finds messages by the same.
+PROGRAMS = (
+    (r"GoogleImageProxy|YahooMailProxy|^Mozilla/5\.0$", "proxy"),
+    (r"iPad|Tablet|Android(?!.*Mobile)", "tablet"),
+    (r"iPhone|iPod|Mobile", "phone"),
+    (r"Windows|Macintosh|X11|CrOS|Linux", "computer"),
+)
+OTHER = "other"
+DEVICE = f"""CASE {" ".join(f"WHEN user_agent ~* '{words}' THEN '{name}'" for words, name in PROGRAMS)}
+    ELSE '{OTHER}' END"""
 MESSAGE = "run_id, kind, action, ref"
 WHOSE = "ref, action, run_id, kind"  # the same, told apart by the first of them already
 FIRSTS = """count(*) AS events, count(*) FILTER (WHERE is_people) AS people,

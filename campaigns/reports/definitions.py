@@ -89,7 +89,9 @@ MEANINGS: dict[str, Meaning] = {
         {"event": "open"},
     ),
     "opens": Meaning(
-        pgettext_lazy("number", "Opens"), _("How often people loaded the picture, again and again included.")
+        pgettext_lazy("number", "Opens"),
+        _("How often people loaded the picture, again and again included."),
+        more={"event": "open", "who": "people"},
     ),
     "clicked": Meaning(
         _("Clicked"),
@@ -106,9 +108,13 @@ MEANINGS: dict[str, Meaning] = {
     "clicks": Meaning(
         pgettext_lazy("number", "Clicks"),
         _("How often people followed a tracked link, again and again included."),
+        more={"event": "click", "who": "people"},
     ),
     "clicked_of_opened": Meaning(
-        _("Clicked of opened"), _("Messages clicked ÷ messages opened, both by people."), "opened"
+        _("Clicked of opened"),
+        _("Messages clicked ÷ messages opened, both by people."),
+        "opened",
+        {"event": "click", "who": "people"},
     ),
     "unsubscribed": Meaning(
         _("Unsubscribed"),

@@ -11,31 +11,44 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
 
-from campaigns.models import Attempt, Event, Message, Outcome, Run, Version
+from campaigns.models import Attempt, Event, Link, Message, Outcome, Run, Version
 from campaigns.reports import metrics
+from campaigns.reports.counting import OTHER, PROGRAMS
+from campaigns.reports.definitions import DEVICES
 from campaigns.reports.report import DAY
 from campaigns.reports.treatments import content_of
+from campaigns.tracking.machines import LABELS
 
 TO_GO, DELIVERED, SENT, RETRIED = "to_go", "delivered", "sent", "retried"
 OUTCOMES = (
     *("accepted", DELIVERED, "failed", "excluded", "cancelled", "expired", "uncertain"),
     *(TO_GO, SENT, RETRIED),
 )
-PEOPLE, MACHINES = "people", "machines"
+PEOPLE, MACHINES, MACHINES_ONLY = "people", "machines", "machines-only"
+# What the program of an event runs on, as `counting.DEVICE` tells it.
+DEVICE = Case(
+    *(When(Q(program__iregex=words), then=Value(name)) for words, name in PROGRAMS), default=Value(OTHER)
+)
 BASE = "-"  # in an address: the first treatment or language, whose name is empty
 
 
 @dataclass(frozen=True)
 class Asked:
-    """`who` narrows the event to people's or machines'; `treatment` and `language` are None for all."""
+    """`who` narrows the event to people's or machines', or to messages that machines alone touched; `link`
+    is a number in every version, or with `version` in that one, and the same address in the others.
+    `treatment` and `language` are None for all.
+    """
 
     outcome: str = ""
     code: str = ""
     event: str = ""
     who: str = ""
     link: int | None = None
+    version: int | None = None
+    rule: str = ""
+    device: str = ""
     domain: str = ""
     action: int | None = None
     treatment: str | None = None
@@ -51,6 +64,9 @@ class Asked:
             "event": self.event,
             "who": self.who,
             "link": self.link,
+            "version": self.version,
+            "rule": self.rule,
+            "device": self.device,
             "domain": self.domain,
             "action": self.action,
             "treatment": None if self.treatment is None else self.treatment or BASE,
@@ -75,15 +91,18 @@ def read(given: Mapping[str, str]) -> Asked:
 
     def number(name: str, most: int) -> int | None:
         value = given.get(name, "")
-        is_number = value.isascii() and value.isdigit() and len(value) <= 6
+        is_number = value.isascii() and value.isdigit() and len(value) <= 10
         return int(value) if is_number and int(value) <= most else None
 
     return Asked(
         outcome=word("outcome", OUTCOMES),
         code=text("code", 20),
         event=word("event", Event.Kind.values),
-        who=word("who", (PEOPLE, MACHINES)),
+        who=word("who", (PEOPLE, MACHINES, MACHINES_ONLY)),
         link=number("link", 32_767),
+        version=number("version", 2**31 - 1),
+        rule=word("rule", tuple(LABELS)),
+        device=word("device", tuple(DEVICES)),
         domain=text("domain", 100).lower(),
         action=number("action", 32_767),
         treatment=named("treatment"),
@@ -96,13 +115,13 @@ def read(given: Mapping[str, str]) -> Asked:
 def messages(runs: Sequence[Run], asked: Asked, *, now: datetime) -> QuerySet[Message, Any]:
     """Newest run first, then by action and number."""
     rows = metrics.told(Message.objects.filter(run__in=[run.pk for run in runs]))
-    rows = _by_outcome(rows, asked)
+    rows = _by_outcome(rows, asked, _since(asked, now))
     if asked.code:
         rows = rows.filter(Q(code=asked.code))
     if asked.action is not None:
         rows = rows.filter(action=asked.action)
-    if asked.event:
-        rows = rows.filter(Exists(_events(asked, now)))
+    if asked.event or asked.rule:
+        rows = _touched(rows, runs, asked, _since(asked, now))
     if asked.domain:
         rows = rows.filter(address__iendswith=f"@{asked.domain}")
     if asked.treatment is not None or asked.language is not None:
@@ -112,7 +131,15 @@ def messages(runs: Sequence[Run], asked: Asked, *, now: datetime) -> QuerySet[Me
     return rows.order_by("-run", "action", "ref")
 
 
-def _by_outcome(rows: QuerySet[Message, Any], asked: Asked) -> QuerySet[Message, Any]:
+def _since(asked: Asked, now: datetime) -> datetime | None:
+    return (now - DAY).replace(minute=0, second=0, microsecond=0) if asked.is_last_day else None
+
+
+def _by_outcome(
+    rows: QuerySet[Message, Any], asked: Asked, since: datetime | None
+) -> QuerySet[Message, Any]:
+    if since and asked.outcome:  # the moment of the last try
+        rows = rows.filter(Q(at__gte=since))
     if asked.outcome == TO_GO:
         return rows.filter(Q(outcome=None) | Q(outcome=Outcome.DEFERRED))
     if asked.outcome == SENT:
@@ -132,17 +159,49 @@ def _of_message() -> QuerySet[Event]:
     return Event.objects.filter(run=OuterRef("run"), action=OuterRef("action"), ref=OuterRef("ref"))
 
 
-def _events(asked: Asked, now: datetime) -> QuerySet[Event]:
-    rows = _of_message().filter(kind=asked.event)
-    if asked.who == PEOPLE:
-        rows = rows.filter(machine="")
+def _touched(
+    rows: QuerySet[Message, Any], runs: Sequence[Run], asked: Asked, since: datetime | None
+) -> QuerySet[Message, Any]:
+    """Of whom that happened; in the last day: of whom it happened for the first time. Nobody asks for the
+    first time of a machine's rule, whose number counts events.
+    """
+    events = _events(runs, asked)
+    if asked.who == MACHINES_ONLY:
+        rows = rows.filter(~Exists(events.filter(machine="")))
+    elif asked.who == PEOPLE:
+        events = events.filter(machine="")
     elif asked.who == MACHINES:
-        rows = rows.exclude(machine="")
-    if asked.link is not None:
-        rows = rows.filter(link=asked.link)
-    if asked.is_last_day:
-        rows = rows.filter(at__gte=(now - DAY).replace(minute=0, second=0, microsecond=0))
-    return rows
+        events = events.exclude(machine="")
+    first = events.order_by("id")  # as it was counted
+    if asked.device:
+        rows = rows.annotate(program=Subquery(first.values("user_agent")[:1]))
+        rows = rows.annotate(device=DEVICE).filter(Q(device=asked.device, program__isnull=False))
+    if since and asked.rule:
+        return rows.filter(Exists(events.filter(at__gte=since)))
+    if since:
+        return rows.annotate(first=Subquery(first.values("at")[:1])).filter(Q(first__gte=since))
+    return rows.filter(Exists(events))
+
+
+def _events(runs: Sequence[Run], asked: Asked) -> QuerySet[Event]:
+    rows = _of_message()
+    if asked.event:
+        rows = rows.filter(kind=asked.event)
+    if asked.rule:
+        rows = rows.filter(machine=asked.rule)
+    return rows.filter(_links(runs, asked)) if asked.link is not None else rows
+
+
+def _links(runs: Sequence[Run], asked: Asked) -> Q:
+    """The link's number, which in another version is another link's."""
+    meant = Link.objects.filter(version=asked.version, action=asked.action or 0, number=asked.link)
+    if asked.version is None or not (url := meant.values_list("url", flat=True).first()):
+        return Q(link=asked.link)
+    found = Q(run__in=[])
+    same = Link.objects.filter(version__in={run.version_id for run in runs}, action=asked.action or 0, url=url)
+    for version, number in same.values_list("version", "number"):
+        found |= Q(run__in=[run.pk for run in runs if run.version_id == version], link=number)
+    return found
 
 
 def _contents(runs: Sequence[Run], asked: Asked) -> Q:

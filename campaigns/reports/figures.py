@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from campaigns.reports.counting import EVENTS, SEEN, SENT
+from campaigns.reports.counting import DOMAIN, EVENTS, SEEN, SENT
 
 MOST_DOMAINS = 30
 MARK = f"(SELECT COALESCE(max(position), 0) FROM campaigns_countmark WHERE name = '{EVENTS}')"
@@ -62,6 +62,29 @@ FROM rows WHERE facet IN ('device', 'rule') OR (facet = 'domain' AND key IN (SEL
 GROUP BY facet, kind, by_machine, key
 """
 )
+
+
+# Of the messages that left in the last hours, those that came back: bounces of others left before.
+RETURNED = f"""
+WITH back AS MATERIALIZED (
+    SELECT DISTINCT e.run_id, e.action, e.ref, m.variant, {DOMAIN} AS domain
+    FROM campaigns_event e
+    CROSS JOIN LATERAL (
+        SELECT outcome, at FROM campaigns_attempt a
+        WHERE a.run_id = e.run_id AND a.action = e.action AND a.ref = e.ref ORDER BY n DESC LIMIT 1
+    ) last
+    JOIN campaigns_message m ON m.run_id = e.run_id AND m.action = e.action AND m.ref = e.ref
+    WHERE e.run_id = ANY(%(runs)s) AND e.kind = 'bounce' AND last.outcome = 'accepted'
+      AND e.at >= %(since)s AND last.at >= %(since)s AND (%(action)s::int IS NULL OR e.action = %(action)s)
+)
+SELECT '', b.run_id, r.version_id, b.action, b.variant, '{{kind}}', FALSE, '', NULL::timestamptz,
+       count(*), count(*), count(*)
+FROM back b JOIN campaigns_run r ON r.id = b.run_id GROUP BY b.run_id, r.version_id, b.action, b.variant
+UNION ALL
+SELECT 'domain', 0, 0, 0, 0, '{{kind}}', FALSE, domain, NULL, count(*), count(*), count(*)
+FROM back WHERE domain = ANY(%(domains)s) GROUP BY domain
+"""
+CAME_BACK = "came back"  # the kind of these rows
 
 
 class Row(NamedTuple):
@@ -149,3 +172,12 @@ def read(
         values["mark"] = cursor.fetchone()[0]
         cursor.execute(READ, values)
         return Figures([Row(*row) for row in cursor.fetchall()])
+
+
+def of_last_hours(runs: Sequence[int], read: Figures, *, action: int | None, since: datetime) -> Figures:
+    """What was read since then, and how much of what left since then came back."""
+    domains = [row.key for row in read.rows if row.facet == "domain"]
+    values = {"runs": list(runs), "action": action, "since": since, "domains": domains}
+    with connection.cursor() as cursor:
+        cursor.execute(RETURNED.replace("{kind}", CAME_BACK), values)
+        return Figures([*read.rows, *(Row(*row) for row in cursor.fetchall())])

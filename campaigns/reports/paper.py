@@ -28,7 +28,10 @@ from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, T
 
 from campaigns.reports import sheet
 from campaigns.reports.definitions import BALANCE
+from campaigns.reports.experiments import Compared
 from campaigns.reports.report import Report
+from campaigns.reports.trials import Trial
+from common.percents import cut, sure
 
 CHINESE = "MSung-Light"
 BEYOND = re.compile(r"[^\u0000-\u00ff\u2013\u2014\u2018-\u201d\u2022\u2026]+")
@@ -90,7 +93,37 @@ def _parts(report: Report, now: datetime) -> Iterator[Flowable]:
     if report.curve:
         yield written(_("Opens and clicks by people, and by machines above them"), HEAD)
         yield _curve(report)
+    if report.trial:
+        yield from _trial(report.trial)
     yield from _tables(report)
+
+
+def _trial(trial: Trial) -> Iterator[Flowable]:
+    """What the page says of an experiment."""
+    yield written(f"{_('Experiment')} · {trial.metric_label}", HEAD)
+    for told in (trial.parts, trial.sentence if trial.compared else "", trial.decided):
+        if told:
+            yield written(told)
+    head = [_("People"), trial.metric_label, _("Rate"), _("Lift"), _("Interval"), _("Confidence")]
+    for title, found, told in (
+        (_("Treatment"), trial.compared, ""),
+        (_("Group"), trial.groups, trial.holdout_sentence),
+    ):
+        if told:
+            yield written(told)
+        if found:
+            yield _table([title, *head], [_arm(one) for one in found], (0.26, 0.1, 0.11, 0.1, 0.11, 0.2, 0.12))
+
+
+def _arm(one: Compared) -> list[Flowable]:
+    arm = one.arm
+    told = [written(arm.label), _number(arm.people), _number(arm.converted), _percent(arm.rate)]
+    if one.is_first:
+        return [*told, *(written("", RIGHT) for _cell in range(3))]
+    high = "∞" if one.high is None else in_percent(cut(one.high, 1, "up"))
+    interval = f"{in_percent(cut(one.low, 1, 'down'))} … {high}"
+    sure_of = in_percent(sure(one.confidence, 1))
+    return [*told, _percent(one.lift), written(interval, RIGHT), written(sure_of, RIGHT)]
 
 
 def _balance(report: Report) -> str:
@@ -153,7 +186,7 @@ def _tables(report: Report) -> Iterator[Flowable]:
             yield _table([_("Reason"), _("Code"), ""], rows, (0.66, 0.2, 0.14))
     if report.rules:
         yield written(_("Machines"), HEAD)
-        yield _table(["", ""], [[written(one), _number(count)] for one, count in report.rules], (0.86, 0.14))
+        yield _table(["", ""], [[written(one.label), _number(one.events)] for one in report.rules], (0.86, 0.14))
 
 
 def _table(head: Sequence[str], rows: list[list[Flowable]], parts: Sequence[float]) -> Table:
@@ -183,7 +216,11 @@ def _number(value: int) -> Paragraph:
 
 
 def _percent(rate: float | None) -> Paragraph:
-    return written("" if rate is None else f"{formats.number_format(round(rate, 1), 1)} %", RIGHT)
+    return written("" if rate is None else in_percent(cut(rate, 1)), RIGHT)
+
+
+def in_percent(value: float) -> str:
+    return f"{formats.number_format(value, 1)} %"
 
 
 def _moment(moment: datetime) -> str:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.utils import timezone
@@ -31,7 +31,21 @@ from campaigns.tracking.machines import LABELS
 
 DAY = timedelta(hours=24)
 CURVE_HOURS = 48  # of one run, by the hour; more is told by the day
+# What is done to messages that may have left before, or is a share of such.
+DONE = {
+    *("bounced", "opened", "opened_by_any", "clicked", "clicked_by_any", "clicked_of_opened"),
+    *("unsubscribed", "complained"),
+}
 Kinds = dict[str, Tally]
+
+
+class Hours(NamedTuple):
+    """The last day's. `is_whole`: nothing was sent before them, so what was done in them is a share of what
+    was delivered in them; else it may be more than all.
+    """
+
+    since: datetime
+    is_whole: bool
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,7 @@ class Part:
     label: str
     kinds: Kinds
     drill: dict[str, str] = field(default_factory=dict)
+    hours: Hours | None = None
 
     def of(self, kind: str) -> Tally:
         return self.kinds.get(kind, Tally())
@@ -81,7 +96,7 @@ class Part:
 
     @property
     def delivered(self) -> int:
-        return max(self.accepted - self.bounced, 0)
+        return max(self.accepted - (self.of(figures.CAME_BACK).anybody if self.hours else self.bounced), 0)
 
     @property
     def opened(self) -> int:
@@ -100,11 +115,13 @@ class Part:
         return self.of("complaint").anybody
 
     def rate(self, name: str) -> float | None:
-        return share(getattr(self, name), self.delivered)
+        is_told = self.hours is None or self.hours.is_whole
+        return share(getattr(self, name), self.delivered) if is_told else None
 
 
 @dataclass(frozen=True)
 class LinkPart:
+    version: int
     number: int
     action: int
     url: str
@@ -115,7 +132,22 @@ class LinkPart:
 
     @property
     def drill(self) -> dict[str, str]:
-        return {"event": "click", "who": "people", "link": str(self.number), "action": str(self.action)}
+        return {
+            **{"event": "click", "who": "people", "link": str(self.number)},
+            **{"action": str(self.action), "version": str(self.version)},
+        }
+
+
+class Rule(NamedTuple):
+    """By which opens and clicks were taken for machines'."""
+
+    label: str
+    events: int
+    key: str
+
+    @property
+    def drill(self) -> dict[str, str]:
+        return {"rule": self.key}
 
 
 @dataclass(frozen=True)
@@ -133,7 +165,7 @@ class Report:
     campaign: Campaign
     run: Run | None
     action: int | None
-    since: datetime | None
+    hours: Hours | None
     runs: list[Run]
     outcomes: Outcomes
     figures: Figures
@@ -146,8 +178,12 @@ class Report:
     actions: list[Part]
     domains: list[Part]
     devices: list[Part]
-    rules: list[tuple[str, int]]
+    rules: list[Rule]
     trials: Trials = field(default_factory=Trials)
+
+    @property
+    def since(self) -> datetime | None:
+        return self.hours.since if self.hours else None
 
     @property
     def trial(self) -> Trial | None:
@@ -191,30 +227,33 @@ def make(
 ) -> Report:
     runs = [run] if run else runs_of(campaign)
     since = _hour(now - DAY) if is_last_day else None
+    hours = Hours(since, _is_whole(runs, since)) if since else None
     step = "hour" if is_last_day or (run and run.kind != Run.Kind.STANDING) else "day"
     keys = [one.pk for one in runs]
     read = figures.read(
         keys, action=action, since=since, step=step, zone=timezone.get_current_timezone_name()
     )
+    if since:
+        read = figures.of_last_hours(keys, read, action=action, since=since)
     told = outcomes.together(outcomes.of_runs(keys, action=action).values())
     versions = {one.pk: one for one in Version.objects.filter(pk__in={row.version_id for row in runs})}
     return Report(
         campaign=campaign,
         run=run,
         action=action,
-        since=since,
+        hours=hours,
         runs=runs,
         outcomes=told,
         figures=read,
-        numbers=last_day(read) if is_last_day else all_time(read, told),
+        numbers=last_day(read, hours) if hours else all_time(read, told),
         links=_links(read, list(versions)),
         curve=_curve(read, run, step, now, since),
         step=step,
-        treatments=_treatments(read, versions),
-        languages=_languages(read, versions),
-        actions=_actions(read, versions),
-        domains=_facet(read, "domain", lambda key: key),
-        devices=_facet(read, "device", lambda key: str(DEVICES.get(key, key))),
+        treatments=_treatments(read, versions, hours),
+        languages=_languages(read, versions, hours),
+        actions=_actions(read, versions, hours),
+        domains=_facet(read, "domain", lambda key: key, hours),
+        devices=_facet(read, "device", lambda key: str(DEVICES.get(key, key)), hours),
         rules=_rules(read),
         trials=Trials() if is_last_day else together.of_campaign(runs, versions, action=action),
     )
@@ -222,6 +261,10 @@ def make(
 
 def _hour(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _is_whole(runs: Sequence[Run], since: datetime) -> bool:
+    return all(run.started_at is None or run.started_at >= since for run in runs)
 
 
 # ---- numbers ----------------------------------------------------------------------------------
@@ -234,22 +277,28 @@ def all_time(read: Figures, told: Outcomes) -> dict[str, Number]:
     }
     values |= {name: getattr(book, name) for name in ("expired", "uncertain", "to_go")}
     values["sent"] = book.accepted + book.failed + book.uncertain
-    return numbered({**values, **_events(read, book.accepted)})
+    back = read.tally(Event.Kind.BOUNCE).anybody
+    return numbered({**values, **_events(read, book.accepted - back)})
 
 
-def last_day(read: Figures) -> dict[str, Number]:
-    """What was sent and done in the last day; who was targeted or left out has no hour."""
+def last_day(read: Figures, hours: Hours | None = None) -> dict[str, Number]:
+    """What was sent and done in the last day; who was targeted or left out has no hour. `hours` are those of
+    what `figures.of_last_hours` read; without them what came back in them is taken for theirs.
+    """
     values = {name: read.tally(name).all_events for name in ("accepted", "failed", "uncertain")}
     values["sent"] = sum(values.values())
-    return numbered({**values, **_events(read, values["accepted"])})
+    back = read.tally(figures.CAME_BACK if hours else Event.Kind.BOUNCE).anybody
+    found = numbered({**values, **_events(read, values["accepted"] - back)})
+    if hours and not hours.is_whole:
+        return {code: replace(one, rate=None) if code in DONE else one for code, one in found.items()}
+    return found
 
 
-def _events(read: Figures, accepted: int) -> dict[str, int]:
+def _events(read: Figures, delivered: int) -> dict[str, int]:
     opens, clicks = read.tally(Event.Kind.OPEN), read.tally(Event.Kind.CLICK)
-    bounced = read.tally(Event.Kind.BOUNCE).anybody
     return {
-        "bounced": bounced,
-        "delivered": max(accepted - bounced, 0),
+        "bounced": read.tally(Event.Kind.BOUNCE).anybody,
+        "delivered": max(delivered, 0),
         "retried": read.tally("retried").people,
         "opened": opens.people,
         "opened_by_any": opens.anybody,
@@ -283,6 +332,7 @@ def _links(read: Figures, versions: Sequence[int]) -> list[LinkPart]:
         tally = clicked.get((link.version_id, link.action, str(link.number)), {}).get("click", Tally())
         known = found.get((link.action, link.url))
         found[link.action, link.url] = LinkPart(
+            known.version if known else link.version_id,
             known.number if known else link.number,
             link.action,
             link.url,
@@ -329,16 +379,17 @@ def _parts(
     name: Callable[[Row], Any],
     label: Callable[[Any], str],
     drill: Callable[[Any], dict[str, str]],
+    hours: Hours | None,
 ) -> list[Part]:
     found: list[Part] = [
-        Part(str(key), label(key), kinds, drill(key))
+        Part(str(key), label(key), kinds, drill(key), hours)
         for key, kinds in read.by("", name).items()
         if key is not None
     ]
     return sorted(found, key=lambda part: (part.key, part.label))
 
 
-def _treatments(read: Figures, versions: dict[int, Version]) -> list[Part]:
+def _treatments(read: Figures, versions: dict[int, Version], hours: Hours | None) -> list[Part]:
     titles = titles_of(versions.values())
     if not titles:
         return []
@@ -346,11 +397,13 @@ def _treatments(read: Figures, versions: dict[int, Version]) -> list[Part]:
     def name(row: Row) -> Any:
         return content_of(versions.get(row.version), row.action, row.variant).get("treatment")
 
-    found = _parts(read, name, lambda key: titles.get(key, key), lambda key: {"treatment": key or "-"})
+    found = _parts(
+        read, name, lambda key: titles.get(key, key), lambda key: {"treatment": key or "-"}, hours
+    )
     return [part for part in found if part.key in titles]
 
 
-def _languages(read: Figures, versions: dict[int, Version]) -> list[Part]:
+def _languages(read: Figures, versions: dict[int, Version], hours: Hours | None) -> list[Part]:
     given = [version.definition.get("languages") or {} for version in versions.values()]
     first = next((one["default"] for one in given if one.get("default")), None)
     if first is None:
@@ -359,10 +412,12 @@ def _languages(read: Figures, versions: dict[int, Version]) -> list[Part]:
     def name(row: Row) -> Any:
         return content_of(versions.get(row.version), row.action, row.variant).get("language")
 
-    return _parts(read, name, lambda key: language_name(key or first), lambda key: {"language": key or "-"})
+    return _parts(
+        read, name, lambda key: language_name(key or first), lambda key: {"language": key or "-"}, hours
+    )
 
 
-def _actions(read: Figures, versions: dict[int, Version]) -> list[Part]:
+def _actions(read: Figures, versions: dict[int, Version], hours: Hours | None) -> list[Part]:
     channels = {
         one["position"]: str(one["channel"]) for row in versions.values() for one in row.definition["actions"]
     }
@@ -373,21 +428,20 @@ def _actions(read: Figures, versions: dict[int, Version]) -> list[Part]:
         lambda row: row.action,
         lambda key: f"{key + 1}. {CHANNELS.get(channels.get(key, ''), '')}",
         lambda key: {"action": str(key)},
+        hours,
     )
 
 
-def _facet(read: Figures, facet: str, label: Callable[[str], str]) -> list[Part]:
+def _facet(read: Figures, facet: str, label: Callable[[str], str], hours: Hours | None) -> list[Part]:
     rows = read.by(facet, lambda row: row.key)
-    parts = [
-        Part(key, label(key), kinds, {facet: key} if facet == "domain" else {}) for key, kinds in rows.items()
-    ]
+    parts = [Part(key, label(key), kinds, {facet: key}, hours) for key, kinds in rows.items()]
     return sorted(parts, key=lambda one: (-one.accepted, -one.opened - one.clicked, one.key))
 
 
-def _rules(read: Figures) -> list[tuple[str, int]]:
+def _rules(read: Figures) -> list[Rule]:
     found: dict[str, int] = defaultdict(int)
     for row in read.rows:
         if row.facet == "rule":
             found[row.key] += row.events
-    told = [(str(LABELS.get(key, key)), count) for key, count in found.items()]
-    return sorted(told, key=lambda one: (-one[1], one[0]))
+    told = [Rule(str(LABELS.get(key, key)), count, key) for key, count in found.items()]
+    return sorted(told, key=lambda one: (-one.events, one.label))

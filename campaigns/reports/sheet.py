@@ -10,6 +10,7 @@ from django.utils.translation import pgettext
 
 from campaigns.reports.report import Part, Report
 from campaigns.reports.trials import Trial
+from common.percents import cut, sure
 
 Cells = list[Any]
 COLUMNS = ("accepted", "delivered", "bounced", "opened", "clicked", "unsubscribed", "complained")
@@ -18,7 +19,7 @@ COLUMNS = ("accepted", "delivered", "bounced", "opened", "clicked", "unsubscribe
 def rows(report: Report) -> Iterator[Cells]:
     yield [_("Part"), _("Name"), _("Number"), _("Percent"), _("Definition")]
     for number in report.numbers.values():
-        rate = None if number.rate is None else round(number.rate, 4)
+        rate = None if number.rate is None else cut(number.rate, 4)
         yield [_("Numbers"), number.label, number.value, rate, number.definition]
     for title, found in (
         (_("Excluded, by reason"), report.excluded),
@@ -26,8 +27,8 @@ def rows(report: Report) -> Iterator[Cells]:
     ):
         for code, label, count in found:
             yield [title, label, count, None, code]
-    for label, count in report.rules:
-        yield [_("Machines"), label, count, None, None]
+    for rule in report.rules:
+        yield [_("Machines"), rule.label, rule.events, None, None]
     if report.trial:
         yield from _trial(report.trial)
     yield []
@@ -74,6 +75,7 @@ def _trial(trial: Trial) -> Iterator[Cells]:
     for title, found in ((_("Treatments"), trial.compared), (_("Lift over the held out"), trial.groups)):
         for one in found:
             arm = one.arm
-            figures = [arm.rate, one.lift, one.low, one.high, None if one.is_first else one.confidence]
-            told = [None if value is None else round(value, 4) for value in figures]
-            yield [title, arm.label, arm.people, arm.converted, *told]
+            figures = ((arm.rate, ""), (one.lift, ""), (one.low, "down"), (one.high, "up"))
+            told = [None if value is None else cut(value, 4, toward) for value, toward in figures]
+            sure_of = None if one.is_first else sure(one.confidence, 4)
+            yield [title, arm.label, arm.people, arm.converted, *told, sure_of]

@@ -26,8 +26,9 @@ from campaigns.delivery.uncertain import Decision
 from campaigns.models import Campaign, Event, Outcome, Run
 from campaigns.reports import drill, heat, metrics, overview, sheet
 from campaigns.reports import report as reporting
-from campaigns.reports.definitions import MEANINGS
+from campaigns.reports.definitions import DEVICES, MEANINGS
 from campaigns.reports.report import Report
+from campaigns.tracking.machines import LABELS
 from campaigns.views.common import campaign_of, run_of
 from campaigns.views.previews import PREVIEW_POLICY
 from channels.sandbox import RenderError
@@ -36,6 +37,7 @@ from common.errors import Invalid, NotFound
 
 REPORT = "campaigns.view_report"
 PAGE = 50
+CAMPAIGN = "campaign"  # in the address of a heat map: of all runs
 
 
 def _asked_action(request: HttpRequest) -> int | None:
@@ -74,7 +76,9 @@ def _made(request: HttpRequest, campaign: Campaign, run: Run | None) -> Report:
 
 def _shown(request: HttpRequest, made: Report, here: str, people: str, file: str, pk: int) -> HttpResponse:
     asked = {"action": made.action, "window": "24h" if made.since else None}
-    query = urlencode({key: value for key, value in asked.items() if value is not None})
+    narrowed = {key: value for key, value in asked.items() if value is not None}
+    query = urlencode(narrowed)
+    heat_query = urlencode({**narrowed, **({} if made.run else {"of": CAMPAIGN})})
     versions = {run.version_id: run for run in made.runs}
     mailed = next((run for run in versions.values() if made.links), None)
     page = {
@@ -88,7 +92,7 @@ def _shown(request: HttpRequest, made: Report, here: str, people: str, file: str
         "paper": reverse(f"campaigns:{file.replace('csv', 'pdf')}", args=[pk])
         + (f"?{query}" if query else ""),
         "is_any": request.GET.get("who") == "any",
-        "heat": reverse("campaigns:heat", args=[mailed.pk]) if mailed else "",
+        "heat": reverse("campaigns:heat", args=[mailed.pk]) + f"?{heat_query}" if mailed else "",
         "meanings": MEANINGS,
     }
     return render(request, "campaigns/report.html", page)
@@ -98,14 +102,16 @@ def _shown(request: HttpRequest, made: Report, here: str, people: str, file: str
 @require_safe
 @xframe_options_sameorigin
 def heat_map(request: HttpRequest, pk: int) -> HttpResponse:
-    """The run's message with each link's share of the clicks, under the policy of previews."""
+    """The run's message with each link's share of the clicks of the run, or of all runs, under the policy of
+    previews.
+    """
     run = run_of(request, pk, REPORT)
     asked = drill.read(request.GET)
     actions = run.version.definition["actions"]
     action = next((one for one in actions if one["position"] == (asked.action or 0)), None)
     if action is None:
         raise NotFound(_("The campaign has no such message."))
-    made = reporting.make(run.campaign, run=run, now=timezone.now())
+    made = _made(request, run.campaign, None if request.GET.get("of") == CAMPAIGN else run)
     page: dict[str, Any] = {"channel": action["channel"]}
     try:
         page["message"] = heat.shown(run.version, action, 0, made.links)
@@ -174,8 +180,14 @@ def _labels() -> dict[str, Any]:
 
 def _told(asked: drill.Asked) -> list[str]:
     """What narrows the list beside the fields of its form, in words."""
-    who = {drill.PEOPLE: _("by people"), drill.MACHINES: _("by machines")}
+    who = {
+        drill.PEOPLE: _("by people"),
+        drill.MACHINES: _("by machines"),
+        drill.MACHINES_ONLY: _("by machines only"),
+    }
     found = [who[asked.who]] if asked.event and asked.who else []
+    found += [str(LABELS[asked.rule])] if asked.rule else []
+    found += [str(DEVICES[asked.device])] if asked.device else []
     found += [str(metrics.REASON_LABELS.get(asked.code, asked.code))] if asked.code else []
     found += [_("link %(number)s") % {"number": asked.link + 1}] if asked.link is not None else []
     found += [_("message %(number)s") % {"number": asked.action + 1}] if asked.action is not None else []

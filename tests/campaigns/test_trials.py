@@ -17,6 +17,7 @@ from campaigns.models import Attempt, Batch, Campaign, Event, Message, Run, Vers
 from campaigns.reports import report
 from tests import builders
 from tests.api import Caller
+from tests.campaigns.test_report_orders import texts
 
 pytestmark = pytest.mark.django_db
 BEGAN = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -153,6 +154,25 @@ def test_a_hold_out_without_an_event_says_how_to_measure_its_lift(client: Client
     client.force_login(builders.person(run.campaign.workspace, "viewer"))
     page = client.get(f"/campaigns/runs/{run.pk}/report/").content.decode()
     assert "People held out get nothing to open or click." in page
+
+
+def test_what_is_just_not_sure_is_not_shown_as_if_it_were(client: Client) -> None:
+    """94.99 percent is below 95, and an interval from −0.01 percent on holds “no difference”."""
+    run = sent({"A": 120, "B": 120}, treatments=TWO)
+    happened(run, 1001, 54)
+    happened(run, 2001, 94)
+    trial = trial_of(run)
+    assert trial is not None and trial.best is None
+    compared = trial.compared[1]
+    assert 94.95 < compared.confidence < 95 and -0.05 < compared.low < 0
+    client.force_login(builders.person(run.campaign.workspace, "viewer"))
+    page = client.get(f"/campaigns/runs/{run.pk}/report/").content.decode()
+    assert "94.9 %" in page and "95.0 %" not in page and "<b>94" not in page
+    assert "-0.1 % … +212.0 %" in page
+    file = b"".join(client.get(f"/campaigns/runs/{run.pk}/report.csv").streaming_content).decode()
+    assert ",-0.0103,211.9631,94.9897" in file
+    paper = texts(client.get(f"/campaigns/runs/{run.pk}/report.pdf").content)
+    assert b"94.9 %" in paper and b"No treatment is surely better yet" in paper
 
 
 def test_page_api_and_file_say_the_same(client: Client) -> None:
