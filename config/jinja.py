@@ -49,7 +49,8 @@ def environment(**options: Any) -> Environment:
         npgettext=translation.npgettext,
     )
     env.globals.update(url=url, address_or_none=address_or_none, static=static, icon=icon, now=timezone.now)
-    env.filters.update(number=number, percent=percent, confidence=confidence, datetime=local_datetime, time=local_time, since=since)
+    env.filters.update(number=number, percent=percent, confidence=confidence, since=since)
+    env.filters.update(datetime=local_datetime, time=local_time)
     env.filters.update(written=written, readable=readable, clock=clock, weekday=weekday, month=month, day=day)
     return env
 

@@ -25,7 +25,10 @@ class ReportNumberShape(StrictSerializer):
     label = serializers.CharField()  # type: ignore[assignment]
     definition = serializers.CharField()
     value = serializers.IntegerField()
-    rate = serializers.FloatField(allow_null=True, help_text="Percent of `base`; null where that is nothing, or in the last day may have left before.")
+    rate = serializers.FloatField(
+        allow_null=True,
+        help_text="Percent of `base`; null where that is nothing, or in the last day may have left before.",
+    )
     base = serializers.CharField(allow_blank=True, help_text="The code of the number it is a share of.")
 
 

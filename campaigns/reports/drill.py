@@ -135,9 +135,7 @@ def _since(asked: Asked, now: datetime) -> datetime | None:
     return (now - DAY).replace(minute=0, second=0, microsecond=0) if asked.is_last_day else None
 
 
-def _by_outcome(
-    rows: QuerySet[Message, Any], asked: Asked, since: datetime | None
-) -> QuerySet[Message, Any]:
+def _by_outcome(rows: QuerySet[Message, Any], asked: Asked, since: datetime | None) -> QuerySet[Message, Any]:
     if since and asked.outcome:  # the moment of the last try
         rows = rows.filter(Q(at__gte=since))
     if asked.outcome == TO_GO:
@@ -194,11 +192,12 @@ def _events(runs: Sequence[Run], asked: Asked) -> QuerySet[Event]:
 
 def _links(runs: Sequence[Run], asked: Asked) -> Q:
     """The link's number, which in another version is another link's."""
-    meant = Link.objects.filter(version=asked.version, action=asked.action or 0, number=asked.link)
-    if asked.version is None or not (url := meant.values_list("url", flat=True).first()):
+    if asked.version is None or asked.link is None:
         return Q(link=asked.link)
     found = Q(run__in=[])
-    same = Link.objects.filter(version__in={run.version_id for run in runs}, action=asked.action or 0, url=url)
+    sent = Link.objects.filter(version__in={run.version_id for run in runs}, action=asked.action or 0)
+    meant = sent.filter(version=asked.version, number=asked.link)
+    same = sent.filter(url__in=meant.values("url"))
     for version, number in same.values_list("version", "number"):
         found |= Q(run__in=[run.pk for run in runs if run.version_id == version], link=number)
     return found

@@ -112,13 +112,15 @@ def _trial(trial: Trial) -> Iterator[Flowable]:
         if told:
             yield written(told)
         if found:
-            yield _table([title, *head], [_arm(one) for one in found], (0.26, 0.1, 0.11, 0.1, 0.11, 0.2, 0.12))
+            yield _table(
+                [title, *head], [_arm(one) for one in found], (0.26, 0.1, 0.11, 0.1, 0.11, 0.2, 0.12)
+            )
 
 
 def _arm(one: Compared) -> list[Flowable]:
     arm = one.arm
     told = [written(arm.label), _number(arm.people), _number(arm.converted), _percent(arm.rate)]
-    if one.is_first:
+    if one.is_first or one.low is None:
         return [*told, *(written("", RIGHT) for _cell in range(3))]
     high = "∞" if one.high is None else in_percent(cut(one.high, 1, "up"))
     interval = f"{in_percent(cut(one.low, 1, 'down'))} … {high}"
@@ -186,7 +188,9 @@ def _tables(report: Report) -> Iterator[Flowable]:
             yield _table([_("Reason"), _("Code"), ""], rows, (0.66, 0.2, 0.14))
     if report.rules:
         yield written(_("Machines"), HEAD)
-        yield _table(["", ""], [[written(one.label), _number(one.events)] for one in report.rules], (0.86, 0.14))
+        yield _table(
+            ["", ""], [[written(one.label), _number(one.events)] for one in report.rules], (0.86, 0.14)
+        )
 
 
 def _table(head: Sequence[str], rows: list[list[Flowable]], parts: Sequence[float]) -> Table:

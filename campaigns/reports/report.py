@@ -133,8 +133,11 @@ class LinkPart:
     @property
     def drill(self) -> dict[str, str]:
         return {
-            **{"event": "click", "who": "people", "link": str(self.number)},
-            **{"action": str(self.action), "version": str(self.version)},
+            "event": "click",
+            "who": "people",
+            "link": str(self.number),
+            "action": str(self.action),
+            "version": str(self.version),
         }
 
 
@@ -397,9 +400,7 @@ def _treatments(read: Figures, versions: dict[int, Version], hours: Hours | None
     def name(row: Row) -> Any:
         return content_of(versions.get(row.version), row.action, row.variant).get("treatment")
 
-    found = _parts(
-        read, name, lambda key: titles.get(key, key), lambda key: {"treatment": key or "-"}, hours
-    )
+    found = _parts(read, name, lambda key: titles.get(key, key), lambda key: {"treatment": key or "-"}, hours)
     return [part for part in found if part.key in titles]
 
 

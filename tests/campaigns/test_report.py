@@ -212,10 +212,8 @@ LED = re.compile(r'<a ([^>]*)href="([^"]*/messages/\?[^"]*)"[^>]*>([0-9,]+)(?: [
 
 def another(run: Run) -> Run:
     """A run an hour ago of a version whose two links stand the other way round."""
-    first = run.version
-    frozen = Version.objects.create(
-        campaign=run.campaign, number=9, definition=first.definition, fingerprint="x", frozen_at=timezone.now()
-    )
+    told = {"definition": run.version.definition, "fingerprint": "x", "frozen_at": timezone.now()}
+    frozen = Version.objects.create(campaign=run.campaign, number=9, **told)
     Link.objects.create(version=frozen, action=0, number=0, url="https://shop.example/b")
     Link.objects.create(version=frozen, action=0, number=1, url="https://shop.example/new")
     at = timezone.now() - timedelta(hours=1)
