@@ -24,7 +24,7 @@ from django.utils.translation import ngettext
 from accounts import audit
 from accounts.access import Actor, require, visible_to
 from accounts.models import User, Workspace
-from campaigns import access, keeping, pictures
+from campaigns import access, htmlzip, keeping, pictures
 from campaigns.access import MANAGE
 from campaigns.fragments import Uses, used
 from campaigns.models import Action, Asset, Campaign, ContentTemplate, Fragment
@@ -105,6 +105,25 @@ def upload(
         actor=actor, verb="upload", obj=row, workspace=workspace, now=now, kind=row.kind, size=row.size
     )
     return row
+
+
+def upload_for(
+    html: str, named: dict[str, tuple[str, bytes]], *, workspace: Workspace, actor: Actor, now: datetime
+) -> str:
+    """The page with its pictures, by the words it names them with, in the library. All of them are looked at
+    before the first is kept. Raises Invalid with `file` as pointer.
+    """
+    for name, octets in named.values():
+        try:
+            pictures.taken_in(name, octets)
+        except Invalid as error:
+            told = _("%(name)s: %(detail)s") % {"name": name, "detail": error.detail}
+            raise Invalid(Problem(error.code, told, "file")) from error
+    once: dict[bytes, str] = {}
+    for name, octets in named.values():
+        if octets not in once:
+            once[octets] = address(upload(workspace, name=name, octets=octets, actor=actor, now=now))
+    return htmlzip.replaced(html, lambda said: once[named[said][1]] if said in named else None)
 
 
 @transaction.atomic

@@ -54,9 +54,10 @@ class ProofForm(forms.Form):
         known: dict[str, Any] = {"contents": list(self.places), "subject_prefix": _("[Proof]")}
         if action.channel == "email":
             known["addresses"] = person.email
-        super().__init__(data, initial=known)
         people = Profile.objects.filter(workspace=campaign.workspace_id, is_test=True)
         self.people = {str(one.pk): one for one in people.order_by("email", "pk")[:200]}
+        known["profile"] = next(iter(self.people), "")
+        super().__init__(data, initial=known)
         contents, chooser = self.fields["contents"], self.fields["profile"]
         assert isinstance(contents, forms.MultipleChoiceField) and isinstance(chooser, forms.ChoiceField)
         contents.choices = [(key, title(campaign, *place)) for key, place in self.places.items()]

@@ -16,7 +16,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.doors.callers import actor_of
-from campaigns import access, actions, designs, htmlimport, library, templates
+from campaigns import access, actions, assets, designs, htmlimport, htmlzip, library, templates
 from campaigns.models import ContentTemplate
 from campaigns.views.common import campaign_of
 from campaigns.views.contents import Place, place_of
@@ -73,19 +73,31 @@ def _begun(request: HttpRequest, place: Place, own: QuerySet[ContentTemplate]) -
         if key not in library.DESIGNS:
             raise NotFound(_("There is no such template."))
         return {"mjml": library.DESIGNS[key].source(_language(place))}
-    source = request.POST.get("html", "")
+    source, pictures = request.POST.get("html", ""), dict[str, tuple[str, bytes]]()
     if file := request.FILES.get("file"):
-        if file.size is None or file.size > BIGGEST:
-            raise Invalid(Problem("html_too_large", _("The file is larger than 2 MB."), "file"))
-        try:
-            source = file.read().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            detail = _("The file is not UTF-8. Save it as UTF-8 and try again.")
-            raise Invalid(Problem("html_encoding", detail, "file")) from error
+        octets = file.read(htmlzip.MOST_OCTETS + 1)
+        if htmlzip.is_zip(octets):
+            taken = htmlzip.unpacked(octets)
+            octets, pictures = taken.page, taken.pictures
+        source = _text(octets)
     if not is_storable(source):
         detail = _("It holds a character or number that cannot be stored.")
         raise Invalid(Problem("bad_unicode", detail, "html"))
-    return {"html": htmlimport.taken_in(source), "mjml": ""}
+    html, actor = htmlimport.taken_in(source), actor_of(request)
+    if pictures:
+        workspace, now = place.action.campaign.workspace, timezone.now()
+        html = assets.upload_for(html, pictures, workspace=workspace, actor=actor, now=now)
+    return {"html": html, "mjml": ""}
+
+
+def _text(octets: bytes) -> str:
+    if len(octets) > BIGGEST:
+        raise Invalid(Problem("html_too_large", _("The file is larger than 2 MB."), "file"))
+    try:
+        return octets.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        detail = _("The file is not UTF-8. Save it as UTF-8 and try again.")
+        raise Invalid(Problem("html_encoding", detail, "file")) from error
 
 
 def _language(place: Place) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
+from PIL import Image
 
-from campaigns import designs, htmlimport, library, validation
-from campaigns.models import Campaign
+from campaigns import assets, designs, htmlimport, htmlzip, library, validation
+from campaigns.models import Asset, Campaign
 from common.errors import Invalid
 from tests import builders
 
@@ -121,3 +125,85 @@ def test_a_template_saved_by_a_form_with_its_line_ends_is_still_read() -> None:
     for one in library.DESIGNS.values():
         source = one.source("en")
         assert designs.compiled(source.replace("\n", "\r\n")) == designs.compiled(source)
+
+
+# ---- a page and its pictures in a zip file -------------------------------------------------------
+BROKEN_HTML = (
+    '<table><tr><td>您好 {{ profile.name }}<img src=img/a.png><p><div background="./img/b%20c.png?v=1"><b>x'
+)
+
+
+def picture(width: int = 8) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (width, 8), "teal").save(out, "PNG")
+    return out.getvalue()
+
+
+def zipped(*files: tuple[str, bytes | str], method: int = zipfile.ZIP_DEFLATED) -> SimpleUploadedFile:
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w", method) as archive:
+        for name, content in files:
+            archive.writestr(name, content)
+    return SimpleUploadedFile("design.zip", kept.getvalue())
+
+
+def brought(file: SimpleUploadedFile) -> tuple[int, str, str]:
+    """What the page answers, says, and what the message is then."""
+    where = builders.workspace()
+    campaign = builders.draft(where, builders.person(where, "manager"))
+    client = Client()
+    client.force_login(builders.User.objects.get(name="Manager"))
+    address = f"/campaigns/{campaign.pk}/edit/content/begin/"
+    answer = client.post(address, {"revision": campaign.revision, "file": file})
+    return answer.status_code, answer.content.decode(), campaign.actions.get().content["html"]
+
+
+@pytest.mark.django_db
+def test_a_zip_file_brings_a_broken_page_and_the_pictures_it_shows(tmp_path: Path, settings: Any) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    other, hidden = ("unused.png", picture()), ("__MACOSX/._index.html", b"\x00\x05")
+    file = zipped(
+        hidden,
+        other,
+        ("mail/index.html", BROKEN_HTML),
+        ("mail/img/a.png", picture()),
+        ("mail/img/b c.png", picture(9)),
+    )
+    status, _page, html = brought(file)
+    assert status == 302 and "您好 {{ profile.name }}" in html and "img/a.png" not in html
+    assert sorted(Asset.objects.values_list("name", flat=True)) == ["a.png", "b c.png"]
+    first = Asset.objects.get(name="a.png")
+    assert f'src="{assets.address(first)}"' in html
+    shown = Client().get(assets.path_of(first))
+    assert shown.status_code == 200 and b"".join(shown.streaming_content).startswith(b"\x89PNG")  # type: ignore[arg-type]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        (lambda: zipped(("readme.txt", "x")), "no .html file"),
+        (lambda: SimpleUploadedFile("a.zip", b"PK\x03\x04" + b"x" * 99), "broken or locked"),
+        (lambda: zipped(("index.html", b"a" * 60_000_000)), "larger than 2 MB"),
+        (
+            lambda: zipped(("index.html", "<img src=a.png>"), ("a.png", b"a" * 60_000_000)),
+            "larger than 10 MB",
+        ),
+        (lambda: zipped(("index.html", "<img src=a.png>"), ("a.png", b"\x89PNG\r\n\x1a\nno")), "a.png: "),
+        (lambda: zipped(("index.html", b"\xff\xfe<p>x")), "not UTF-8"),
+        (lambda: zipped(("index.html", "words")), "not HTML"),
+        (lambda: zipped(*((f"{n}.html", "<p>x</p>") for n in range(501))), "at most 500 files"),
+    ],
+)
+def test_a_zip_file_that_hurts_or_holds_no_page_changes_nothing(file: Any, says: str) -> None:
+    status, page, html = brought(file())
+    assert (status, html) == (400, builders.HTML) and says in page
+    assert not Asset.objects.exists()
+
+
+def test_a_page_in_a_zip_file_reads_nothing_but_the_pictures_beside_it() -> None:
+    page = (
+        '<img src="../secret.png"><img src="https://x.example/a.png"><img src="a.txt"><img src="{{ a }}.png">'
+    )
+    files = zipped(("b/index.html", page), ("secret.png", b"1"), ("b/a.txt", b"2")).read()
+    assert list(htmlzip.unpacked(files).pictures) == ["../secret.png"]
