@@ -90,6 +90,7 @@ def _fields(
     yield _("Delivery rate"), _("%(rate)s a second") % {"rate": rate} if rate else ""
     if len(definition["actions"]) > 1:
         yield _("Reach"), _label(Campaign.Reach, definition.get("reach"))
+    yield _("Tells feedback webhooks"), _yes_or_no(definition.get("enable_webhooks", True))
     untracked = definition.get("untracked", [])
     yield _("Opens are not recorded"), _yes_or_no("opens" in untracked)
     yield _("Clicks are not recorded"), _yes_or_no("clicks" in untracked)

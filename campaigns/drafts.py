@@ -28,7 +28,7 @@ MANAGE = "campaigns.manage_campaign"
 FIELDS = (
     *("name", "description", "tags", "folder", "owner", "audience", "reach", "languages", "experiment"),
     *("schedule", "waves", "rate", "starts_at", "ends_at", "create_profiles", "high_throughput"),
-    *("on_uncertain", "rule_set", "ignores_opens", "ignores_clicks"),
+    *("on_uncertain", "rule_set", "ignores_opens", "ignores_clicks", "enable_webhooks"),
 )
 CONTENT = contents.EDITED
 

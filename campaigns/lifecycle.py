@@ -399,6 +399,7 @@ def duplicate(campaign: Campaign, *, actor: Actor, now: datetime) -> Campaign:
         experiment=campaign.experiment,
         create_profiles=campaign.create_profiles,
         high_throughput=campaign.high_throughput,
+        enable_webhooks=campaign.enable_webhooks,
         on_uncertain=campaign.on_uncertain,
         ignores_opens=campaign.ignores_opens,
         ignores_clicks=campaign.ignores_clicks,

@@ -14,6 +14,7 @@ from campaigns.models import Action, Campaign
 PLAIN = (
     *("reach", "schedule", "waves", "rate", "languages", "experiment"),
     *("create_profiles", "on_uncertain", "high_throughput", "rule_set_id", "ignores_opens", "ignores_clicks"),
+    "enable_webhooks",
 )
 MOMENTS = ("starts_at", "ends_at")
 OF_ACTION = ("position", "channel", "configuration_id", "content", "variants")

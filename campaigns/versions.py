@@ -67,6 +67,7 @@ def definition(campaign: Campaign) -> dict[str, Any]:
             for action in campaign.actions.select_related("configuration")
         ],
         **({"fragments": numbers} if numbers else {}),
+        **({} if campaign.enable_webhooks else {"enable_webhooks": False}),
         **({"untracked": untracked} if (untracked := _untracked(campaign)) else {}),
     }
 

@@ -62,6 +62,9 @@ class CampaignShape(SparseSerializer):
     endsAt = serializers.DateTimeField(allow_null=True)
     createProfiles = serializers.BooleanField()
     highThroughput = serializers.BooleanField()
+    enableWebhooks = serializers.BooleanField(
+        help_text="Whether what becomes of its messages is told to the feedback webhooks."
+    )
     onUncertain = serializers.ChoiceField(Campaign.OnUncertain.values)
     ignoresOpens = serializers.BooleanField()
     ignoresClicks = serializers.BooleanField()
@@ -108,6 +111,7 @@ class CampaignChange(StrictSerializer):
     endsAt = serializers.DateTimeField(required=False, allow_null=True)
     createProfiles = serializers.BooleanField(required=False)
     highThroughput = serializers.BooleanField(required=False)
+    enableWebhooks = serializers.BooleanField(required=False)
     onUncertain = serializers.ChoiceField(Campaign.OnUncertain.values, required=False)
     ignoresOpens = serializers.BooleanField(required=False, help_text="Emails without the pixel.")
     ignoresClicks = serializers.BooleanField(required=False, help_text="Links stay as they are written.")

@@ -326,6 +326,7 @@ def _told(row: Campaign, hidden: set[int], left_out: set[int]) -> dict[str, Any]
         "endsAt": row.ends_at,
         "createProfiles": row.create_profiles,
         "highThroughput": row.high_throughput,
+        "enableWebhooks": row.enable_webhooks,
         "onUncertain": row.on_uncertain,
         "ignoresOpens": row.ignores_opens,
         "ignoresClicks": row.ignores_clicks,

@@ -35,6 +35,7 @@ PLAIN = {
     "endsAt": "ends_at",
     "createProfiles": "create_profiles",
     "highThroughput": "high_throughput",
+    "enableWebhooks": "enable_webhooks",
     "onUncertain": "on_uncertain",
     "ignoresOpens": "ignores_opens",
     "ignoresClicks": "ignores_clicks",

@@ -41,7 +41,7 @@ SELECT f.id, t.event_id, t.kind, t.at, jsonb_build_object(
 FROM told t
 JOIN campaigns_message m ON m.run_id = t.run_id AND m.action = t.action AND m.ref = t.ref
 JOIN campaigns_run r ON r.id = t.run_id AND r.kind <> 'proof'
-JOIN campaigns_version v ON v.id = r.version_id
+JOIN campaigns_version v ON v.id = r.version_id AND v.definition->'enable_webhooks' IS DISTINCT FROM 'false'
 JOIN campaigns_campaign c ON c.id = r.campaign_id AND {UNLABELLED}
 JOIN campaigns_feedbackendpoint f ON f.workspace_id = c.workspace_id AND f.is_on AND t.kind = ANY(f.kinds)
     AND t.at >= f.on_since AND (c.type = 'api_triggered' OR NOT f.only_triggered)

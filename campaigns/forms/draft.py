@@ -61,6 +61,11 @@ class PropertiesForm(TabForm):
         required=False,
         help_text=_("Calls bring everything themselves: no profile is looked up, and none is made."),
     )
+    enable_webhooks = forms.BooleanField(
+        label=_("Tell the feedback webhooks"),
+        required=False,
+        help_text=_("What becomes of its messages is told to the workspace’s feedback webhooks."),
+    )
     ignores_opens = forms.BooleanField(
         label=_("Do not record who opens an email"),
         required=False,
@@ -99,6 +104,7 @@ class PropertiesForm(TabForm):
             "on_uncertain": draft.on_uncertain,
             "create_profiles": draft.create_profiles,
             "high_throughput": draft.high_throughput,
+            "enable_webhooks": draft.enable_webhooks,
             "ignores_opens": draft.ignores_opens,
             "ignores_clicks": draft.ignores_clicks,
         }

@@ -144,6 +144,11 @@ class Campaign(models.Model):
         default=False,
         help_text=_("Calls bring everything themselves: no profile is looked up, and none is made."),
     )
+    enable_webhooks = models.BooleanField(
+        _("tell feedback webhooks"),
+        default=True,
+        help_text=_("Off: no feedback webhook hears what becomes of its messages."),
+    )
     on_uncertain = models.CharField(
         _("when it is uncertain whether a message left"),
         max_length=10,

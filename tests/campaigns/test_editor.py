@@ -373,6 +373,16 @@ def test_a_campaign_that_is_called_can_be_set_to_high_throughput_and_no_other(
     assert list(Campaign.objects.order_by("pk").values_list("high_throughput", flat=True)) == [False, True]
 
 
+def test_the_feedback_webhooks_are_told_unless_the_box_is_cleared(
+    campaign: Campaign, manager: Client
+) -> None:
+    page = manager.get(f"/campaigns/{campaign.pk}/edit/properties/").text
+    assert re.search(r'<input[^>]*name="enable_webhooks"[^>]*checked', page)
+    form = {"name": "Codes", "on_uncertain": "resend"}
+    assert post(manager, campaign, "properties/", **form).status_code == 302
+    assert not Campaign.objects.get(pk=campaign.pk).enable_webhooks
+
+
 def test_a_new_message_begins_with_the_only_configuration_there_is(
     campaign: Campaign, manager: Client
 ) -> None:

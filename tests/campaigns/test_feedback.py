@@ -99,6 +99,29 @@ def test_what_becomes_of_a_triggered_message_is_told_signed_with_its_request(whe
     assert FeedbackDelivery.objects.exclude(state=State.DELIVERED).count() == 0
 
 
+def test_a_campaign_that_does_not_enable_webhooks_tells_nothing_of_its_messages(where: Workspace) -> None:
+    listening(where, "http://127.0.0.1:1/")
+    manager = Caller(where, "manager")
+    quiet = builders.draft(
+        where,
+        builders.person(where, "manager"),
+        type="api_triggered",
+        category="transactional",
+        html="<p>Hi</p>",
+    )
+    one = f"/api/campaigns/{quiet.pk}/"
+    assert manager.get(one).json()["enableWebhooks"] is True
+    assert manager.patch(one, {"enableWebhooks": False}).json()["enableWebhooks"] is False
+    lifecycle.apply(quiet, "activate", actor=builders.person(where, "approver"), now=timezone.now())
+    builders.profiles(where, 1)
+    recipient = {"type": "aep", "userId": "p0@example.com", "namespace": "email"}
+    body = {"requestId": "order-7", "campaignId": str(quiet.pk), "recipients": [recipient]}
+    assert Caller(where, "approver").post("/ajo/im/executions/unitary", body).status_code == 202
+    call_command("deliver")
+    assert Message.objects.count() == 1
+    assert not [kind for kind in gathered() if kind.startswith("message.")]
+
+
 def test_gathering_twice_or_after_a_rebuilt_count_tells_nothing_twice(where: Workspace) -> None:
     listening(where, "http://127.0.0.1:1/")
     sent(where)
