@@ -60,13 +60,12 @@ page AS MATERIALIZED (
           AND e.id <= {{after}} AND e.at >= r.created_at - interval '31 days' OFFSET 0
     ) b
 ), placed AS (
-    SELECT *, row_number() OVER (PARTITION BY {WHOSE} ORDER BY id) = 1 AS is_anybody,
-           row_number() OVER (PARTITION BY {WHOSE}, by_machine ORDER BY id) = 1 AND NOT by_machine
-               AS is_people,
-           row_number() OVER (PARTITION BY {WHOSE}, link ORDER BY id) = 1 AS is_link_anybody,
-           row_number() OVER (PARTITION BY {WHOSE}, link, by_machine ORDER BY id) = 1 AND NOT by_machine
-               AS is_link_people
+    SELECT *, id = min(id) OVER of_message AS is_anybody,
+           NOT by_machine AND id = min(id) FILTER (WHERE NOT by_machine) OVER of_message AS is_people,
+           id = min(id) OVER of_link AS is_link_anybody,
+           NOT by_machine AND id = min(id) FILTER (WHERE NOT by_machine) OVER of_link AS is_link_people
     FROM heard
+    WINDOW of_message AS (PARTITION BY {WHOSE}), of_link AS (PARTITION BY {WHOSE}, link)  -- one sort for both
 ), seen AS MATERIALIZED (
     SELECT p.*, COALESCE(m.variant, 0) AS variant, {DOMAIN} AS domain
     FROM placed p LEFT JOIN campaigns_message m USING (run_id, action, ref) WHERE p.id > 0
