@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from audiences import context
 from campaigns import assets, contents, designs, taken
+from campaigns.languages import language_name
 from campaigns.models import Action, Campaign, Fragment
 from campaigns.tracking.links import EMPTY_LINK, IMAGE_WITHOUT_TEXT
 from campaigns.variants import offered, treatments
@@ -110,7 +111,7 @@ def _where(campaign: Campaign, action: Action, place: tuple[str, str], count: in
     if count > 1:
         named.append(f"{KINDS[action.channel].label} {action.position + 1}")
     if campaign.languages.get("default"):
-        named.append(language or campaign.languages["default"])
+        named.append(language_name(language or campaign.languages["default"]))
     if len(campaign.experiment.get("treatments", [])) > 1:
         named.append(treatment or "A")
     return " · ".join(str(one) for one in named)

@@ -23,6 +23,10 @@ class Readers:
     gets: str | None
     is_own: bool
 
+    @property
+    def gets_name(self) -> str:
+        return language_name(self.gets) if self.gets else ""
+
 
 def readers(campaign: Campaign) -> list[Readers]:
     """The locales of the audience, the most people first; none where nothing was chosen to count."""

@@ -122,8 +122,8 @@ def test_each_language_must_be_written_and_the_page_says_who_reads_what(
     assert "content_missing" in told(campaign)
     page = manager.get(f"/campaigns/{campaign.pk}/edit/content/languages/").content.decode()
     rows = [" ".join(row.split()) for row in page.split("<tr>")]
-    assert any("zh-TW" in row and ">3<" in row and "<td>zh-Hant" in row for row in rows)
-    assert any("zh-CN" in row and "<td>en <span" in row for row in rows)  # never Traditional by accident
+    assert any("zh-TW" in row and ">3<" in row and "<td>Chinese (Traditional)" in row for row in rows)
+    assert any("zh-CN" in row and "<td>English <span" in row for row in rows)  # never Traditional by accident
     campaign.refresh_from_db()
     copied = manager.post(f"/campaigns/{campaign.pk}/edit/content/copy/", {"revision": campaign.revision})
     assert copied.status_code == 302
