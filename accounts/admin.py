@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts import audit, labels, people, roles, switch
+from accounts import audit, labels, people, roles, switch, twosteps
 from accounts.access import may, workspaces_where
 from accounts.auditwords import kind_in_words, verb_in_words
 from accounts.models import AccessLabel, ApiCredential, AuditEntry, Role, User, Workspace
@@ -198,6 +198,11 @@ def _people_known_to(actor: User) -> QuerySet[User]:
 
 class UserForm(UserFormBase):
     language = forms.ChoiceField(label=_("language"), choices=settings.LANGUAGES)
+    end_two_steps = forms.BooleanField(
+        label=_("end two-step sign-in"),
+        required=False,
+        help_text=_("For somebody who has lost phone and recovery codes. Make sure that it is they who ask."),
+    )
 
     class Meta:
         model = User
@@ -213,7 +218,10 @@ class UserAdmin(ReadOnly, UserAdminBase):
     list_filter = ["is_active"]
     search_fields = ["email", "name"]
     ordering = ["name"]
-    fields = ["email", "name", "time_zone", "language", "is_active", "is_superuser", "roles", "last_login"]
+    fields = [
+        *("email", "name", "time_zone", "language", "is_active", "is_superuser", "end_two_steps"),
+        *("roles", "last_login"),
+    ]
     readonly_fields = ["email", "roles", "last_login"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
@@ -235,7 +243,10 @@ class UserAdmin(ReadOnly, UserAdminBase):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         values = {name: form.cleaned_data[name] for name in form.changed_data}
+        ends = values.pop("end_two_steps", False)
         people.change(obj, actor=_actor(request), now=timezone.now(), **values)
+        if ends:
+            twosteps.end(obj, actor=_actor(request), now=timezone.now())
 
 
 @admin.register(Workspace)

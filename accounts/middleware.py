@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
-from accounts import sessions
+from accounts import sessions, twosteps
 from accounts.access import workspaces_of
 from accounts.models import User
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 WORKSPACE_KEY = "workspace"
+OPEN_TO_ALL = ("accounts:two_steps", "accounts:sign_out", "accounts:preferences")
 
 
 class IdleMiddleware:
@@ -26,6 +32,21 @@ class IdleMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated and not sessions.goes_on(request.session, timezone.now()):
             logout(request)
+        return self.get_response(request)
+
+
+class TwoStepsMiddleware:
+    """Where two steps are required, who has none sets them up before anything else."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.REQUIRE_TWO_STEPS and request.user.is_authenticated:
+            open_to_all = {reverse(name) for name in OPEN_TO_ALL}
+            if request.path not in open_to_all and not twosteps.are_on(request.user):
+                messages.info(request, _("Set up the second step of your sign-in first; then go on."))
+                return redirect("accounts:two_steps")
         return self.get_response(request)
 
 

@@ -232,6 +232,22 @@ class SignInTry(models.Model):
         return f"{self.key[:8]}: {self.tries}"
 
 
+class TwoSteps(models.Model):
+    """The second step of somebody's sign-in (`twosteps.py`), with the secret their app shares with us."""
+
+    user = models.OneToOneField(User, primary_key=True, on_delete=models.CASCADE, related_name="two_steps")
+    sealed = models.BinaryField()
+    confirmed_at = models.DateTimeField(null=True)  # until then nobody is asked for a code
+    last_slot = models.BigIntegerField(default=0)  # the half minute whose code was used last
+    codes = models.JSONField(default=list)  # hashes of the recovery codes that are left
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.user)
+
+
 class AuditEntry(models.Model):
     """One state change. Written once: a trigger refuses any change, a hash chains the rows."""
 

@@ -107,6 +107,11 @@ def session_idle() -> timedelta:
     return timedelta(minutes=minutes)
 
 
+def requires_two_steps() -> bool:
+    """Whether nobody may go on without a second step of sign-in; who wants one may have it in any case."""
+    return bool(env.bool("REQUIRE_TWO_STEPS", default=False))
+
+
 def _months(name: str) -> int:
     value: int = env.int(name, default=25)
     if not 1 <= value <= 1200:

@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "config.private.PrivateAnswersMiddleware",
     "accounts.middleware.IdleMiddleware",
     "accounts.middleware.PreferencesMiddleware",
+    "accounts.middleware.TwoStepsMiddleware",
     "accounts.middleware.WorkspaceMiddleware",
     "config.errors.ErrorPagesMiddleware",
 ]
@@ -177,6 +178,7 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_IDLE = env.session_idle()
+REQUIRE_TWO_STEPS = env.requires_two_steps()
 CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_CONTENT_TYPE_NOSNIFF = True

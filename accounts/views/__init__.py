@@ -5,9 +5,11 @@ from accounts.views.credentials import revoke_credential, rotate_credential, sho
 from accounts.views.notices import prefer_notices, read_notice, show_notices
 from accounts.views.own import own_account, sign_out_elsewhere
 from accounts.views.preferences import choose_workspace, preferences
-from accounts.views.sign_in import SignIn, SignOut, Welcome
+from accounts.views.sign_in import SecondStep, SignIn, SignOut, Welcome
+from accounts.views.two_steps import two_steps
 
 __all__ = [
+    "SecondStep",
     "SignIn",
     "SignOut",
     "Welcome",
@@ -25,4 +27,5 @@ __all__ = [
     "show_log",
     "show_notices",
     "sign_out_elsewhere",
+    "two_steps",
 ]

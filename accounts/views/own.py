@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from accounts import audit, sessions, slowing
+from accounts import audit, sessions, slowing, twosteps
 from accounts.doors.network import network_of
 from accounts.models import User
 from accounts.views.sign_in import device_of, in_words
@@ -54,6 +54,7 @@ def own_account(request: HttpRequest) -> HttpResponse:
         return redirect("accounts:own")
     context: dict[str, Any] = {"form": form}
     context["places"] = sessions.places(user, request.session.session_key, now)
+    context["has_two_steps"] = twosteps.are_on(user)
     return render(request, "accounts/own.html", context, status=400 if form.errors else 200)
 
 

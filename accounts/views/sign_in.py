@@ -1,4 +1,4 @@
-"""Signing in and out, and choosing the first password from an invitation.
+"""Signing in and out, in one step or two, and choosing the first password from an invitation.
 
 A session gets a new number at each sign-in and ends SESSION_COOKIE_AGE later, whatever was done meanwhile,
 or once nobody has used it for SESSION_IDLE.
@@ -6,26 +6,33 @@ or once nobody has used it for SESSION_IDLE.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import structlog
+from django import forms
 from django.conf import settings
-from django.contrib.auth import views
+from django.contrib.auth import login, views
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse_lazy
 from django.utils import timezone
-from django.utils.translation import ngettext
+from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.generic import FormView
 
-from accounts import audit, sessions, slowing
+from accounts import audit, sessions, slowing, twosteps
 from accounts.access import SYSTEM
 from accounts.doors.network import network_of
 from accounts.models import User
 
 log = structlog.get_logger(__name__)
 COOKIE_AGE = 365 * 24 * 3600
+HALFWAY, HALFWAY_LASTS = "halfway", timedelta(minutes=5)
 
 
 class SignInForm(AuthenticationForm):
@@ -72,6 +79,8 @@ class SignIn(views.LoginView):
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         user = form.get_user()
+        if twosteps.are_on(user):  # the try stays counted until the second step is done too
+            return _go_on(self.request, user, leads_to=self.get_success_url())
         response = super().form_valid(form)
         slowing.forgive(cast(SignInForm, form).counted)
         begin(self.request, response, user)
@@ -84,6 +93,89 @@ class SignIn(views.LoginView):
             _note_failure(self.request, form.cleaned_data.get("username", ""), counted)
         if counted.wait:
             response.status_code, response["Retry-After"] = 429, str(counted.wait)
+        return response
+
+
+def _go_on(request: HttpRequest, user: User, *, leads_to: str) -> HttpResponse:
+    """The password was right; nobody is signed in before the second step."""
+    request.session.cycle_key()
+    request.session[HALFWAY] = {
+        "user": user.pk,
+        "password": user.get_session_auth_hash(),
+        "until": (timezone.now() + HALFWAY_LASTS).isoformat(),
+        "leads_to": leads_to,
+    }
+    return redirect("accounts:second_step")
+
+
+def _halfway(request: HttpRequest) -> User | None:
+    """Who gave their password in this session, a few minutes ago at most, and may still sign in with it."""
+    told = request.session.get(HALFWAY)
+    if not told or timezone.now() > datetime.fromisoformat(told["until"]):
+        return None
+    user = User.objects.filter(pk=told["user"], is_active=True).first()
+    same = user and constant_time_compare(user.get_session_auth_hash(), told["password"])
+    return user if same else None
+
+
+class CodeForm(forms.Form):
+    """Refuses a code that comes too early unread, counted with the passwords for the account."""
+
+    code = forms.CharField(
+        label=gettext_lazy("Code"),
+        max_length=40,
+        help_text=gettext_lazy("Six digits from your app, or one of your recovery codes."),
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True}),
+    )
+
+    def __init__(self, *args: Any, request: HttpRequest, user: User, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.request, self.user, self.counted = request, user, slowing.Try()
+
+    def clean_code(self) -> str:
+        code: str = self.cleaned_data["code"]
+        now = timezone.now()
+        self.counted = slowing.count(
+            self.user.email, network=network_of(self.request), device=device_of(self.request), now=now
+        )
+        if self.counted.wait:
+            raise ValidationError(in_words(self.counted.wait), code="too_many")
+        if not twosteps.take(self.user, code, now=now):
+            raise ValidationError(
+                _("This code is not right, or was used already. Wait for the next one, and look at the clock "
+                  "of your phone.")
+            )  # fmt: skip
+        return code
+
+
+class SecondStep(FormView):  # type: ignore[type-arg]
+    template_name = "accounts/second_step.html"
+    form_class = CodeForm
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        found = _halfway(request)
+        if found is None:
+            return redirect("accounts:sign_in")
+        self.person = found
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request, "user": self.person}
+
+    def form_valid(self, form: CodeForm) -> HttpResponse:
+        response = redirect(self.request.session.pop(HALFWAY)["leads_to"])
+        login(self.request, self.person, backend=settings.AUTHENTICATION_BACKENDS[0])
+        slowing.forgive(form.counted)
+        begin(self.request, response, self.person)
+        return response
+
+    def form_invalid(self, form: CodeForm) -> HttpResponse:
+        response = super().form_invalid(form)
+        response.status_code = 400
+        if form.counted.keys:
+            _note_failure(self.request, self.person.email, form.counted)
+        if form.counted.wait:
+            response.status_code, response["Retry-After"] = 429, str(form.counted.wait)
         return response
 
 
@@ -135,6 +227,9 @@ class Welcome(views.PasswordResetConfirmView):
     post_reset_login_backend = "django.contrib.auth.backends.ModelBackend"
 
     def form_valid(self, form: Any) -> HttpResponse:
+        self.post_reset_login = not twosteps.are_on(form.user)  # a mailbox is not both steps
         response = super().form_valid(form)
+        if not self.post_reset_login:
+            return _go_on(self.request, form.user, leads_to=str(self.success_url))
         begin(self.request, response, form.user)
         return response

@@ -87,6 +87,16 @@ BEGINNING = Chapter(
             "accounts:own",
         ),
         Topic(
+            "two-steps",
+            _("Two-step sign-in"),
+            _(
+                "A code of an app on your phone after the password. Show the QR code to the app, type the "
+                "six digits it answers with, and keep the ten recovery codes: each lets you in once when "
+                "the phone is not there. Who has lost both asks whoever runs the installation."
+            ),
+            "accounts:two_steps",
+        ),
+        Topic(
             "guide",
             _("The guide"),
             _(

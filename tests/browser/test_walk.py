@@ -73,6 +73,8 @@ def test_a_campaign_goes_from_draft_to_a_click_in_the_report(page: Page, demo: s
 
 PAGES = {
     "home": "/",
+    "own": "/accounts/own/",
+    "two-steps": "/accounts/own/two-steps/",
     "campaigns": "/campaigns/?status=all",
     "start": "/campaigns/start/",
     "guide": "/guide/",

@@ -20,7 +20,12 @@ from tests.builders import person, workspace
 FOREIGN = ("api/", "ajo/", "oauth/", "admin/", "demo/", "hooks/", "inbox/", "push/", "t/", "u/", "p/", "c/")
 # What draws no page of its own: it does something and leads back, or is a file, a frame or a part of a page.
 NO_PAGE = {
-    *("accounts:sign_in", "accounts:sign_out", "accounts:welcome"),  # nobody is signed in yet
+    *(
+        "accounts:sign_in",
+        "accounts:second_step",
+        "accounts:sign_out",
+        "accounts:welcome",
+    ),  # nobody is signed in yet
     *("accounts:preferences", "accounts:workspace", "accounts:revoke_credential"),
     *("accounts:rotate_credential", "accounts:read_all", "accounts:prefer_notices", "accounts:read_notice"),
     "accounts:sign_out_elsewhere",

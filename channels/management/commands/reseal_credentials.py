@@ -1,4 +1,5 @@
-"""`manage.py reseal_credentials`: seals every provider secret and signing key under the present SEALING_KEY.
+"""`manage.py reseal_credentials`: seals every provider secret, signing key and secret of a second step
+under the present SEALING_KEY.
 
 Put the new key in SEALING_KEY and the old one in SEALING_KEY_FALLBACKS, restart, run this, then drop the
 fallback. It can be broken off and run again.
@@ -10,6 +11,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from accounts import twosteps
 from channels import sealing
 
 
@@ -22,8 +24,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["batch"] < 1:
             raise CommandError("--batch must be at least 1.")
-        sealed = current = 0
-        unreadable: list[int] = []
+        steps = twosteps.reseal()
+        sealed, current = steps.sealed, steps.current
+        unreadable: list[int | str] = [*steps.unreadable]
         for batch in sealing.reseal(options["batch"]):
             sealed, current = sealed + batch.sealed, current + batch.current
             unreadable += batch.unreadable
@@ -32,5 +35,5 @@ class Command(BaseCommand):
         if unreadable:
             raise CommandError(
                 f"{len(unreadable)} cannot be read with any key kept (rows {unreadable[:20]}). Keep the old "
-                "key in SEALING_KEY_FALLBACKS, or enter these secrets again."
+                "key in SEALING_KEY_FALLBACKS, or enter these secrets again; end_two_steps helps a person."
             )
