@@ -115,7 +115,7 @@ def _action(action: Definition, is_one_of_many: bool, hidden: Collection[int]) -
             yield _named(head, label, whose), _content(name, value)
             if name == "html" and value:
                 digest = hashlib.sha256(str(value).encode()).hexdigest()[:8]
-                yield _named(head, _("Design"), whose), digest
+                yield _named(head, _("Design"), whose), _("fingerprint %(digest)s") % {"digest": digest}
 
 
 def _named(head: str, label: str, whose: str) -> str:

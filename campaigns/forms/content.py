@@ -128,6 +128,10 @@ def field_of(part: Part, channel: str) -> forms.Field:
     return forms.CharField(widget=forms.Textarea(attrs={"rows": 5}), **common)
 
 
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 class ContentForm(DraftForm):
     """One content of one action."""
 
@@ -158,6 +162,8 @@ class ContentForm(DraftForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        # Browsers send the ends of lines in their own way: a text that nobody changed must stay the same.
+        cleaned.update({name: _lines(text) for name, text in cleaned.items() if isinstance(text, str)})
         for name in ("subject", "preheader", "url", "image"):
             if CONTROLS.search(str(cleaned.get(name, ""))):
                 self.add_error(name, _("A line break or control character cannot stand here."))

@@ -416,3 +416,14 @@ def test_the_summary_counts_what_the_review_forecasts(campaign: Campaign, manage
         text = manager.get(f"/campaigns/{campaign.pk}/{page}").content.decode()
         reached = [int(one) for one in re.findall(r"Will get it</dt><dd>(\d+)", text)]
         assert sum(reached) == 3, page
+
+
+def test_a_text_that_nobody_changed_is_the_same_after_a_browser_sent_it(
+    campaign: Campaign, manager: Client
+) -> None:
+    page = "<p>Hi</p>\n<a href='{{ unsubscribe_url }}'>Leave</a>\n"
+    post(manager, campaign, "content/?view=code", subject="Hi", html=page, text="One\nTwo")
+    before = versions.fingerprint(versions.definition(Campaign.objects.get(pk=campaign.pk)))
+    as_browsers_do = {"html": page.replace("\n", "\r\n"), "text": "One\r\nTwo"}
+    assert post(manager, campaign, "content/?view=code", subject="Hi", **as_browsers_do).status_code == 302
+    assert versions.fingerprint(versions.definition(Campaign.objects.get(pk=campaign.pk))) == before
