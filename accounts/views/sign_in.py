@@ -122,7 +122,7 @@ class CodeForm(forms.Form):
     """Refuses a code that comes too early unread, counted with the passwords for the account."""
 
     code = forms.CharField(
-        label=gettext_lazy("Code"),
+        label=gettext_lazy("Code of your app"),
         max_length=40,
         help_text=gettext_lazy("Six digits from your app, or one of your recovery codes."),
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True}),

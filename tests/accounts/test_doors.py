@@ -125,3 +125,11 @@ def test_a_token_is_found_until_it_expires_or_is_revoked(ana: User) -> None:
 @pytest.mark.parametrize("token", ["", ".", "car_1.x", "x" * 500, "car_\x00.y"])
 def test_a_wrong_token_finds_nothing(ana: User, token: str) -> None:
     assert credentials.find(token, now=NOW) is None
+
+
+def test_a_heading_in_the_menu_stands_over_entries_only(client: Client, ana: User) -> None:
+    client.force_login(ana)
+    assert '<div class="grp">People</div>' in client.get("/").content.decode()
+    ana.groups.set([Role.objects.get(workspace__slug="fernhill", builtin="viewer").group_ptr])
+    menu = client.get("/").content.decode()
+    assert 'href="/campaigns/reports/"' in menu and '<div class="grp">' not in menu
