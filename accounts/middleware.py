@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -16,11 +17,12 @@ from django.utils.translation import gettext as _
 
 from accounts import sessions, twosteps
 from accounts.access import workspaces_of
-from accounts.models import User
+from accounts.models import User, Workspace
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 WORKSPACE_KEY = "workspace"
 OPEN_TO_ALL = ("accounts:two_steps", "accounts:sign_out", "accounts:preferences")
+HERE = "here"  # in every form: the workspace of the page it stands on
 
 
 class IdleMiddleware:
@@ -71,7 +73,11 @@ class PreferencesMiddleware:
 
 
 class WorkspaceMiddleware:
-    """`request.workspace`: the one chosen in this session, else the person's first, else None."""
+    """`request.workspace`: the one chosen in this session, else the person's first, else None.
+
+    A form works in the workspace of its page: another may have been chosen in another tab meanwhile. The
+    session then follows, so that the page that comes next shows what was done.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -84,3 +90,14 @@ class WorkspaceMiddleware:
             choice = [one for one in mine if one.pk == chosen] or mine
             request.workspace = choice[0] if choice else None  # type: ignore[attr-defined]
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_view: Any) -> None:
+        """After the check against forged forms, which reads the form first."""
+        now: Workspace | None = request.workspace  # type: ignore[attr-defined]
+        if request.method != "POST" or now is None or not (slug := request.POST.get(HERE)):
+            return
+        if slug != now.slug:
+            mine = workspaces_of(cast(User, request.user)).filter(slug=slug).first()
+            request.workspace = mine  # type: ignore[attr-defined]
+            if mine is not None:
+                request.session[WORKSPACE_KEY] = mine.pk

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.template.backends.utils import csrf_input
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
 from django.utils import formats, timesince, timezone, translation
@@ -26,6 +27,8 @@ from markupsafe import Markup
 
 from accounts import heartbeat, notices, switch
 from accounts.access import rights_in, workspaces_of
+from accounts.doors import seen
+from accounts.middleware import HERE
 from accounts.models import User
 from audiences.typed import written
 from common import percents
@@ -150,6 +153,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         "language": translation.get_language() or "en",
         "theme": getattr(request, "theme", "light"),
         "may": _permission_test(request, workspace),
+        "csrf_input": SimpleLazyObject(lambda: _form_marks(request)),
         "demo": settings.DEMO,
         "help_topic": topic_of(request.resolver_match),
         "main_switch": SimpleLazyObject(lambda: switch.standing(workspace) if workspace else None),
@@ -162,6 +166,19 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
 
         context["demo_people"] = PEOPLE
     return context
+
+
+def _form_marks(request: HttpRequest) -> Markup:
+    """What every form of ours carries: the mark against forged ones, the workspace of its page, and the mark
+    of what the page shows, where it shows something to be changed.
+    """
+    marks = Markup(csrf_input(request))  # noqa: S704  Django has escaped it
+    workspace = getattr(request, "workspace", None)
+    more = {HERE: workspace.slug if workspace else "", seen.FIELD: getattr(request, "seen_mark", "")}
+    for name, value in more.items():
+        if value:
+            marks += Markup('<input type="hidden" name="{}" value="{}">').format(name, value)
+    return marks
 
 
 def silent_parts() -> list[str]:
