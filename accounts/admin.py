@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import audit, labels, people, roles, switch, twosteps
 from accounts.access import may, workspaces_where
 from accounts.auditwords import kind_in_words, verb_in_words
+from accounts.doors.seenform import SeenForm
 from accounts.models import AccessLabel, ApiCredential, AuditEntry, Role, User, Workspace
 from common.admin import ReadOnly
 from common.errors import Invalid
@@ -35,14 +36,12 @@ if TYPE_CHECKING:
     LabelAdminBase = admin.ModelAdmin[AccessLabel]
     HoldersBase = admin.TabularInline[Any, Role]
     HolderFormBase = forms.ModelForm[Any]
-    UserFormBase = forms.ModelForm[User]
-    LabelFormBase = forms.ModelForm[AccessLabel]
     HolderFormSetBase = BaseInlineFormSet[Any, Role, Any]
 else:  # cannot be subscripted while running
     RoleAdminBase = UserAdminBase = WorkspaceAdminBase = CredentialAdminBase = admin.ModelAdmin
     AuditAdminBase = LabelAdminBase = admin.ModelAdmin
     HoldersBase = admin.TabularInline
-    HolderFormBase = UserFormBase = LabelFormBase = forms.ModelForm
+    HolderFormBase = forms.ModelForm
     HolderFormSetBase = BaseInlineFormSet
 
 MANAGE = "accounts.manage_workspace"
@@ -196,7 +195,7 @@ def _people_known_to(actor: User) -> QuerySet[User]:
     return User.objects.filter(groups__in=held.values("pk")).distinct()
 
 
-class UserForm(UserFormBase):
+class UserForm(SeenForm):
     language = forms.ChoiceField(label=_("language"), choices=settings.LANGUAGES)
     end_two_steps = forms.BooleanField(
         label=_("end two-step sign-in"),
@@ -220,7 +219,7 @@ class UserAdmin(ReadOnly, UserAdminBase):
     ordering = ["name"]
     fields = [
         *("email", "name", "time_zone", "language", "is_active", "is_superuser", "end_two_steps"),
-        *("roles", "last_login"),
+        *("roles", "last_login", "seen"),
     ]
     readonly_fields = ["email", "roles", "last_login"]
 
@@ -249,6 +248,12 @@ class UserAdmin(ReadOnly, UserAdminBase):
             twosteps.end(obj, actor=_actor(request), now=timezone.now())
 
 
+class WorkspaceForm(SeenForm):
+    class Meta:
+        model = Workspace
+        fields = ["name", "slug", "time_zone", "approval_required", "only_rule_audiences"]
+
+
 @admin.register(Workspace)
 class WorkspaceAdmin(ReadOnly, WorkspaceAdminBase):
     list_display = ["name", "slug", "time_zone", "approval_required", "sends"]
@@ -260,7 +265,9 @@ class WorkspaceAdmin(ReadOnly, WorkspaceAdminBase):
         "only_rule_audiences",
         "sends",
         "sending",
+        "seen",
     ]
+    form = WorkspaceForm
     ordering = ["name"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Workspace]:
@@ -378,14 +385,14 @@ class AuditEntryAdmin(ReadOnly, AuditAdminBase):
         return may(actor, "accounts.view_audit_log", obj.workspace)
 
 
-class LabelForm(LabelFormBase):
+class LabelForm(SeenForm):
     class Meta:
         model = AccessLabel
         fields = ["workspace", "name", "description", "roles"]
 
     def clean(self) -> dict[str, Any]:
         """What the verb would refuse is told here, beside its field."""
-        given: dict[str, Any] = super().clean() or {}
+        given = super().clean()
         workspace = given.get("workspace") or getattr(self.instance, "workspace", None)
         for role in given.get("roles", ()):
             if role.workspace_id != getattr(workspace, "pk", None):

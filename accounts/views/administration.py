@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import audit, customroles
 from accounts.access import MANAGE_WORKSPACE, may, require
 from accounts.auditwords import kind_in_words, verb_in_words
+from accounts.doors import seen
 from accounts.models import AccessLabel, ApiCredential, AuditEntry, Role, User, Workspace
 from accounts.roles import PERMISSION_LABELS
 from common.errors import CarillonError, NotFound
@@ -56,21 +57,31 @@ def edit_role(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     actor, workspace = where(request)
     require(actor, MANAGE_WORKSPACE, workspace)
     role = customroles.role_for(actor, workspace, pk) if pk is not None else None
-    title, held = (role.title, customroles.permissions_of(role)) if role else ("", set())
+    title, held = _shown(role)
     fault = ""
     if request.method == "POST":
         title, held = request.POST.get("title", "").replace("\0", ""), set(request.POST.getlist("permission"))
+        by: dict[str, Any] = {"actor": actor, "now": timezone.now()}
         try:
-            customroles.save(
-                role, workspace=workspace, title=title, permissions=held, actor=actor, now=timezone.now()
-            )
+            with seen.upon(request, role, lambda: _mark(role)):
+                customroles.save(role, workspace=workspace, title=title, permissions=held, **by)
         except CarillonError as error:
             fault = str(error.detail)
         else:
             messages.success(request, _("Saved. It holds from everybody's next request on."))
             return redirect("accounts:administration")
+    seen.show(request, _mark(role))
     context = {"role": role, "title": title, "held": held, "permissions": PERMISSION_LABELS, "fault": fault}
     return render(request, "accounts/role.html", context, status=400 if fault else 200)
+
+
+def _shown(role: Role | None) -> tuple[str, set[str]]:
+    return (role.title, customroles.permissions_of(role)) if role else ("", set())
+
+
+def _mark(role: Role | None) -> list[Any]:
+    title, held = _shown(role)
+    return [title, sorted(held)]
 
 
 @login_required

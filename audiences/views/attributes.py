@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import require
+from accounts.doors import seen
 from accounts.doors.callers import actor_of, workspace_of
 from audiences import access, attributes, conversions, namespaces, values
 from audiences.forms.attributes import AttributeForm, NamespaceForm
@@ -83,14 +86,15 @@ def define(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def change(request: HttpRequest, key: str) -> HttpResponse:
     definition = _definition(request, key)
-    first = {"label": definition.label, "type": definition.type, "choices": definition.choices}
+    first = _shown(definition)
     form = AttributeForm(request.POST if request.method == "POST" else None, initial=first)
     del form.fields["key"]
     if request.method == "POST" and form.is_valid():
         try:
-            changed = attributes.change(
-                definition, actor=actor_of(request), now=timezone.now(), **form.cleaned_data
-            )
+            with seen.upon(request, definition, lambda: _shown(definition)):
+                changed = attributes.change(
+                    definition, actor=actor_of(request), now=timezone.now(), **form.cleaned_data
+                )
         except Invalid as error:
             show_faults(error, form)
         except IllegalTransition as error:
@@ -104,8 +108,13 @@ def change(request: HttpRequest, key: str) -> HttpResponse:
             else:
                 messages.success(request, _("Saved."))
             return redirect("audiences:attributes")
+    seen.show(request, _shown(definition))
     page = {"form": form, "definition": definition}
     return render(request, "audiences/attribute.html", page, status=400 if form.errors else 200)
+
+
+def _shown(definition: AttributeDefinition) -> dict[str, Any]:
+    return {"label": definition.label, "type": definition.type, "choices": definition.choices}
 
 
 @login_required

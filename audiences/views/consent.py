@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import require, visible_to
+from accounts.doors import seen
 from accounts.doors.callers import actor_of, workspace_of
 from audiences import access, confirmations, consent, erasure, suppression
 from audiences import topics as lists
@@ -59,17 +60,19 @@ def topic_create(request: HttpRequest) -> HttpResponse:
 def topic(request: HttpRequest, pk: int) -> HttpResponse:
     """One topic: what it is called and offers, where its page is, and whether its mails can leave."""
     held = _topic(request, pk, access.VIEW if request.method != "POST" else access.MANAGE)
-    first = {name: getattr(held, name) for name in lists.CHANGEABLE}
+    first = _shown(held)
     form = TopicForm(request.POST if request.method == "POST" else None, initial=first)
     del form.fields["key"]
     if request.method == "POST" and form.is_valid():
         try:
-            lists.change(held, **form.cleaned_data, actor=actor_of(request), now=timezone.now())
+            with seen.upon(request, held, lambda: _shown(held)):
+                lists.change(held, **form.cleaned_data, actor=actor_of(request), now=timezone.now())
         except Invalid as error:
             show_faults(error, form)
         else:
             messages.success(request, _("Saved."))
             return redirect("audiences:topic", pk)
+    seen.show(request, _shown(held))
     place = reverse("people_public:subscribe", args=[held.workspace.slug, held.key])
     page = {
         "form": form,
@@ -80,6 +83,10 @@ def topic(request: HttpRequest, pk: int) -> HttpResponse:
         "audiences": visible_to(actor_of(request), held.audiences.all(), access.VIEW).order_by("name"),
     }
     return render(request, "audiences/topic.html", page, status=400 if form.errors else 200)
+
+
+def _shown(topic: Topic) -> dict[str, Any]:
+    return {name: getattr(topic, name) for name in lists.CHANGEABLE}
 
 
 @login_required

@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -17,6 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import may, require
+from accounts.doors import seen
 from accounts.doors.callers import actor_of, workspace_of
 from campaigns import assets, keeping, pictures
 from campaigns.access import MANAGE, VIEW
@@ -101,7 +101,8 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     page: dict[str, Any] = {}
     if request.method == "POST":
         try:
-            _describe(request, asset)
+            with seen.upon(request, asset, lambda: _shown(asset)):
+                _describe(request, asset)
         except Invalid as error:
             page["faults"] = [one.detail for one in error.problems]
         else:
@@ -115,15 +116,19 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         "addresses": [(width, assets.address(asset, width)) for width in (0, *asset.widths)],
         "path_of": assets.path_of,
     }
+    seen.show(request, _shown(asset))
     return render(request, "campaigns/asset.html", page, status=400 if "faults" in page else 200)
 
 
-@transaction.atomic
+def _shown(asset: Asset) -> list[Any]:
+    return [asset.description, *kept.placed(asset)]
+
+
 def _describe(request: HttpRequest, asset: Asset) -> None:
     """All of the form, or nothing."""
     description = request.POST.get("description", "")
     assets.describe(asset, description=description, actor=actor_of(request), now=timezone.now())
-    kept.place(request, asset)
+    kept.write(request, asset)
 
 
 @login_required

@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import MANAGE_WORKSPACE, require
+from accounts.doors import seen
 from accounts.doors.callers import actor_of, workspace_of
 from campaigns.feedback import endpoints
 from campaigns.forms.feedback import FeedbackForm
@@ -104,7 +105,8 @@ def _form(request: HttpRequest, endpoint: FeedbackEndpoint | None) -> HttpRespon
             if endpoint is None:
                 made, secret = endpoints.create(workspace_of(request), **form.cleaned_data, **by)
                 return _log(request, made, secret)
-            endpoints.change(endpoint, **form.cleaned_data, **by)
+            with seen.upon(request, endpoint, lambda: _shown(endpoint)):
+                endpoints.change(endpoint, **form.cleaned_data, **by)
         except Invalid as error:
             for problem in error.problems:
                 form.add_error(problem.pointer if problem.pointer in form.fields else None, problem.detail)
@@ -113,8 +115,13 @@ def _form(request: HttpRequest, endpoint: FeedbackEndpoint | None) -> HttpRespon
         else:
             messages.success(request, _("Saved."))
             return redirect("campaigns:feedback_endpoint", endpoint.pk)
+    seen.show(request, _shown(endpoint))
     page = {"form": form, "endpoint": endpoint}
     return render(request, "campaigns/feedback_form.html", page, status=400 if form.errors else 200)
+
+
+def _shown(endpoint: FeedbackEndpoint | None) -> Any:
+    return endpoint and [endpoint.name, endpoint.url, endpoint.kinds, endpoint.only_triggered]
 
 
 def _log(request: HttpRequest, endpoint: FeedbackEndpoint, secret: str = "") -> HttpResponse:

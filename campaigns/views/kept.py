@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.access import labels_held
+from accounts.doors import seen
 from accounts.doors.callers import actor_of
 from campaigns import keeping, listing, shelf
 from campaigns.views.common import chosen_labels
@@ -24,7 +25,13 @@ def filters(rows: keeping.Rows) -> dict[str, list[str]]:
 
 
 def place(request: HttpRequest, kept: keeping.Kept) -> None:
-    """From the form of `_kept.html`. Raises Invalid."""
+    """From the form of `_kept.html`, which stands alone. Raises Invalid."""
+    with seen.upon(request, kept, lambda: placed(kept)):
+        write(request, kept)
+
+
+def write(request: HttpRequest, kept: keeping.Kept) -> None:
+    """As a part of a form that is saved as a whole."""
     keeping.place(
         kept,
         folder=request.POST.get("folder", ""),
@@ -35,8 +42,14 @@ def place(request: HttpRequest, kept: keeping.Kept) -> None:
     )
 
 
+def placed(kept: keeping.Kept) -> list[Any]:
+    """The same, to be compared."""
+    return [kept.folder, kept.tags, sorted(kept.labels.values_list("pk", flat=True))]
+
+
 def placing(request: HttpRequest, kept: keeping.Kept, rows: keeping.Rows) -> dict[str, Any]:
     """What the form of `_kept.html` shows."""
+    seen.show(request, placed(kept))
     on = set(kept.labels.all())
     held = labels_held(actor_of(request), kept.workspace)
     return {

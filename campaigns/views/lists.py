@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import require
+from accounts.doors import seen
 from accounts.doors.callers import actor_of, workspace_of
 from accounts.models import User
 from audiences.access import audience_for
@@ -66,6 +67,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
     }
     if not context["counts"]:
         context["steps"] = first_steps(workspace)
+    seen.show(request, _marked(context["tree"]))
     return render(request, "campaigns/list.html", context)
 
 
@@ -143,10 +145,16 @@ def act_on_folder(request: HttpRequest) -> HttpResponse:
         elif "delete" in request.POST:
             folders.delete(folder, actor=actor, now=now)
         else:
-            folders.change(folder, name=name, parent=parent, actor=actor, now=now)
+            with seen.upon(request, folder, lambda: _marked(folders.tree(actor, workspace))):
+                folders.change(folder, name=name, parent=parent, actor=actor, now=now)
     except Invalid as error:
         messages.error(request, str(error.detail))
     return _back(request)
+
+
+def _marked(tree: list[folders.Branch]) -> list[Any]:
+    """What the menu of folders shows."""
+    return [[branch.folder.pk, branch.path] for branch in tree]
 
 
 @login_required

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -15,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import sharing
 from accounts.access import labels_held, may, require
+from accounts.doors import seen
 from accounts.doors.callers import actor_of
 from accounts.models import User
 from campaigns import explainer, folders, shelf
@@ -30,15 +30,21 @@ def manage(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = campaign_of(request, pk, MANAGE if request.method == "POST" else VIEW)
     if request.method == "POST":
         try:
-            _save(request, campaign)
+            with seen.upon(request, campaign, lambda: _shown(campaign)):
+                _save(request, campaign)
             messages.success(request, _("Saved."))
         except Invalid as error:
             messages.error(request, str(error.detail))
         return redirect("campaigns:manage", pk)
+    seen.show(request, _shown(campaign))
     return render(request, "campaigns/manage.html", _page(request, campaign))
 
 
-@transaction.atomic
+def _shown(campaign: Campaign) -> list[Any]:
+    labels = sorted(campaign.labels.values_list("pk", flat=True))
+    return [campaign.tags, campaign.folder_id, campaign.owner_id, labels]
+
+
 def _save(request: HttpRequest, campaign: Campaign) -> None:
     """Everything of the form, or nothing."""
     actor, now, given = actor_of(request), timezone.now(), request.POST

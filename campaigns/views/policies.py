@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -11,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import MANAGE_WORKSPACE, require
+from accounts.doors import seen
 from accounts.doors.callers import actor_of, workspace_of
 from campaigns import approvals, policies, policybook
 from campaigns.forms.approvals import PolicyForm
@@ -46,20 +49,27 @@ def edit_policy(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         status = 400
         if form.is_valid() and _save(form, policy, request):
             return redirect("campaigns:policies")
+    if policy is not None:
+        seen.show(request, _shown(ApprovalPolicy.objects.get(pk=policy.pk)))
     return render(request, "campaigns/policy.html", {"form": form, "policy": policy}, status=status)
+
+
+def _shown(policy: ApprovalPolicy) -> dict[str, Any]:
+    return {name: getattr(policy, name) for name in policybook.FIELDS}
 
 
 def _save(form: PolicyForm, policy: ApprovalPolicy | None, request: HttpRequest) -> bool:
     # The form's instance carries what was typed; the verb reads the row itself.
     before = ApprovalPolicy.objects.get(pk=policy.pk) if policy else None
     try:
-        policybook.save(
-            before,
-            workspace=form.workspace,
-            actor=actor_of(request),
-            now=timezone.now(),
-            **form.values(),
-        )
+        with seen.upon(request, before, lambda: _shown(before) if before else None):
+            policybook.save(
+                before,
+                workspace=form.workspace,
+                actor=actor_of(request),
+                now=timezone.now(),
+                **form.values(),
+            )
     except Invalid as error:
         for problem in error.problems:
             form.add_error(problem.pointer if problem.pointer in form.fields else None, problem.detail)

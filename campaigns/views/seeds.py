@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -11,11 +13,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import require
+from accounts.doors import seen
 from accounts.doors.callers import actor_of, workspace_of
 from campaigns import seedlists
 from campaigns.forms.seeds import SeedListForm
 from channels.access import MANAGE
-from channels.models import SeedList
+from channels.models import SeedList, SeedUse
 from common.errors import Invalid
 
 
@@ -61,18 +64,28 @@ def _form(request: HttpRequest, seed_list: SeedList | None) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         try:
-            seedlists.save(
-                seed_list,
-                workspace=workspace,
-                **form.values(),
-                actor=actor_of(request),
-                now=timezone.now(),
-            )
+            with seen.upon(request, seed_list, lambda: _shown(seed_list)):
+                seedlists.save(
+                    seed_list,
+                    workspace=workspace,
+                    **form.values(),
+                    actor=actor_of(request),
+                    now=timezone.now(),
+                )
         except Invalid as error:
             for problem in error.problems:
                 form.add_error(problem.pointer if problem.pointer in form.fields else None, problem.detail)
         else:
             messages.success(request, _("Saved."))
             return redirect("campaigns:seed_lists")
+    seen.show(request, _shown(seed_list))
     page = {"form": form, "seed_list": seed_list}
     return render(request, "campaigns/seed_list.html", page, status=400 if form.errors else 200)
+
+
+def _shown(seed_list: SeedList | None) -> Any:
+    if seed_list is None:
+        return None
+    uses = SeedUse.objects.filter(seed_list=seed_list).order_by("configuration_id")
+    attached = list(uses.values_list("configuration_id", flat=True))
+    return [seed_list.name, seed_list.addresses, seed_list.test_profile, attached]

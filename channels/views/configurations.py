@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import sharing as people
 from accounts.access import may, require
+from accounts.doors import seen
 from accounts.doors.callers import actor_of, workspace_of
 from channels import (
     access,
@@ -95,6 +98,8 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         is_active = configuration.status == ChannelConfiguration.Status.ACTIVE
         verb = configurations.update if is_active else configurations.change
         try:
+            with seen.upon(request, configuration, lambda: _shown(configuration)):
+                pass  # the save asks the other side, and no lock is held over that
             values = values_of(form, settings, provider, configuration.channel)
             done = verb(configuration, values=values, actor=actor, now=now)
         except Invalid as error:
@@ -102,6 +107,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             _say_saved(request, done)
             return redirect("channels:detail", pk)
+    seen.show(request, _shown(configuration))
     return _form_page(request, form, settings, provider, configuration)
 
 
@@ -191,6 +197,13 @@ def _form(request: HttpRequest, configuration: ChannelConfiguration, base: Setup
         actor=actor_of(request),
         channel=configuration.channel,
     )
+
+
+def _shown(configuration: ChannelConfiguration) -> list[Any]:
+    base = versions.base_of(configuration)
+    own = [configuration.name, configuration.description, configuration.marketing_actions]
+    labels = sorted(configuration.labels.values_list("pk", flat=True))
+    return [*own, labels, base.credential_id, [getattr(base, name) for name in versions.PLAIN], base.settings]
 
 
 def _both_valid(request: HttpRequest, form: ConfigurationForm, settings: ProviderForm) -> bool:

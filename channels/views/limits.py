@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -10,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from accounts.doors import seen
 from accounts.doors.callers import actor_of
 from channels import access, limits
 from channels.forms import LimitsForm
@@ -26,11 +29,13 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
     form = LimitsForm(request.POST or None, limits=limits.of(configuration))
     if request.method == "POST" and form.is_valid():
         try:
-            limits.change(configuration, **form.cleaned_data, actor=actor, now=timezone.now())
+            with seen.upon(request, configuration, lambda: asdict(limits.of(configuration))):
+                limits.change(configuration, **form.cleaned_data, actor=actor, now=timezone.now())
         except Invalid as error:
             show_faults(error, form)
         else:
             messages.success(request, _("Saved. It counts from now on, also for what is being sent."))
             return redirect("channels:detail", pk)
+    seen.show(request, asdict(limits.of(configuration)))
     page = {"form": form, "configuration": configuration}
     return render(request, "channels/limits.html", page, status=400 if form.errors else 200)

@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import may, require
+from accounts.doors import seen
 from accounts.doors.callers import actor_of, workspace_of
 from channels import rulesets
 from channels.access import MANAGE, VIEW
 from channels.forms import rule_form, rule_set_form
-from channels.models import Rule
+from channels.models import Rule, RuleSet
 from channels.views.common import show_faults
 from common.errors import Invalid, NotFound
 
@@ -54,13 +55,19 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     form = rule_set_form(request.POST or None, rule_set)
     if request.method == "POST" and form.is_valid():
         try:
-            rulesets.change(rule_set, **form.cleaned_data, actor=actor, now=timezone.now())
+            with seen.upon(request, rule_set, lambda: _shown(rule_set)):
+                rulesets.change(rule_set, **form.cleaned_data, actor=actor, now=timezone.now())
         except Invalid as error:
             show_faults(error, form)
         else:
             messages.success(request, _("Saved."))
             return redirect("channels:rule_set", pk)
+    seen.show(request, _shown(rule_set))
     return _form_page(request, form, rule_set)
+
+
+def _shown(rule_set: RuleSet) -> list[str]:
+    return [rule_set.name, rule_set.description]
 
 
 @login_required
@@ -121,12 +128,14 @@ def edit_rule(request: HttpRequest, pk: int, rule_pk: int) -> HttpResponse:
     form = rule_form(rule.kind, request.POST or None, rule)
     if request.method == "POST" and form.is_valid():
         try:
-            rulesets.change_rule(rule, form.values(), actor=actor, now=timezone.now())
+            with seen.upon(request, rule, lambda: seen.values(rule)):
+                rulesets.change_rule(rule, form.values(), actor=actor, now=timezone.now())
         except Invalid as error:
             show_faults(error, form)
         else:
             messages.success(request, _("Saved. It counts from now on, also for what is being sent."))
             return redirect("channels:rule_set", pk)
+    seen.show(request, seen.values(rule))
     return _rule_page(request, {"form": form, "rule_set": rule_set, "kind": rule.kind, "rule": rule})
 
 

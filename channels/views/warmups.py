@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import may, require
+from accounts.doors import seen
 from accounts.doors.callers import actor_of, workspace_of
 from channels import warming, warmups
 from channels.access import MANAGE
@@ -60,12 +61,14 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     form = WarmupForm(request.POST or None, configurations=warmups.choices(actor, plan.workspace), plan=plan)
     if request.method == "POST" and form.is_valid():
         try:
-            warmups.change(plan, form.values(), actor=actor, now=now)
+            with seen.upon(request, plan, lambda: seen.values(plan)):
+                warmups.change(plan, form.values(), actor=actor, now=now)
         except Invalid as error:
             show_faults(error, form)
         else:
             messages.success(request, _("Saved. It counts from now on, also for what is being sent."))
             return redirect("channels:warmup", pk)
+    seen.show(request, seen.values(plan))
     return _form_page(request, form, plan)
 
 
