@@ -34,6 +34,7 @@ from campaigns.reports.trials import Trial
 from common.percents import cut, sure
 
 CHINESE = "MSung-Light"
+CHARACTERS = "UniCNS-UCS2-H"
 BEYOND = re.compile(r"[^\u0000-\u00ff\u2013\u2014\u2018-\u201d\u2022\u2026]+")
 WIDTH = A4[0] - 36 * mm
 INK, MUTED, LINE, PEOPLE, MACHINES = "#172126", "#57646a", "#d5dcdf", "#0f6674", "#b5bfc4"
@@ -41,13 +42,14 @@ TEXT = ParagraphStyle("text", fontName="Helvetica", fontSize=9, leading=12.5, te
 SMALL = ParagraphStyle("small", parent=TEXT, fontSize=7.5, leading=10, textColor=HexColor(MUTED))
 TITLE = ParagraphStyle("title", parent=TEXT, fontName="Helvetica-Bold", fontSize=17, leading=22)
 HEAD = ParagraphStyle("head", parent=TEXT, fontName="Helvetica-Bold", fontSize=11, leading=15, spaceBefore=12)
+HEAD.keepWithNext = 1  # no title alone at the end of a page
 RIGHT = ParagraphStyle("right", parent=TEXT, alignment=2)
 MOST_LINKS = 40
 
 
 def pdf(report: Report, *, now: datetime) -> bytes:
     """In the language and time zone that are active."""
-    pdfmetrics.registerFont(UnicodeCIDFont(CHINESE))
+    pdfmetrics.registerFont(_chinese())
     buffer = io.BytesIO()
     name = report.campaign.name
     paper = SimpleDocTemplate(
@@ -62,6 +64,15 @@ def pdf(report: Report, *, now: datetime) -> bytes:
     )
     paper.build(list(_parts(report, now)), onFirstPage=_numbered, onLaterPages=_numbered)
     return buffer.getvalue()
+
+
+def _chinese() -> UnicodeCIDFont:
+    """reportlab gives this font, of Adobe's collection CNS1, the table of another collection (GB1): readers
+    would show other characters, or none. Adobe's own for the same two bytes a character is this one.
+    """
+    font = UnicodeCIDFont(CHINESE)
+    font.encodingName = CHARACTERS
+    return font
 
 
 def written(text: object, style: ParagraphStyle = TEXT) -> Paragraph:
@@ -87,7 +98,7 @@ def _parts(report: Report, now: datetime) -> Iterator[Flowable]:
         [written(one.label), _number(one.value), _percent(one.rate), written(one.definition, SMALL)]
         for one in report.numbers.values()
     ]
-    yield _table([_("Number"), "", "", _("Definition")], rows, (0.22, 0.11, 0.1, 0.57))
+    yield _table([pgettext("figure", "Number"), "", "", _("Definition")], rows, (0.22, 0.11, 0.1, 0.57))
     if not report.since:
         yield written(_balance(report), SMALL)
     if report.curve:
@@ -145,7 +156,7 @@ def _curve(report: Report) -> Drawing:
     ]
     chart.categoryAxis.style = "stacked"
     chart.bars[0].fillColor, chart.bars[1].fillColor = HexColor(PEOPLE), HexColor(MACHINES)
-    chart.bars.strokeWidth, chart.barSpacing, chart.groupSpacing = 0, 0, 1
+    chart.bars.strokeColor, chart.barSpacing, chart.groupSpacing = None, 0, 1
     every = max(len(points) // 8, 1)
     how = "H:i" if report.step == "hour" else "n/j"
     chart.categoryAxis.categoryNames = [

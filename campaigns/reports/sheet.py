@@ -17,7 +17,7 @@ COLUMNS = ("accepted", "delivered", "bounced", "opened", "clicked", "unsubscribe
 
 
 def rows(report: Report) -> Iterator[Cells]:
-    yield [_("Part"), _("Name"), _("Number"), _("Percent"), _("Definition")]
+    yield [_("Part"), _("Name"), pgettext("figure", "Number"), _("Percent"), _("Definition")]
     for number in report.numbers.values():
         rate = None if number.rate is None else cut(number.rate, 4)
         yield [_("Numbers"), number.label, number.value, rate, number.definition]

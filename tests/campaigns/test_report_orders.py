@@ -110,6 +110,14 @@ def test_a_report_on_paper_holds_the_numbers_and_leaves_by_mail_too(campaign: Ca
         assert answer.content[:5] == b"%PDF-" and answer.headers["Cache-Control"] == "no-store"
 
 
+def test_chinese_on_paper_is_written_by_the_table_of_its_own_font(campaign: Campaign, client: Client) -> None:
+    """By that of another collection a reader shows other characters, or none."""
+    client.force_login(builders.person(campaign.workspace, "approver", "paper"))
+    User.objects.filter(email__startswith="paper@").update(language="zh-hant")
+    pdf = client.get(f"/campaigns/{campaign.pk}/report/report.pdf").content
+    assert b"/UniCNS-UCS2-H" in pdf and b"(CNS1)" in pdf and b"/UniGB" not in pdf
+
+
 def test_who_may_no_more_see_it_gets_no_more_of_it(campaign: Campaign) -> None:
     ana, lin = reader(campaign, "ana"), reader(campaign, "lin")
     ordered(campaign, ana, lin)
