@@ -71,6 +71,7 @@ VERBS = {
     "slow sign-in": pgettext_lazy("audit log", "Sign-in slowed after wrong passwords"),
     "name stand-in": pgettext_lazy("audit log", "Stand-in named"),
     "end stand-in": pgettext_lazy("audit log", "Stand-in ended"),
+    "choose_addresses": pgettext_lazy("audit log", "Fields for addresses chosen"),
     "allow": pgettext_lazy("audit log", "Address allowed"),
     "disallow": pgettext_lazy("audit log", "Address taken off the allowed list"),
     "activate_allowed_list": pgettext_lazy("audit log", "Allowed list activated"),

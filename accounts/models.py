@@ -95,6 +95,8 @@ class Workspace(models.Model):
         ),
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now)
+    # Which fields addresses are taken from, where it is not the channel's own (channels/origins.py).
+    address_from = models.JSONField(default=dict, db_default={}, editable=False)
     # The main switch (switch.py): the database it sends from, empty while somebody has stopped it.
     sends_from = models.CharField(_("sends from"), max_length=200, blank=True, editable=False)
     stopped_at = models.DateTimeField(_("sending stopped"), null=True, editable=False)

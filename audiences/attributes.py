@@ -22,6 +22,7 @@ from audiences.access import MANAGE, VIEW
 from audiences.models import AttributeDefinition, Audience
 from audiences.typed import Stored, Type, clean, clean_text, written, written_moment
 from audiences.values import conversion, remove_values, used_in
+from channels import origins
 from common.errors import IllegalTransition, Invalid, Problem
 from common.text import has_control
 
@@ -194,6 +195,9 @@ def remove(definition: AttributeDefinition, *, actor: Actor, now: datetime) -> i
 
 def _refuse_use(definition: AttributeDefinition, actor: Actor, sentence: str) -> None:
     """An audience that the actor may not see is not named."""
+    if origins.is_used(definition.workspace_id, f"attribute:{definition.key}"):
+        detail = _("Messages take their addresses from it. Choose another field for them first.")
+        raise IllegalTransition(detail, code="attribute_in_use")
     users = used_in(definition.workspace_id).get(definition.key)
     if not users:
         return

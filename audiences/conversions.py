@@ -27,6 +27,7 @@ from audiences.locks import lock_people
 from audiences.models import AttributeConversion, AttributeDefinition, Import
 from audiences.typed import clean, written
 from audiences.values import used_in
+from channels import origins
 from common.errors import IllegalTransition, Invalid
 
 State = AttributeConversion.State
@@ -38,7 +39,7 @@ SILENT = timedelta(seconds=15)  # after so long without a page the sweep rings a
 MOST_EXAMPLES = 5
 IN_USE, IMPORTED, MISFITS = "in_use", "imported", "misfits"
 REASONS = {
-    IN_USE: gettext_lazy("An audience has begun to ask for it. Nothing was changed."),
+    IN_USE: gettext_lazy("It has come into use in an audience or for addresses. Nothing was changed."),
     IMPORTED: gettext_lazy(
         "An import that brings it has begun. Finish or cancel it first; nothing was changed."
     ),
@@ -259,7 +260,10 @@ def _obstacle(conversion: AttributeConversion) -> str:
     definition = conversion.definition
     if conversion.misfit_count:
         return MISFITS
-    if conversion.type != definition.type and used_in(definition.workspace_id).get(definition.key):
+    if conversion.type != definition.type and (
+        used_in(definition.workspace_id).get(definition.key)
+        or origins.is_used(definition.workspace_id, f"attribute:{definition.key}")
+    ):
         return IN_USE
     return IMPORTED if any(_imports_of(definition.workspace, definition.key)) else ""
 

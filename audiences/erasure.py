@@ -18,7 +18,7 @@ from audiences import softbounces, suppression
 from audiences.access import MANAGE
 from audiences.imports import forgetting
 from audiences.models import Profile, ProfileEvent
-from audiences.reachability import WAYS
+from audiences.reachability import every_address_of
 from common.errors import NotFound
 
 # Sent before the rows go, with profile_id, workspace_id and addresses (in their stored form).
@@ -34,7 +34,7 @@ def erase(profile: Profile, *, actor: Actor, now: datetime) -> None:
     person = row.first()
     if person is None:
         raise NotFound(_("There is no such person, or you may not see them."))
-    workspace, addresses = person.workspace, addresses_of(person)
+    workspace, addresses = person.workspace, every_address_of(person)
     suppression.replace_by_hashes(workspace.pk, addresses, reason=REASON, now=now)
     profile_erased.send(
         sender=Profile,
@@ -46,15 +46,6 @@ def erase(profile: Profile, *, actor: Actor, now: datetime) -> None:
     audit.record(
         actor=actor, verb="erase_profile", obj=workspace, workspace=workspace, now=now, profile=profile.pk
     )
-
-
-def addresses_of(person: Profile) -> list[tuple[str, str]]:
-    """(channel, address) of every address a message could go to."""
-    found = [("email", person.email), ("sms", person.phone), ("whatsapp", person.phone)]
-    by_namespace = {way.namespace: channel for channel, way in WAYS.items() if way.namespace}
-    for identity in person.identities.filter(namespace__in=by_namespace):
-        found.append((by_namespace[identity.namespace], identity.value))
-    return [(channel, address) for channel, address in found if address]
 
 
 def _forget(person: Profile, addresses: list[tuple[str, str]]) -> None:

@@ -26,10 +26,10 @@ def definition(audience: Audience) -> dict[str, Any]:
     return membership.freeze(audience)
 
 
-def _members(audience: dict[str, Any], workspace_id: int) -> Query:
+def _members(audience: dict[str, Any], workspace: Workspace) -> Query:
     """FROM … WHERE … with the members as `p`."""
-    condition = membership.members(audience, Workspace.objects.get(pk=workspace_id))
-    people = Query("FROM audiences_profile p WHERE p.workspace_id = %s AND ", (workspace_id,))
+    condition = membership.members(audience, workspace)
+    people = Query("FROM audiences_profile p WHERE p.workspace_id = %s AND ", (workspace.pk,))
     return people + Query("(") + condition + Query(") ")
 
 
@@ -38,19 +38,30 @@ def targets(audience: dict[str, Any], *, workspace_id: int, channel: str, catego
 
     A caller that wants pages wraps it: the planner pushes `profile_id > %s` down to the primary key.
     """
-    return select(audience, workspace_id, Query("p.id AS profile_id, ") + way(channel, category))
+    workspace = Workspace.objects.get(pk=workspace_id)
+    columns = Query("p.id AS profile_id, ") + way(channel, category, workspace=workspace)
+    return select(audience, workspace, columns)
 
 
-def way(channel: str, category: str, mark: str = "", *, to_complainers: bool = False) -> Query:
+def way(
+    channel: str,
+    category: str,
+    mark: str = "",
+    *,
+    workspace: Workspace,
+    configuration: int | None = None,
+    to_complainers: bool = False,
+) -> Query:
     """The columns `address` and `reason` of a member, each followed by the mark."""
-    reason = reachability.reason(channel, category, to_complainers=to_complainers)
-    address = f"COALESCE({reachability.WAYS[channel].address}, '') AS address{mark}"
+    of: dict[str, Any] = {"workspace": workspace, "configuration": configuration}
+    reason = reachability.reason(channel, category, **of, to_complainers=to_complainers)
+    address = f"COALESCE({reachability.address(channel, **of)}, '') AS address{mark}"
     return Query(f"{address}, {reason.sql} AS reason{mark} ", reason.params)
 
 
-def select(audience: dict[str, Any], workspace_id: int, columns: Query) -> Query:
+def select(audience: dict[str, Any], workspace: Workspace, columns: Query) -> Query:
     """The columns, SQL over `p`, of every member. It ends inside a condition: more can be asked with AND."""
-    return Query("SELECT ") + columns + Query(" ") + _members(audience, workspace_id)
+    return Query("SELECT ") + columns + Query(" ") + _members(audience, workspace)
 
 
 def belongs(audience: dict[str, Any], workspace_id: int) -> Query:
@@ -59,7 +70,7 @@ def belongs(audience: dict[str, Any], workspace_id: int) -> Query:
 
 
 def count(audience: dict[str, Any], workspace_id: int) -> int:
-    query = Query("SELECT count(*) ") + _members(audience, workspace_id)
+    query = Query("SELECT count(*) ") + _members(audience, Workspace.objects.get(pk=workspace_id))
     with connection.cursor() as cursor:
         cursor.execute(query.sql, query.params)
         return int(cursor.fetchone()[0])
@@ -67,7 +78,11 @@ def count(audience: dict[str, Any], workspace_id: int) -> int:
 
 def locales(audience: dict[str, Any], workspace_id: int) -> dict[str, int]:
     """How many members read which language, as their profiles say it."""
-    query = Query("SELECT p.locale, count(*) ") + _members(audience, workspace_id) + Query("GROUP BY 1")
+    query = (
+        Query("SELECT p.locale, count(*) ")
+        + _members(audience, Workspace.objects.get(pk=workspace_id))
+        + Query("GROUP BY 1")
+    )
     with connection.cursor() as cursor:
         cursor.execute(query.sql, query.params)
         return {str(locale): int(people) for locale, people in cursor.fetchall()}
@@ -82,11 +97,12 @@ def reaches(
     audience: dict[str, Any], *, workspace_id: int, channels: Sequence[str], category: str
 ) -> dict[str, dict[str, int]]:
     """`reach` of each channel. The audience is read once, however many channels are asked for."""
+    workspace = Workspace.objects.get(pk=workspace_id)
     asked, places = Query("SELECT count(*)"), ", ".join(str(n + 2) for n in range(len(channels)))
     for channel in channels:
-        reason = reachability.reason(channel, category)
+        reason = reachability.reason(channel, category, workspace=workspace)
         asked += Query(f", COALESCE({reason.sql}, '')", reason.params)
-    asked += Query(" ") + _members(audience, workspace_id) + Query(f"GROUP BY {places}")
+    asked += Query(" ") + _members(audience, workspace) + Query(f"GROUP BY {places}")
     found: dict[str, dict[str, int]] = {channel: {} for channel in channels}
     with connection.cursor() as cursor:
         cursor.execute(asked.sql, asked.params)
@@ -97,9 +113,8 @@ def reaches(
 
 
 def sample(audience: dict[str, Any], workspace_id: int, limit: int = 5) -> list[Profile]:
-    query = (
-        Query("SELECT p.id ") + _members(audience, workspace_id) + Query("ORDER BY p.id LIMIT %s", (limit,))
-    )
+    members = _members(audience, Workspace.objects.get(pk=workspace_id))
+    query = Query("SELECT p.id ") + members + Query("ORDER BY p.id LIMIT %s", (limit,))
     with connection.cursor() as cursor:
         cursor.execute(query.sql, query.params)
         ids = [row[0] for row in cursor.fetchall()]

@@ -14,13 +14,14 @@ from datetime import datetime
 from django.db import connection
 
 from audiences import suppression
+from audiences.addresses import namespaces_in_use
 from audiences.reachability import WAYS
 from common.errors import Invalid
 
 HAS_NO_LIST = {"direct_mail", "inapp", "webhook"}  # their addresses are names of ours, and never wrong
 RETIRE = """
 DELETE FROM audiences_identity i USING unnest(%s::text[]) AS t(value)
-WHERE i.workspace_id = %s AND i.namespace = %s AND i.value = t.value
+WHERE i.workspace_id = %s AND i.namespace = ANY(%s) AND i.value = t.value
 """
 
 
@@ -32,7 +33,9 @@ def take_out(
     namespace = WAYS[channel].namespace
     if namespace and reason == "bounce":
         with connection.cursor() as cursor:
-            cursor.execute(RETIRE, (wanted, workspace_id, namespace))
+            cursor.execute(
+                RETIRE, (wanted, workspace_id, namespaces_in_use(workspace_id, channel, namespace))
+            )
         return
     if channel in HAS_NO_LIST:
         return

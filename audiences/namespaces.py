@@ -17,6 +17,7 @@ from accounts.access import Actor, require
 from accounts.models import Workspace
 from audiences.access import MANAGE
 from audiences.models import Identity, IdentityNamespace
+from channels import origins
 from common.errors import IllegalTransition, Invalid, Problem
 from common.text import has_control
 
@@ -84,9 +85,13 @@ def add_namespace(
 
 @transaction.atomic
 def remove_namespace(namespace: IdentityNamespace, *, actor: Actor, now: datetime) -> None:
-    """Raises IllegalTransition while somebody has an identity in it."""
+    """Raises IllegalTransition while somebody has an identity in it, or messages take addresses from it."""
     workspace = namespace.workspace
     require(actor, MANAGE, workspace)
+    IdentityNamespace.objects.select_for_update(of=("self",)).get(pk=namespace.pk)
+    if origins.is_used(workspace.pk, f"namespace:{namespace.key}"):
+        detail = _("Messages take their addresses from it. Choose another field for them first.")
+        raise IllegalTransition(detail, code="namespace_in_use")
     if Identity.objects.filter(workspace=workspace, namespace=namespace.key).exists():
         detail = _("People still have an identity in this namespace.")
         raise IllegalTransition(detail, code="namespace_in_use")

@@ -13,8 +13,11 @@ from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Workspace
+from audiences.addresses import held_in, newest
+from audiences.addresses import sql as sql_of
 from audiences.models import Profile
 from audiences.query import Query
+from channels import origins
 from channels.models import ChannelConfiguration
 
 # Reasons of exclusion, by the codes of the reference catalogue (9.7). It knows none for channels beyond
@@ -37,17 +40,10 @@ REASON_LABELS: dict[str, Any] = {
 }
 
 
-def _newest(namespace: str) -> str:
-    """A person may have several; the one given last is the one a message goes to."""
-    return (
-        "(SELECT i.value FROM audiences_identity i WHERE i.profile_id = p.id "
-        f"AND i.namespace = '{namespace}' ORDER BY i.id DESC LIMIT 1)"
-    )
-
-
 @dataclass(frozen=True)
 class Way:
-    """How a channel reaches a person: `address` is SQL over `p`; the codes say what may stand in between.
+    """How a channel reaches a person: `address` is SQL over `p`, of where it stands unless the workspace or a
+    configuration says otherwise; the codes say what may stand in between.
 
     `namespace` is where the address is kept when it is a row of Identity; the newest row counts.
     """
@@ -65,9 +61,9 @@ WAYS: dict[str, Way] = {
     "email": Way(_("Email"), "p.email", NO_ADDRESS, NO_CONSENT, SUPPRESSED),
     "sms": Way(_("SMS"), "p.phone", NO_NUMBER, NO_SMS_CONSENT),
     "whatsapp": Way(_("WhatsApp"), "p.phone", NO_NUMBER),
-    "line": Way(_("LINE"), _newest("line_id"), namespace="line_id"),
-    "push": Way(_("Mobile push"), _newest("push_token"), NO_TOKEN, NO_PUSH_CONSENT, namespace="push_token"),
-    "webpush": Way(_("Web push"), _newest("webpush"), NO_TOKEN, NO_PUSH_CONSENT, namespace="webpush"),
+    "line": Way(_("LINE"), newest("line_id"), namespace="line_id"),
+    "push": Way(_("Mobile push"), newest("push_token"), NO_TOKEN, NO_PUSH_CONSENT, namespace="push_token"),
+    "webpush": Way(_("Web push"), newest("webpush"), NO_TOKEN, NO_PUSH_CONSENT, namespace="webpush"),
     "webhook": Way(_("Webhook"), "COALESCE(NULLIF(p.external_id, ''), p.email)"),
     "direct_mail": Way(_("Direct mail"), KNOWN_BY),
     "inapp": Way(_("In-app inbox"), KNOWN_BY),
@@ -98,26 +94,57 @@ def in_use(workspace: Workspace) -> list[str]:
     return [channel for channel in WAYS if channel in used]
 
 
+def address(channel: str, workspace: Workspace, configuration: int | None = None) -> str:
+    """SQL over `p`: where a message over the channel, or through that configuration of it, goes."""
+    chosen = origins.order(workspace, channel, configuration)
+    return sql_of(chosen) if chosen else WAYS[channel].address
+
+
 def addresses_of(person: Profile) -> dict[str, str]:
     """The person's address on each channel that could reach them, in one query."""
-    columns = ", ".join(way.address for way in WAYS.values())
+    columns = ", ".join(address(channel, person.workspace) for channel in WAYS)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {columns} FROM audiences_profile p WHERE p.id = %s", (person.pk,))
         found = cursor.fetchone() or ("",) * len(WAYS)
     return {channel: address for channel, address in zip(WAYS, found, strict=True) if address}
 
 
-def reason(channel: str, category: str, *, to_complainers: bool = False) -> Query:
+def address_of(person: Profile, channel: str, configuration: int) -> str:
+    """Where a message to the person through the configuration would go; empty for nowhere."""
+    column = address(channel, person.workspace, configuration)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {column} FROM audiences_profile p WHERE p.id = %s", (person.pk,))
+        (found,) = cursor.fetchone() or ("",)
+    return found or ""
+
+
+def every_address_of(person: Profile) -> list[tuple[str, str]]:
+    """(channel, address) of every address a message could go to, whichever configuration carries it."""
+    found = [("email", person.email), ("sms", person.phone), ("whatsapp", person.phone)]
+    by_namespace = {way.namespace: channel for channel, way in WAYS.items() if way.namespace}
+    for identity in person.identities.filter(namespace__in=by_namespace):
+        found.append((by_namespace[identity.namespace], identity.value))
+    found += held_in(person, person.workspace)
+    return list(dict.fromkeys((channel, address) for channel, address in found if address))
+
+
+def reason(
+    channel: str,
+    category: str,
+    *,
+    workspace: Workspace,
+    configuration: int | None = None,
+    to_complainers: bool = False,
+) -> Query:
     """An expression: the code of what keeps a message from `p`, NULL for those who may get it.
 
     `to_complainers`: an address that is on the list for a complaint, and for nothing else, is written to.
     """
-    way = WAYS[channel]
-    address = "held.address" if way.namespace else way.address
+    way, whole = WAYS[channel], address(channel, workspace, configuration)
     found = verdict(
         workspace="p.workspace_id",
         profile="p.id",
-        address=address,
+        address="held.address" if way.namespace else whole,
         channel=channel,
         category=category,
         to_complainers=to_complainers,
@@ -125,7 +152,7 @@ def reason(channel: str, category: str, *, to_complainers: bool = False) -> Quer
     if not way.namespace:
         return found
     # The address is read once, not for each question about it.
-    return Query(f"(SELECT {found.sql} FROM (SELECT {way.address} AS address OFFSET 0) held)", found.params)
+    return Query(f"(SELECT {found.sql} FROM (SELECT {whole} AS address OFFSET 0) held)", found.params)
 
 
 def verdict(

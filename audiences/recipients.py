@@ -7,23 +7,30 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from accounts.models import Workspace
-from audiences import identities, namespaces, profiles
+from audiences import identities, namespaces, profiles, reachability
+from audiences.addresses import sql
 from audiences.reachability import WAYS
 from common.errors import Invalid
 from common.prepared import Prepared
 
 SQL = f"""
-SELECT o.namespace, o.value, p.id, p.locale, {", ".join(way.address for way in WAYS.values())}
+SELECT o.namespace, o.value, p.id, p.locale, {{addresses}}
 FROM ({identities.OWNERS}) o JOIN audiences_profile p ON p.id = o.id"""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """`addresses` holds one for each channel; empty where the person has none."""
+    """`addresses` holds one for each channel, and for each configuration (by its number as text) that takes
+    its addresses from elsewhere; empty where the person has none.
+    """
 
     profile_id: int
     locale: str
     addresses: dict[str, str]
+
+    def address(self, channel: str, configuration: int) -> str:
+        through = str(configuration)
+        return self.addresses[through if through in self.addresses else channel]
 
 
 class Search:
@@ -31,26 +38,37 @@ class Search:
 
     def __init__(self, workspace: Workspace, named: Sequence[tuple[str, str]]) -> None:
         self.workspace = workspace
+        columns = {channel: reachability.address(channel, workspace) for channel in WAYS}
+        columns |= {one: sql(sources) for one, sources in workspace.address_from.items() if one not in WAYS}
+        self.places, self.sql = tuple(columns), SQL.format(addresses=", ".join(columns.values()))
         is_own = any(namespace not in namespaces.LABELS for namespace, _value in named)
         known = namespaces.namespaces_of(workspace) if is_own else None
         self.cleaned = [_cleaned(workspace, *one, known) for one in named]
         self.asked = [one for one in self.cleaned if isinstance(one, tuple)]
 
     def send(self, cursor: Prepared) -> None:
-        cursor.execute(SQL, identities.asked_of(self.workspace.pk, self.asked))
+        cursor.execute(self.sql, identities.asked_of(self.workspace.pk, self.asked))
 
     def read(self, cursor: Prepared, *, now: datetime, create: bool) -> list[Known | Invalid | None]:
         """Each in their place; None for who is not known, or why the name is none.
 
         With `create`, who is not known is made with the name they are called by, in the open transaction.
         """
-        people = _known(cursor)
+        people = self._known(cursor)
         if create and (unknown := [one for one in dict.fromkeys(self.asked) if one not in people]):
             for namespace, value in unknown:
                 profiles.find_or_create(self.workspace, namespace, value, now)
-            cursor.execute(SQL, identities.asked_of(self.workspace.pk, unknown))
-            people |= _known(cursor)
+            cursor.execute(self.sql, identities.asked_of(self.workspace.pk, unknown))
+            people |= self._known(cursor)
         return [people.get(one) if isinstance(one, tuple) else one for one in self.cleaned]
+
+    def _known(self, cursor: Prepared) -> dict[tuple[str, str], Known]:
+        return {
+            (namespace, value): Known(
+                pk, locale, dict(zip(self.places, (one or "" for one in found), strict=True))
+            )
+            for namespace, value, pk, locale, *found in cursor.fetchall()
+        }
 
 
 def _cleaned(
@@ -60,10 +78,3 @@ def _cleaned(
         return namespace, identities.clean(workspace, namespace, value, known=known)
     except Invalid as error:
         return error
-
-
-def _known(cursor: Prepared) -> dict[tuple[str, str], Known]:
-    return {
-        (namespace, value): Known(pk, locale, dict(zip(WAYS, (one or "" for one in found), strict=True)))
-        for namespace, value, pk, locale, *found in cursor.fetchall()
-    }

@@ -23,7 +23,7 @@ from accounts.access import Actor, may, require
 from accounts.models import User, Workspace
 from audiences.access import MANAGE as SEE
 from audiences.models import Profile, Suppression
-from audiences.reachability import CHANNELS, HASH, addresses_of
+from audiences.reachability import CHANNELS, HASH, every_address_of
 from channels.access import MANAGE
 from channels.kinds import clean_email, clean_phone
 from common.errors import Conflict, Invalid, NotFound, Problem
@@ -248,7 +248,7 @@ def remove(entry: Suppression, *, is_sure: bool = False, actor: Actor, now: date
 def holding(person: Profile) -> list[Suppression]:
     """The entries that keep messages from the person: by address, by domain, by hash."""
     found = Q(pk=None)
-    for channel, address in addresses_of(person).items():
+    for channel, address in every_address_of(person):
         plain = [address]
         if channel == "email":
             plain.append(re.sub(r"[+][^@]*@", "@", address))

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from audiences.views import (
+    addresses,
     attributes,
     audiences,
     composition,
@@ -47,6 +48,8 @@ urlpatterns = [
     path("suppression/", suppression.show_list, name="suppression"),
     path("suppression/export.csv", suppression.export, name="suppression_export"),
     path("suppression/<int:pk>/remove/", suppression.remove, name="suppression_remove"),
+    path("addresses/", addresses.show, name="addresses"),
+    path("addresses/<int:pk>/", addresses.choose_for, name="addresses_for"),
     path("attributes/", attributes.show_list, name="attributes"),
     path("attributes/new/", attributes.define, name="attribute_new"),
     path("attributes/namespaces/", attributes.add_namespace, name="namespace_add"),

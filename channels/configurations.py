@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.access import Actor, labels_held, require
 from accounts.models import AccessLabel, User, Workspace
-from channels import lifecycle, mailboxes, sealing, sending, versions
+from channels import lifecycle, mailboxes, origins, sealing, sending, versions
 from channels.access import MANAGE
 from channels.kinds import clean_email
 from channels.lifecycle import Status
@@ -157,6 +157,7 @@ def duplicate(configuration: ChannelConfiguration, *, actor: Actor, now: datetim
     copy.save()
     copy.labels.set(row.labels.all())
     mailboxes.copy(row, copy, now)
+    origins.copy(row, copy)
     _record("create", copy, actor, now, copied_from=row.pk)
     return copy
 
@@ -174,6 +175,7 @@ def delete(configuration: ChannelConfiguration, *, actor: Actor, now: datetime) 
     except ProtectedError as error:
         detail = _("It is used. Take it out of the drafts that name it first.")
         raise IllegalTransition(detail, code="configuration_in_use", state=row.status) from error
+    origins.forget(row.workspace_id, configuration.pk)
     Credential.objects.filter(pk__in=[pk for pk in secrets if pk]).delete()
 
 

@@ -198,6 +198,7 @@ def test_every_thing_that_is_read_and_changed_has_an_etag_that_a_change_must_kno
 # A right body, where the empty one is none.
 BODIES: dict[str, Any] = {
     "/api/access-labels/<int:pk>/": {"name": "X", "roles": []},
+    "/api/addresses/": {"email": ["email"]},
     "/api/allowed/state/": {"active": True},
     "/api/folders/<int:pk>/": {"name": "X"},
     "/api/approval-policies/<int:pk>/": {"name": "X", "approvers": {"match": "any", "of": [{"role": 1}]}},

@@ -3,7 +3,17 @@
 from django.urls import path
 
 from audiences import lifecycle
-from audiences.api import attributes, audiences, consent, events, imports, profiles, shares, suppression
+from audiences.api import (
+    addresses,
+    attributes,
+    audiences,
+    consent,
+    events,
+    imports,
+    profiles,
+    shares,
+    suppression,
+)
 from audiences.imports import jobs
 
 app_name = "people_api"
@@ -25,6 +35,12 @@ urlpatterns = [
         name="profile_identity",
     ),
     path("profiles/<str:namespace>/<path:value>/", profiles.NamedProfile.as_view(), name="named_profile"),
+    path("addresses/", addresses.Addresses.as_view(), name="addresses"),
+    path(
+        "channel-configurations/<int:pk>/addresses/",
+        addresses.ConfigurationAddresses.as_view(),
+        name="configuration_addresses",
+    ),
     path("attributes/", attributes.Attributes.as_view(), name="attributes"),
     path("attributes/<str:key>/", attributes.OneAttribute.as_view(), name="attribute"),
     path("namespaces/", attributes.Namespaces.as_view(), name="namespaces"),

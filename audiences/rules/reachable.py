@@ -33,7 +33,7 @@ def read(raw: dict[str, Any], reader: Reader, pointer: str) -> Reachable | None:
 
 
 def sql(asked: Reachable, scope: Scope) -> Query:
-    reason = reachability.reason(asked.channel, "marketing")
+    reason = reachability.reason(asked.channel, "marketing", workspace=scope.workspace)
     met, unmet = f"({reason.sql}) IS NULL", f"({reason.sql}) IS NOT NULL"
     reached = Query(met, reason.params, unmet)
     return reached if asked.op == "is" else reached.opposite()

@@ -148,21 +148,23 @@ def _reason(at: int) -> str:
 
 def _people(run: Run) -> Query:
     """One row per person, with time zone, and address, reason and variant for each action."""
-    definition, workspace_id = run.version.definition, run.campaign.workspace_id
+    definition, workspace = run.version.definition, run.campaign.workspace
     drawn = variants.weighted(definition, run.weights)
     forgiving = _forgiving(definition)
-    columns = Query("p.id AS profile_id, p.time_zone AS zone, ") + _left_out(definition, workspace_id)
+    columns = Query("p.id AS profile_id, p.time_zone AS zone, ") + _left_out(definition, workspace.pk)
     for action in definition["actions"]:
         mark = f"_{int(action['position'])}"
         columns += Query(", ") + evaluate.way(
             str(action["channel"]),
             definition["category"],
             mark,
+            workspace=workspace,
+            configuration=action["configuration"],
             to_complainers=action["configuration"] in forgiving,
         )
         columns += Query(", ") + variants.variant_of(drawn, action) + Query(f" AS variant{mark}, ")
         columns += variants.exclusion_of(drawn, action) + Query(f" AS exclusion{mark}")
-    return evaluate.select(run.audience or definition["audience"], workspace_id, columns)
+    return evaluate.select(run.audience or definition["audience"], workspace, columns)
 
 
 def _forgiving(definition: dict[str, Any]) -> set[int]:

@@ -199,8 +199,9 @@ def _receivers(action: Action, given: Sequence[str], person: Profile | None) -> 
             found[clean(text)] = None
         except Invalid as error:
             raise Invalid(Problem(error.problems[0].code, error.detail, f"addresses/{number}")) from error
-    if not found and person is not None and (own := reachability.addresses_of(person).get(action.channel)):
-        found[own] = None
+    if not found and person is not None and action.configuration_id:
+        own = reachability.address_of(person, action.channel, action.configuration_id)
+        found = {own: None} if own else {}
     if not 1 <= len(found) <= MOST_ADDRESSES:
         detail = _("Give 1 to %(most)s addresses.") % {"most": MOST_ADDRESSES}
         raise Invalid(Problem("bad_addresses", detail, "addresses"))

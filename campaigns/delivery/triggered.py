@@ -318,7 +318,7 @@ def _rows(
         for action in definition["actions"]:
             channel = str(action["channel"])
             address = recipient.addresses.get(channel) or (
-                person.addresses.get(channel, "") if person else ""
+                person.address(channel, action["configuration"]) if person else ""
             )
             if reached and definition.get("reach") == Campaign.Reach.FIRST:
                 break

@@ -15,7 +15,7 @@ import structlog
 from django.db import transaction
 
 from accounts.models import Workspace
-from audiences import consent, profiles, suppression
+from audiences import addresses, consent, profiles, suppression
 from audiences.models import Profile, Suppression
 from channels import received
 from channels.keywords import WORDS, Asked, asked
@@ -86,12 +86,15 @@ def _apply(reply: ReceivedReply, now: datetime) -> Answer | None:
 
 
 def _stop(configuration: ChannelConfiguration, namespace: str, sender: str, now: datetime) -> None:
-    """A number nobody is known by stops too: it goes on the list."""
+    """A number nobody is known by stops too: it goes on the list. So does one that may stand with several
+    people, in a field of the workspace's choice.
+    """
     person = profiles.find(configuration.workspace, namespace, sender)
     channel = configuration.channel
     if person is not None:
         consent.withdraw(profile_id=person.pk, channel=channel, source="reply", now=now)
-    elif namespace == "phone":
+    is_elsewhere = addresses.in_use(configuration.workspace)[channel] != {namespace}
+    if namespace == "phone" and (person is None or is_elsewhere):
         suppression.suppress(
             workspace_id=configuration.workspace_id,
             channel=channel,

@@ -119,6 +119,7 @@ PAGES = {
     "set-up-direct-mail": "/channels/new/?provider=direct_mail",
     "limits": "/channels/1/limits/",
     "allowed": "/channels/allowed/",
+    "addresses": "/audiences/addresses/",
     "rule-sets": "/channels/rule-sets/",
     "new-rule-set": "/channels/rule-sets/new/",
     "warm-up": "/channels/warm-up/",

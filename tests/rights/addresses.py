@@ -45,6 +45,7 @@ NAMES = (
     (r"^/audiences/profiles/<int:pk>/", "profile"),
     (r"^/audiences/topics/<int:pk>/", "topic"),
     (r"^/audiences/suppression/<int:pk>/", "suppression"),
+    (r"^/audiences/addresses/<int:pk>/", "configuration"),
     (r"^/audiences/<int:pk>/composition/", "composition"),
     (r"^/audiences/<int:pk>/", "audience"),
     (r"^/channels/domains/<int:pk>/", "domain"),

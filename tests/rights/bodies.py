@@ -24,6 +24,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/content-templates/<int:pk>/": {"name": "New"},
     "/api/feedback-webhooks/<int:pk>/": FEEDBACK,
     "/api/allowed/state/": {"active": True},
+    "/api/addresses/": {"email": ["attribute:work_email"]},
+    "/api/channel-configurations/<int:pk>/addresses/": {"sources": ["email"]},
     "/api/channel-configurations/<int:pk>/limits/": {"rate": 7},
     "/api/channel-configurations/<int:pk>/": {"description": "New"},
     "/api/rule-sets/<int:pk>/": {"name": "New"},

@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts import access, credentials, notices
 from accounts.access import SYSTEM
 from accounts.models import AccessLabel, ApiCredential, Role, User, Workspace
-from audiences.models import Audience, IdentityNamespace, Profile, Suppression, Topic
+from audiences.models import AttributeDefinition, Audience, IdentityNamespace, Profile, Suppression, Topic
 from campaigns import assets, fragments, lifecycle, preflight, seedlists, templates
 from campaigns.delivery import audiencecalls, triggered
 from campaigns.delivery.audiencecalls import Order
@@ -68,6 +68,7 @@ def build() -> World:
     world.people["outsider"] = builders.person(there, "administrator", f"{CANARY}admin".lower())
     User.objects.filter(pk=world.people["outsider"].pk).update(name=f"{CANARY} admin")
     world.tokens["outsider"] = _token(there, "administrator")
+    AttributeDefinition.objects.create(workspace=here, key="work_email", type="email")
     label = AccessLabel.objects.create(workspace=here, name="Board")
     for where, kinds in ((here, ("own", "shared", "labelled")), (there, ("other",))):
         for kind in kinds:

@@ -1,0 +1,89 @@
+"""The page of where addresses come from: for each channel, and for each configuration of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.access import may, require
+from accounts.doors.callers import actor_of, workspace_of
+from audiences import addresses, reachability
+from channels import access, origins
+from channels.models import ChannelConfiguration
+
+
+@dataclass
+class Row:
+    """One place that is chosen for; `chosen` is filled up with empty texts to as many as may be."""
+
+    configuration: ChannelConfiguration | None
+    chosen: list[str]
+    may_change: bool
+
+
+@dataclass
+class Card:
+    channel: str
+    label: str
+    choices: dict[str, str]
+    rows: list[Row] = field(default_factory=list)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def show(request: HttpRequest) -> HttpResponse:
+    """POST chooses for the whole workspace."""
+    actor, workspace = actor_of(request), workspace_of(request)
+    if request.method == "POST":
+        channel = request.POST.get("channel", "")
+        addresses.choose(workspace, channel, _given(request), actor=actor, now=timezone.now())
+        return _saved(request)
+    require(actor, access.VIEW, workspace)
+    found = access.list_for(actor, workspace).filter(channel__in=addresses.OWN)
+    rights = access.doable_in_list(actor, workspace, {row: ["choose"] for row in found})
+    used = {*reachability.in_use(workspace), *workspace.address_from, *(row.channel for row in rights)}
+    cards = []
+    for channel, own in addresses.OWN.items():
+        if channel not in used:
+            continue
+        card = Card(channel, str(reachability.CHANNELS[channel]), addresses.offered(workspace, channel))
+        chosen = list(origins.order(workspace, channel) or (own,))
+        card.rows = [Row(None, _filled(chosen), may(actor, access.MANAGE, workspace))]
+        for row, verbs in rights.items():
+            if row.channel == channel:
+                held = workspace.address_from.get(str(row.pk), [])
+                card.rows.append(Row(row, _filled(held), bool(verbs)))
+        cards.append(card)
+    return render(request, "audiences/addresses.html", {"cards": cards})
+
+
+@login_required
+@require_POST
+def choose_for(request: HttpRequest, pk: int) -> HttpResponse:
+    """For one configuration; nothing chosen: what the workspace says."""
+    actor = actor_of(request)
+    row = access.configuration_for(actor, pk, access.MANAGE)
+    addresses.choose(
+        row.workspace, row.channel, _given(request), configuration=row, actor=actor, now=timezone.now()
+    )
+    return _saved(request)
+
+
+def _given(request: HttpRequest) -> list[str]:
+    return [one for one in request.POST.getlist("from") if one]
+
+
+def _filled(chosen: list[str]) -> list[str]:
+    return [*chosen, *[""] * (addresses.MOST - len(chosen))]
+
+
+def _saved(request: HttpRequest) -> HttpResponse:
+    messages.success(request, _("Saved. It counts for every message that is written from now on."))
+    return redirect("audiences:addresses")
