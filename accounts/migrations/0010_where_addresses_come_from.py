@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0008_slow_sign_in'),
+        ("accounts", "0008_slow_sign_in"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='workspace',
-            name='address_from',
+            model_name="workspace",
+            name="address_from",
             field=models.JSONField(db_default={}, default=dict, editable=False),
         ),
     ]
