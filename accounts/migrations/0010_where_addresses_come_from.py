@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0008_slow_sign_in"),
+        ("accounts", "0009_two_steps"),
     ]
 
     operations = [

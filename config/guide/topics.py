@@ -550,8 +550,9 @@ CHANNELS = Chapter(
             _("Where addresses come from"),
             _(
                 "A person may have more than one address: their work mail in an attribute of the type "
-                "“email address”, a second number in one of the type “phone number”. Here is said which field "
-                "comes first, for all or for one configuration, and which is taken where that one is empty."
+                "“email address”, a second number in one of the type “phone number”. Here is said which "
+                "field comes first, for all or for one configuration, and which is taken where that one is "
+                "empty."
             ),
             "audiences:addresses audiences:addresses_for",
         ),
