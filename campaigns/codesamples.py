@@ -54,7 +54,7 @@ def curl(request: Request) -> str:
 
 def python(request: Request) -> str:
     body = request.json.replace("'''", "\\u0027" * 3)
-    return f"""import json, os, urllib.request
+    return f"""import json, os, urllib.error, urllib.request
 
 body = json.loads(r'''{body}''')
 request = urllib.request.Request(
@@ -65,8 +65,11 @@ request = urllib.request.Request(
         "Content-Type": "application/json",
     }},
 )
-with urllib.request.urlopen(request, timeout=60) as answer:
-    print(answer.status, json.load(answer))
+try:
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        print(answer.status, json.load(answer))
+except urllib.error.HTTPError as refusal:
+    print(refusal.status, json.load(refusal))  # "errors" says what is wrong, and where
 """
 
 

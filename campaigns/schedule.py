@@ -187,10 +187,15 @@ def local_send_at(definition: dict[str, Any], run: Run, zone_name: str) -> datet
     return recurrence.in_zone(datetime.fromisoformat(run.wall_clock), zone or table.zone).at
 
 
+def window(campaign: Campaign) -> tuple[datetime | None, datetime | None]:
+    """From when until when what is live takes calls."""
+    if campaign.is_being_modified and campaign.live_version:  # the columns are the new version's
+        table = of_version(campaign.live_version.definition)
+        return table.starts_at, table.ends_at
+    return campaign.starts_at, campaign.ends_at
+
+
 def is_open(campaign: Campaign, now: datetime) -> bool:
     """Whether `now` lies inside the campaign's window."""
-    starts, ends = campaign.starts_at, campaign.ends_at
-    if campaign.is_being_modified and campaign.live_version:  # these columns are the new version's
-        table = of_version(campaign.live_version.definition)
-        starts, ends = table.starts_at, table.ends_at
+    starts, ends = window(campaign)
     return (starts is None or starts <= now) and (ends is None or now < ends)

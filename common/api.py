@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field, inline_serializer
 from rest_framework import exceptions, pagination, renderers, serializers
 from rest_framework.request import Request
 
@@ -62,6 +62,11 @@ def _is_mistyped(field: Any, value: Any) -> bool:
     return isinstance(field, serializers.IntegerField | serializers.FloatField) and isinstance(
         value, str | bool
     )
+
+
+@extend_schema_field({"type": "string", "format": "binary", "minLength": 1})
+class FilePart(serializers.FileField):
+    """A file of a form. An empty one has no use; the verb that reads it says so in its own words."""
 
 
 class SafeJSONRenderer(renderers.JSONRenderer):

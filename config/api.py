@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from django.http import Http404, JsonResponse
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import Http404, HttpResponse
 from rest_framework import exceptions, parsers
 from rest_framework.response import Response
 
@@ -26,7 +28,8 @@ class NestedJSONParser(parsers.JSONParser):
             raise
 
 
-def problem(status: int, code: str, detail: str, **extra: Any) -> JsonResponse:
+def problem(status: int, code: str, detail: str, **extra: Any) -> HttpResponse:
+    """In UTF-8, to be read as it stands; half a surrogate pair that it echoes is written as an escape."""
     body = {
         "type": "about:blank",
         "title": code.replace("_", " ").capitalize(),
@@ -34,7 +37,9 @@ def problem(status: int, code: str, detail: str, **extra: Any) -> JsonResponse:
         "code": code,
     }
     told = {**body, "detail": detail, **extra}
-    response = JsonResponse(told, status=status, content_type="application/problem+json")
+    text = json.dumps(told, ensure_ascii=False, cls=DjangoJSONEncoder)
+    content = text.encode(errors="backslashreplace")  # what that writes, \\udXXX, is how JSON escapes it
+    response = HttpResponse(content, status=status, content_type="application/problem+json")
     if status == 401:
         response["WWW-Authenticate"] = "Bearer"
     if wait := extra.get("retryAfter"):
@@ -50,19 +55,24 @@ def _pointer(place: str) -> str:
     return "/" + first + "".join(word.capitalize() for word in others)
 
 
-def problem_response(error: Exception, context: dict[str, Any]) -> Response | JsonResponse | None:
-    """DRF's exception handler. Returns None for what is a defect of ours, so that it is logged as one."""
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
+    """DRF's exception handler. Returns None for what is a defect of ours, so that it is logged as one.
+
+    `named` in the context is what a call says of itself; it comes back where the reference product tells it.
+    """
+    named = context.get("named")
+    about: dict[str, Any] = {"report": {"additionalContext": named}} if named else {}
     if isinstance(error, Invalid):
         errors = [
             {"pointer": _pointer(p.pointer), "code": p.code, "detail": str(p.detail)} for p in error.problems
         ]
-        return problem(error.status, error.code, str(error.detail), errors=errors)
+        return problem(error.status, error.code, str(error.detail), errors=errors, **about)
     if isinstance(error, CarillonError):
-        return problem(error.status, error.code, str(error.detail), **error.extra)
+        return problem(error.status, error.code, str(error.detail), **error.extra, **about)
     if isinstance(error, Http404):
         return problem(404, "not_found", "There is nothing here, or it is not visible to this credential.")
     if isinstance(error, exceptions.ValidationError):
         return problem_response(Invalid(problems_of(error.detail)), context)
     if isinstance(error, exceptions.APIException):
-        return problem(error.status_code, str(error.default_code), str(error.detail)[:500])
+        return problem(error.status_code, str(error.default_code), str(error.detail)[:500], **about)
     return None

@@ -21,6 +21,14 @@ PROBLEM: dict[str, Any] = {
         "status": {"type": "integer"},
         "code": {"type": "string"},
         "detail": {"type": "string"},
+        "report": {
+            "type": "object",
+            "description": "Of a refused execution: the requestId and campaignId that it named.",
+            "required": ["additionalContext"],
+            "properties": {
+                "additionalContext": {"type": "object", "additionalProperties": {"type": "string"}}
+            },
+        },
         "errors": {
             "type": "array",
             "items": {

@@ -26,6 +26,7 @@ from audiences.imports.sniff import DELIMITERS, ENCODINGS
 from audiences.models import Audience, Import
 from audiences.tasks import ring_import
 from common.api import (
+    FilePart,
     SparseSerializer,
     StrictSerializer,
     choice_of,
@@ -93,7 +94,7 @@ class JsonObject(serializers.CharField):
 class ImportWrite(StrictSerializer):
     """Without a mapping the columns are guessed by their names; `check` false leaves the import at that."""
 
-    file = serializers.FileField(allow_empty_file=True)
+    file = FilePart(allow_empty_file=True)
     mapping = JsonObject(required=False, help_text="JSON: match, dateFormat, columns, …")
     encoding = serializers.ChoiceField([*ENCODINGS], required=False)
     delimiter = serializers.ChoiceField([*DELIMITERS], required=False)
@@ -105,7 +106,7 @@ class ImportWrite(StrictSerializer):
 class EventImportWrite(StrictSerializer):
     """A file of one event per row: a column that names the person, `name`, `time`, `key`, properties."""
 
-    file = serializers.FileField(allow_empty_file=True)
+    file = FilePart(allow_empty_file=True)
     createProfiles = TrueOrFalse(
         required=False, default=False, help_text="make a profile for everybody who is not known yet"
     )

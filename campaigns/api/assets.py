@@ -18,7 +18,7 @@ from campaigns.access import MANAGE
 from campaigns.api.fragments import FragmentUsesShape
 from campaigns.api.kept import KeptChange, KeptShape, placed
 from campaigns.models import Asset
-from common.api import IF_MATCH, StrictSerializer, fields_of, page_of
+from common.api import IF_MATCH, FilePart, StrictSerializer, fields_of, page_of
 from common.doors import (
     NEWEST,
     SEARCH,
@@ -55,7 +55,7 @@ class AssetShape(KeptShape):
 
 
 class AssetUpload(StrictSerializer):
-    file = serializers.FileField(allow_empty_file=True, help_text="At most 10 MB.")
+    file = FilePart(allow_empty_file=True, help_text="At most 10 MB.")
     folder = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")
     description = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
 

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar, cast
 
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -65,6 +66,7 @@ class Door(APIView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method != "POST":
             return super().dispatch(request, *args, **kwargs)
+        credential = None
         try:
             credential = credential_of(request.headers.get("Authorization", ""), now=timezone.now())
             if credential is None:
@@ -72,7 +74,7 @@ class Door(APIView):
             return JsonResponse(self.post(request, credential), status=202)
         except (CarillonError, exceptions.APIException) as error:
             told: Callable[..., HttpResponse] = cast(Any, api_settings.EXCEPTION_HANDLER)
-            return told(error, {})
+            return told(error, {"named": _named(request)} if credential else {})
 
     def post(self, request: HttpRequest, credential: ApiCredential) -> dict[str, object]:
         raise NotImplementedError
@@ -163,6 +165,17 @@ def _json(request: HttpRequest) -> Any:
         return json.loads(request.body)
     except (ValueError, RecursionError) as error:
         raise exceptions.ParseError(f"JSON parse error - {error}"[:200]) from error
+
+
+def _named(request: HttpRequest) -> dict[str, str]:
+    """The ids of a call that is refused, as it gave them: whoever files the refusal knows which it was."""
+    try:
+        body = json.loads(request.body)
+    except (ValueError, RecursionError, SuspiciousOperation):
+        return {}
+    given = body if isinstance(body, dict) else {}
+    names = ("requestId", "campaignId")
+    return {name: str(given[name])[:255] for name in names if isinstance(given.get(name), str | int)}
 
 
 def _key(request: HttpRequest) -> str:

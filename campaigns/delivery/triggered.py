@@ -205,7 +205,9 @@ def open_campaign(
         detail = _("The campaign is “%(state)s”; it takes calls only while it is live.")
         raise refuse("campaign_not_live", detail % {"state": campaign.get_status_display()})
     if not schedule.is_open(campaign, call.at):
-        raise refuse("outside_window", _("The campaign takes calls only between its start and its end."))
+        detail = _("The campaign takes calls only in its time: from %(start)s to %(end)s.")
+        window = [moment.isoformat() if moment else "…" for moment in schedule.window(campaign)]
+        raise refuse("outside_window", detail % {"start": window[0], "end": window[1]})
     if not sends:
         switch.require_on(campaign.workspace)
     _require_door(campaign, call)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -175,6 +176,7 @@ def test_3_5_a_call_outside_the_window_fails(campaign: Campaign, call: Caller) -
         Campaign.objects.filter(pk=campaign.pk).update(**window)
         answer = call.post(f"{HERE}/unitary", body(campaign))
         assert faults(answer) == [("outside_window", "/campaignId")]
+        assert now.astimezone(UTC).isoformat()[:10] in answer.json()["detail"]
 
 
 def test_3_6_the_ready_call_of_a_live_campaign_is_shown(client: Any, campaign: Campaign) -> None:
@@ -241,6 +243,20 @@ def test_3_16_the_request_id_is_a_contract(campaign: Campaign, call: Caller) -> 
     other = call.post(f"{HERE}/unitary", body(campaign, recipient(1)))
     assert (other.status_code, other.json()["code"]) == (409, "request_id_reused")
     assert Message.objects.count() == 1
+
+
+def test_3_17_a_refused_call_is_told_with_the_ids_it_named_and_in_plain_letters(
+    campaign: Campaign, call: Caller
+) -> None:
+    answer = call.post(f"{HERE}/unitary", body(campaign, recipient(more=1), requestId="冬-1"))
+    named = {"requestId": "冬-1", "campaignId": str(campaign.pk)}
+    assert answer.status_code == 400 and answer.json()["report"]["additionalContext"] == named
+    assert "There is no field “more” here." in answer.content.decode()
+    half = json.dumps(body(campaign, recipient(more=1), requestId="\ud83d")).encode()
+    assert call.post(f"{HERE}/unitary", half).json()["report"]["additionalContext"]["requestId"] == "\ud83d"
+    for wrong in (b"{", b"[]", b'{"requestId": [], "campaignId": {}}'):
+        assert "report" not in call.post(f"{HERE}/unitary", wrong).json()
+    assert "report" not in Caller(None).post(f"{HERE}/unitary", body(campaign)).json()
 
 
 def test_3_17_every_refusal_has_one_shape_and_its_own_status(campaign: Campaign, call: Caller) -> None:

@@ -1,0 +1,106 @@
+"""What the doors of previews and proofs take and answer, as OpenAPI shows it and as it is checked."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from common.api import StrictSerializer
+
+MOST_PEOPLE, MOST_ADDRESSES, MOST_RECEIVERS = 10, 10, 10
+CREATED, PROCESSING, SUBMITTED = "CREATED", "PROCESSING", "SUBMITTED"
+PARTIALLY_FAILED, FAILED = "PARTIALLY_FAILED", "FAILED"
+STATUSES = (CREATED, PROCESSING, SUBMITTED, PARTIALLY_FAILED, FAILED)
+CHANNELS = ("email", "sms", "push")
+FIELDS = {"email": "emailAddresses", "sms": "phoneNumbers", "push": "tokens"}
+
+
+class PersonShape(StrictSerializer):
+    userId = serializers.CharField(max_length=500)
+    namespace = serializers.CharField(max_length=63, help_text="Of the userId; email, for one.")
+
+
+class PreviewItemShape(PersonShape):
+    profileAttributes = serializers.DictField(
+        child=serializers.JSONField(), required=False, help_text="Given, no profile is looked up."
+    )
+    contextAttributes = serializers.DictField(child=serializers.JSONField(), required=False)
+
+
+class PreviewsAskedShape(StrictSerializer):
+    previewRequestItems = serializers.ListField(
+        child=PreviewItemShape(), min_length=1, max_length=MOST_PEOPLE
+    )
+
+
+class WrittenShape(StrictSerializer):
+    """What the channel has no use for is empty."""
+
+    subject = serializers.CharField(help_text="A mail's subject, a notification's title.")
+    html = serializers.CharField()
+    text = serializers.CharField()
+    url = serializers.CharField()
+    image = serializers.CharField()
+    extra = serializers.DictField(child=serializers.JSONField())
+
+
+class VariantShape(StrictSerializer):
+    channel = serializers.CharField()
+    variantId = serializers.CharField(help_text="ACTION.TREATMENT.LANGUAGE; empty parts are the first.")
+    treatment = serializers.CharField()
+    language = serializers.CharField()
+
+
+class PreviewShape(VariantShape):
+    userId = serializers.CharField()
+    namespace = serializers.CharField()
+    content = WrittenShape(allow_null=True)
+    error = serializers.CharField(help_text="Why it cannot be written; else empty.")
+
+
+class PreviewsShape(StrictSerializer):
+    previews = PreviewShape(many=True)
+
+
+class TokenShape(StrictSerializer):
+    token = serializers.CharField(max_length=480)
+    platform = serializers.ChoiceField(["apns", "apnssandbox", "fcm"])
+
+
+class ChannelsDataShape(StrictSerializer):
+    channel = serializers.ChoiceField(CHANNELS)
+    emailAddresses = serializers.ListField(
+        child=serializers.CharField(max_length=2000), max_length=MOST_ADDRESSES, required=False
+    )
+    subjectPrefix = serializers.CharField(max_length=40, allow_blank=True, required=False)
+    phoneNumbers = serializers.ListField(
+        child=serializers.CharField(max_length=2000), max_length=MOST_ADDRESSES, required=False
+    )
+    tokens = serializers.ListField(child=TokenShape(), max_length=MOST_ADDRESSES, required=False)
+
+
+class ReceiverShape(PersonShape):
+    channelsData = serializers.ListField(child=ChannelsDataShape(), min_length=1, max_length=len(FIELDS))
+    profile = serializers.DictField(
+        child=serializers.JSONField(),
+        required=False,
+        help_text="Given, no profile is looked up; without it the userId names a test profile.",
+    )
+    context = serializers.DictField(child=serializers.JSONField(), required=False)  # type: ignore[assignment]
+
+
+class ProofsAskedShape(StrictSerializer):
+    recipients = serializers.ListField(child=ReceiverShape(), min_length=1, max_length=MOST_RECEIVERS)
+
+
+class ProofOfVariantShape(VariantShape):
+    messageId = serializers.CharField()
+    targeted = serializers.IntegerField()
+    submitted = serializers.IntegerField(help_text="Those that a provider took.")
+    status = serializers.ChoiceField(STATUSES)
+    proofFailureReasons = serializers.ListField(child=serializers.CharField())
+
+
+class ProofJobShape(StrictSerializer):
+    proofJobId = serializers.CharField()
+    status = serializers.ChoiceField(STATUSES)
+    proofs = ProofOfVariantShape(many=True)
