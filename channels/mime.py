@@ -28,6 +28,7 @@ HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}\Z")
 ADDRESS = re.compile(r"[!-;=?A-~]+@[!-;=?A-~]+\Z")  # printable ASCII without space, < and >
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 PLAIN = re.compile(r"(?!\.)[ -<>-~]{1,75}\Z")  # stands in quoted-printable as it is
+UNBROKEN = re.compile(r"[!-<>-~]{1,2000}\Z")  # the same without blanks, as long as an address in a link
 DOTS = re.compile(r"^\.+", re.MULTILINE)
 LONG = re.compile(r"^([^\n]{74,75})(=20|=09)$", re.MULTILINE)
 KEY = re.compile(r"[A-Za-z0-9._+-]{1,120}\Z")
@@ -190,6 +191,10 @@ def _piece(text: str) -> str:
         return f"{text}=\r\n"
     if not text:
         return ""
+    if UNBROKEN.match(text):
+        rows = [text[at : at + 75] for at in range(0, len(text), 75)]
+        if all(row[0] != "." for row in rows):
+            return "=\r\n".join([*rows, ""])
     if text.isprintable() and text[0] != "." and len(octets := text.encode()) <= 24:  # surely one line
         return binascii.b2a_qp(octets + b"=", istext=True)[: -len(b"3D")].decode("ascii") + "\r\n"
     octets = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")

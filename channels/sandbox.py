@@ -99,15 +99,17 @@ class Template:
 
     def _filled(self, slots: Slots, context: dict[str, Any]) -> str | None:
         """None where it is better said by the whole template."""
-        pieces = slots.fill(context)
-        if pieces is None:
+        found = slots.fill(context)
+        if found is None:
             return None
+        pieces, length = found
         if slots.parts:
             try:
                 made, left = self._context(context), self._most
                 for place, part in slots.parts:
                     written, left = _run(part, made, left)
                     pieces[place] = "".join(written)
+                    length += len(pieces[place])
             except RenderError as error:
                 if error.code != "template_too_slow":
                     return None
@@ -115,7 +117,7 @@ class Template:
                 raise  # the whole would take as long again
             except Exception:
                 return None
-        return "".join(pieces) if sum(map(len, pieces)) <= self._most else None
+        return "".join(pieces) if length <= self._most else None
 
     def _run_whole(self, context: dict[str, Any]) -> str:
         try:

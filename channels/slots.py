@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import reduce
-from operator import getitem
+from functools import cached_property
 from typing import Any
 
 import jinja2
@@ -26,27 +25,38 @@ Print = Callable[[Any], str]
 
 @dataclass(frozen=True)
 class Slots:
-    """`pieces` has an empty text at each place of `values` (a path, and where it is printed) and `parts`."""
+    """`pieces` has an empty text at each place of `values` and `parts`. `values` are by the group they stand
+    in, which is looked up once: its path, and of each value the name and where it is printed.
+    """
 
     pieces: list[str]
-    values: list[tuple[tuple[str, ...], list[int]]]
+    values: dict[tuple[str, ...], list[tuple[str, list[int]]]]
     parts: list[tuple[int, Part]]
     printed: Print
 
-    def fill(self, context: dict[str, Any]) -> list[str] | None:
-        """All but the parts; None where a value is out of the ordinary."""
-        pieces, printed = self.pieces.copy(), self.printed
-        for path, places in self.values:
-            try:
-                value: Any = reduce(getitem, path, context)
-            except (KeyError, TypeError):  # missing, or below something that is no group of values
-                return None
-            if not isinstance(value, str) and type(value) not in ORDINARY:
-                return None
-            piece = printed(value)
-            for place in places:
-                pieces[place] = piece
-        return pieces
+    @cached_property
+    def fixed_length(self) -> int:
+        return sum(map(len, self.pieces))
+
+    def fill(self, context: dict[str, Any]) -> tuple[list[str], int] | None:
+        """All but the parts, and how many characters it is; None where a value is out of the ordinary."""
+        pieces, length, printed = self.pieces.copy(), self.fixed_length, self.printed
+        try:
+            for path, values in self.values.items():
+                group: Any = context
+                for name in path:
+                    group = group[name]
+                for name, places in values:
+                    value = group[name]
+                    if not isinstance(value, str) and type(value) not in ORDINARY:
+                        return None
+                    piece = printed(value)
+                    length += len(piece) * len(places)
+                    for place in places:
+                        pieces[place] = piece
+        except (KeyError, TypeError):  # missing, or below something that is no group of values
+            return None
+        return pieces, length
 
 
 def of(
@@ -58,20 +68,23 @@ def of(
     """None for a template that gives names to values, or has too many parts."""
     if tree.find(nodes.Assign) is not None:
         return None
-    pieces, values, parts = list[str](), dict[tuple[str, ...], list[int]](), list[tuple[int, Part]]()
+    pieces, places, parts = list[str](), dict[tuple[str, ...], list[int]](), list[tuple[int, Part]]()
     for node in tree.body:
         for one in node.nodes if isinstance(node, nodes.Output) else [node]:
             if isinstance(one, nodes.TemplateData):
                 pieces.append(one.data)
                 continue
             if path := tuple(path_of(one)):
-                values.setdefault(path, []).append(len(pieces))
+                places.setdefault(path, []).append(len(pieces))
             else:
                 parts.append((len(pieces), _part(one, env)))
             pieces.append("")
             if len(parts) > MOST_PARTS:
                 return None
-    return Slots(pieces, list(values.items()), parts, printed)
+    values: dict[tuple[str, ...], list[tuple[str, list[int]]]] = {}
+    for (*group, name), where in places.items():
+        values.setdefault(tuple(group), []).append((name, where))
+    return Slots(pieces, values, parts, printed)
 
 
 def _part(node: nodes.Node, env: jinja2.Environment) -> Part:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import email
 import re
 from datetime import UTC, datetime
@@ -151,3 +152,14 @@ def test_a_fault_is_told_with_its_line_whichever_way_was_begun(
         with pytest.raises(RenderError) as caught:
             compile_template(source, html=True, encoded=encoded).render({"profile": profile})
         assert (caught.value.code, caught.value.line) == (code, 2)
+
+
+@pytest.mark.parametrize("length", [1, 74, 75, 76, 150, 151, 1999, 2001])
+@pytest.mark.parametrize("sign", ["a", "~", "."])
+def test_a_long_address_is_cut_into_lines_that_may_travel(length: int, sign: str) -> None:
+    address = sign * length
+    piece = mime.encoded_piece(address)
+    lines = piece.split("\r\n")
+    assert binascii.a2b_qp(piece.encode()).decode() == address
+    assert lines.pop() == "" and all(line.endswith("=") for line in lines)
+    assert all(len(line) <= 76 and not line.startswith(".") for line in lines)
