@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-import structlog
 from celery import shared_task
 from django.db import transaction
 from django.utils import timezone
-from kombu.exceptions import KombuError
 
 from audiences import confirmations, conversions, evaluations, indexes, months, softbounces, subscription
 from audiences.imports import claims, jobs, work
-
-log = structlog.get_logger(__name__)
+from common import bell
 
 
 @shared_task
@@ -74,10 +72,4 @@ def ring_conversion(pk: int) -> None:
 
 
 def _ring(task: Any, pk: int) -> None:
-    def publish() -> None:
-        try:
-            task.delay(pk)
-        except (KombuError, OSError) as error:
-            log.warning("bell not heard", task=task.name, error=type(error).__name__)
-
-    transaction.on_commit(publish)
+    transaction.on_commit(lambda: bell.ring(partial(task.delay, pk), task=task.name))

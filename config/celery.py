@@ -43,7 +43,8 @@ app.conf.update(
     task_soft_time_limit=SOFT_LIMIT,
     worker_prefetch_multiplier=1,
     worker_soft_shutdown_timeout=60,
-    worker_cancel_long_running_tasks_on_connection_loss=True,
+    # A broker that goes away ends nobody's work: whoever hears of the same batch again finds it claimed.
+    worker_cancel_long_running_tasks_on_connection_loss=False,
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
     broker_transport_options={}

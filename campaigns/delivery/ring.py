@@ -4,45 +4,35 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
-import structlog
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
-from kombu.exceptions import KombuError
 
 from campaigns.models import Batch
-
-log = structlog.get_logger(__name__)
+from common import bell
 
 MOST = 64
 TOGETHER = 0.02  # seconds in which the calls of one process ring together
 
 
 def due_runs() -> None:
-    _after_commit(lambda: _publish("start_due_runs", []))
+    _ring("start_due_runs", [[]])
 
 
 def expand(run_id: int) -> None:
-    _after_commit(lambda: _publish("expand_run", [run_id]))
+    _ring("expand_run", [[run_id]])
 
 
 def preflight(pk: int) -> None:
-    _after_commit(lambda: _publish("look_at_every_message", [pk]))
+    _ring("look_at_every_message", [[pk]])
 
 
 def batches(ids: Iterable[int], lane: str = Batch.Lane.BULK) -> None:
     """At most MOST: a worker that hears one goes on with what else is due."""
-    wanted = list(islice(ids, MOST))
-
-    def publish() -> None:
-        for batch_id in wanted:
-            if not _publish("deliver_batch", [batch_id, lane], lane):
-                return  # the broker is away: the sweep will find the rows
-
-    _after_commit(publish)
+    _ring("deliver_batch", [[batch_id, lane] for batch_id in islice(ids, MOST)], lane)
 
 
 def call(ids: Iterable[int]) -> None:
@@ -73,10 +63,18 @@ class _Bell:
     def _ring(self, batch_id: int) -> None:
         with self.lock:
             self.is_about_to_ring, self.rung_at = False, time.monotonic()
-        _publish("deliver_batch", [batch_id, Batch.Lane.URGENT], Batch.Lane.URGENT)
+        _publish("deliver_batch", [[batch_id, Batch.Lane.URGENT]], Batch.Lane.URGENT)
 
 
 _bell = _Bell()
+
+
+Arguments = Sequence[Sequence[int | str]]
+
+
+def _ring(name: str, each: Arguments, lane: str = Batch.Lane.BULK) -> None:
+    if each:
+        _after_commit(lambda: _publish(name, each, lane))
 
 
 def _after_commit(publish: Callable[[], object]) -> None:
@@ -84,11 +82,12 @@ def _after_commit(publish: Callable[[], object]) -> None:
     transaction.on_commit(publish, robust=True)
 
 
-def _publish(name: str, arguments: list[int | str], lane: str = Batch.Lane.BULK) -> bool:
-    queue = f"{settings.QUEUE_PREFIX}.{lane}"
-    try:
-        current_app.send_task(f"campaigns.tasks.{name}", args=arguments, queue=queue)
-    except (KombuError, OSError) as error:
-        log.warning("bell not heard", task=name, queue=queue, error=type(error).__name__)
-        return False
-    return True
+def _publish(name: str, each: Arguments, lane: str) -> None:
+    """One task for each list of arguments; with a broker that is away the first ends it."""
+    queue, task = f"{settings.QUEUE_PREFIX}.{lane}", f"campaigns.tasks.{name}"
+
+    def say() -> None:
+        for arguments in each:
+            current_app.send_task(task, args=arguments, queue=queue)
+
+    bell.ring(say, task=task, queue=queue)

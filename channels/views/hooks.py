@@ -6,6 +6,8 @@ what is not genuine or cannot be read, 503 when we cannot check it ourselves, so
 
 from __future__ import annotations
 
+from functools import partial
+
 import structlog
 from celery import current_app
 from django.conf import settings
@@ -14,11 +16,11 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
-from kombu.exceptions import KombuError
 
 from channels import received
 from channels.messages import Arrival
 from channels.sealing import SealBroken
+from common import bell
 from common.errors import CarillonError
 
 log = structlog.get_logger(__name__)
@@ -75,7 +77,5 @@ def _text(words: str, status: int = 200) -> HttpResponse:
 
 def _ring() -> None:
     """Campaigns are rung for by a task's name. A lost ring is rung again by the clock."""
-    try:
-        current_app.send_task(BELL, queue=f"{settings.QUEUE_PREFIX}.urgent")
-    except (KombuError, OSError) as error:
-        log.warning("bell not heard", task=BELL, error=type(error).__name__)
+    queue = f"{settings.QUEUE_PREFIX}.urgent"
+    bell.ring(partial(current_app.send_task, BELL, queue=queue), task=BELL, queue=queue)

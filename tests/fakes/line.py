@@ -6,6 +6,7 @@ with Line(connect) as line:            # connect() opens a socket to the real se
     line.cut_at(b"COMMIT", 1, "answer")    # the first one: the server does it, nobody hears the answer
     line.cut_at(b"COMMIT", 3, "order")     # the third one from now: the server never hears it
     line.is_down = True                # nobody gets through
+    line.delay = 2                     # seconds that every answer takes
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from typing import Self
+from urllib.parse import urlsplit, urlunsplit
 
+PORTS = {"redis": 6379, "amqp": 5672}
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST
 CHUNK = 65536
 
@@ -27,6 +31,7 @@ class Line:
         self.door = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.door.getsockname()[1]
         self.is_down = False
+        self.delay = 0.0
         self.cuts = 0
         self._words, self._nth, self._loses = b"", 0, ""
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
@@ -60,7 +65,7 @@ class Line:
                 server = self.connect()
                 self._pairs.append((client, server))
                 threading.Thread(target=self._from_client, args=(client, server), daemon=True).start()
-                threading.Thread(target=_pump, args=(server, client), daemon=True).start()
+                threading.Thread(target=self._from_server, args=(server, client), daemon=True).start()
 
     def _from_client(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -78,12 +83,36 @@ class Line:
                 return
         _reset(server)
 
+    def _from_server(self, server: socket.socket, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while said := server.recv(CHUNK):
+                time.sleep(self.delay)
+                client.sendall(said)
+        _reset(client)
 
-def _pump(server: socket.socket, client: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while said := server.recv(CHUNK):
-            client.sendall(said)
-    _reset(client)
+
+class BrokerLine(Line):
+    """To the broker at an address; `url` leads there over the line."""
+
+    def __init__(self, url: str) -> None:
+        self.there = urlsplit(url)
+        super().__init__(self._reach)
+
+    @property
+    def url(self) -> str:
+        if "socket" in self.there.scheme:
+            return f"redis://127.0.0.1:{self.port}/0"
+        secret = self.there.netloc.rpartition("@")[0]
+        netloc = f"{secret}@127.0.0.1:{self.port}" if secret else f"127.0.0.1:{self.port}"
+        return urlunsplit((self.there.scheme, netloc, self.there.path, "", ""))
+
+    def _reach(self) -> socket.socket:
+        if "socket" not in self.there.scheme:
+            port = self.there.port or PORTS[self.there.scheme]
+            return socket.create_connection((self.there.hostname or "127.0.0.1", port))
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self.there.path)
+        return server
 
 
 def _reset(one: socket.socket) -> None:

@@ -47,11 +47,11 @@ class Shop:
         by: dict[str, Any] = {"actor": SYSTEM, "now": timezone.now()}
         _, self.token = credentials.issue(workspace=where, role=role, name="Shop", **by)
 
-    def post(self, address: str) -> tuple[int, dict[str, Any]]:
+    def post(self, address: str, request_id: str = "reset-1") -> tuple[int, dict[str, Any]]:
         """The answer, read whole. Raises OSError or HTTPException where none comes."""
         recipient = {"type": "aep", "userId": "p0@example.com", "namespace": "email"}
         body = {
-            "requestId": "reset-1",
+            "requestId": request_id,
             "campaignId": str(self.campaign.pk),
             "recipients": [{**recipient, "context": {"reset": "https://shop.example/r/1"}}],
         }
