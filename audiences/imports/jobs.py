@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import IO, Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -31,6 +31,7 @@ from audiences.models import Audience, Import, ImportChunk, ImportProblem
 from common.errors import IllegalTransition, Invalid, Problem
 
 State = Import.State
+COPY_CHUNKS = "COPY audiences_importchunk (job_id, number, bytes) FROM STDIN (FORMAT BINARY)"
 KEEP_FILE, KEEP_PROBLEMS, KEEP_UNUSED = timedelta(days=7), timedelta(days=90), timedelta(days=2)
 
 
@@ -110,12 +111,15 @@ def _file_name(name: str) -> str:
 
 
 def _write_chunks(job: Import, pieces: Iterable[bytes]) -> None:
+    """By COPY: the connection remembers its last hundred statements, and with them would keep the file."""
     written = 0
-    for number, piece in enumerate(pieces):
-        written += len(piece)
-        if written > MAX_BYTES:
-            raise refusal("file_too_large", _("The file is larger than 500 MB. Split it."))
-        ImportChunk.objects.bulk_create([ImportChunk(job=job, number=number, bytes=piece)])
+    with connection.cursor() as cursor, cursor.copy(COPY_CHUNKS) as copy:
+        copy.set_types(["int8", "int4", "bytea"])
+        for number, piece in enumerate(pieces):
+            written += len(piece)
+            if written > MAX_BYTES:
+                raise refusal("file_too_large", _("The file is larger than 500 MB. Split it."))
+            copy.write_row((job.pk, number, piece))
 
 
 def _beginning_of(
