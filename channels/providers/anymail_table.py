@@ -90,6 +90,16 @@ def _mailgun_found(answer: Any, key: str) -> Outcome | None:
     return Outcome(Fact.ACCEPTED, "", text_at(mine[0], "event"), f"<{number}>" if number else "")
 
 
+def _mailjet_found(answer: Any, key: str) -> Outcome | None:
+    """By the CustomID we gave it (https://dev.mailjet.com/email/reference/messages/). What has a number was
+    taken, whatever became of it.
+    """
+    for one in answer["Data"]:
+        if one.get("CustomID") == key:
+            return Outcome(Fact.ACCEPTED, "", text_at(one, "Status"), str(one["ID"]))
+    return None
+
+
 # ---- what else a mail needs ---------------------------------------------------------------------
 def _mailersend_dress(mail: Any, key: str) -> None:
     """It keeps no data of ours, but tags; free headers are for its largest customers, leaving is not."""
@@ -99,6 +109,11 @@ def _mailersend_dress(mail: Any, key: str) -> None:
     mail.extra_headers.pop("X-Carillon-Message", None)
     if found := re.search(r"<https?://[^>]+>", way):
         mail.esp_extra = {"list_unsubscribe": found.group()}
+
+
+def _mailjet_dress(mail: Any, key: str) -> None:
+    mail.metadata = {"carillon": key}  # comes back with events
+    mail.esp_extra = {"Globals": {"CustomID": key}}  # by which it can be asked later
 
 
 def _mandrill_dress(mail: Any, key: str) -> None:
@@ -214,7 +229,9 @@ SERVICES = (
             "send-0008": OURS,  # the sender is not confirmed
             "mj-0002": OURS,  # the account may not send
         },
+        dress=_mailjet_dress,
         batch=Batch("send", 50, 200, _mailjet_join, _mailjet_each),
+        search=Search("../v3/REST/message", {"CustomID": "{key}", "ShowCustomID": "true"}, _mailjet_found),
     ),
     Service(
         key="mailersend",

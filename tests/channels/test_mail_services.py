@@ -211,6 +211,30 @@ def test_a_service_that_keeps_what_it_took_tells_what_became_of_a_mail() -> None
     assert (refused.fact, refused.detail) == (Fact.REFUSED, "Sandbox")
 
 
-@pytest.mark.parametrize("key", ["postmark", "mailgun", "sendgrid"])
+@pytest.mark.parametrize("together", [False, True])
+def test_mailjet_tells_of_each_mail_by_the_name_we_gave_it(together: bool) -> None:
+    bench = BENCHES["mailjet"]
+    messages = [bench.message(key=f"1-{number}", recipient=f"p{number}@example.com") for number in (1, 2)]
+
+    async def send_and_ask(configuration: Any) -> tuple[Outcome, Outcome]:
+        lane = bench.provider.open(configuration)
+        assert isinstance(lane, FindingLane) and isinstance(lane, BatchLane)
+        try:
+            if together:
+                await lane.send_many(messages)
+            else:
+                for message in messages:
+                    await lane.send(message)
+            return await lane.find("1-2", "p2@example.com"), await lane.find("9-9", "p2@example.com")
+        finally:
+            await lane.close()
+
+    with bench.server() as server:
+        has, none = asyncio.run(send_and_ask(bench.configuration(server)))
+    assert (has.fact, has.provider_id, has.detail) == (Fact.ACCEPTED, "70001", "sent")
+    assert none.fact is Fact.UNCERTAIN
+
+
+@pytest.mark.parametrize("key", ["postmark", "mailgun", "mailjet", "sendgrid"])
 def test_of_a_mail_it_does_not_know_nothing_is_claimed(key: str) -> None:
     assert found(key, "9-9").fact is Fact.UNCERTAIN

@@ -187,6 +187,7 @@ class FakeBrevo(FakeEsp):
 
 class FakeMailjet(FakeEsp):
     where, question = "/v3.1/send", "/v3/REST/user"
+    search = "/v3/REST/message"
     key = "mailjet-public-key-0001"
 
     def signed_in(self, request: Received) -> bool:
@@ -194,6 +195,17 @@ class FakeMailjet(FakeEsp):
 
     def recipient(self, request: Received) -> str:
         return str(request.json["Messages"][0]["To"][0]["Email"])
+
+    def found(self, request: Received) -> Any:
+        """Whatever was sent to it, by the CustomID it was sent with."""
+        sent = [one.json for one in self.requests if one.method == "POST"]
+        mails = [body.get("Globals", {}) | mail for body in sent for mail in body["Messages"]]
+        data = [
+            {"ID": 70_000 + number, "Status": "sent", "CustomID": mail["CustomID"]}
+            for number, mail in enumerate(mails)
+            if mail.get("CustomID") == request.query["CustomID"]
+        ]
+        return {"Count": len(data), "Data": data, "Total": len(data)}
 
     def account(self) -> Any:
         return {"Count": 1, "Data": [{"Email": "team@fernhill.example"}], "Total": 1}
