@@ -69,12 +69,13 @@ def database() -> dict[str, Any]:
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
-            "connect_timeout": 5,
+            # Together less than ten seconds: whoever waits for a page is told by then that it is away.
+            "connect_timeout": 4,
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,
             # Keepalives wait for a quiet line; this ends one that swallows what is written, in ms.
-            "tcp_user_timeout": 10_000,
+            "tcp_user_timeout": 5_000,
             # Compiling a rule's many small conditions takes longer than asking them of 30,000 people.
             "options": "-c jit=off",
             # For `common/prepared.py`; off where a pooler stands between that does not know them.

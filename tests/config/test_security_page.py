@@ -65,7 +65,7 @@ def test_a_password_is_long_and_uncommon_and_of_any_letters() -> None:
 def test_every_wait_has_an_end() -> None:
     options = settings.DATABASES["default"]["OPTIONS"]
     assert options["connect_timeout"] and options["keepalives_idle"] and options["keepalives_count"]
-    assert options["tcp_user_timeout"] == 10_000
+    assert options["tcp_user_timeout"] == 5_000
     assert settings.EMAIL_TIMEOUT and celery.app.conf.task_time_limit and celery.app.conf.task_soft_time_limit
     assert celery.app.conf.task_publish_retry_policy["max_retries"] == 1
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -20,13 +21,14 @@ from tests import builders
 from tests.fakes.hosts import CENTRE, Hosts, HousesOn, why_not
 from tests.fakes.house import needs_broker
 from tests.fakes.smtp import FakeSmtp
-from tests.faults.test_workers import PEOPLE, assert_everybody_got_it, is_over, received
+from tests.faults.test_workers import assert_everybody_got_it, is_over, received
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     needs_broker,
     pytest.mark.skipif("TWO_HOSTS" not in os.environ, reason="makes network namespaces: make two-hosts"),
 ]
+PEOPLE = 2000
 
 
 def test_a_host_that_is_cut_off_loses_nobody_and_adds_nothing_when_it_is_back(tmp_path: Path) -> None:
@@ -52,7 +54,7 @@ def test_a_host_that_is_cut_off_loses_nobody_and_adds_nothing_when_it_is_back(tm
         at_cut = len(server.accepted)
         house.wait(is_over(campaign))
         assert at_cut < PEOPLE
-        assert_everybody_got_it(campaign, server, most_twice=WINDOW)
+        assert_everybody_got_it(campaign, server, WINDOW, PEOPLE)
         lost = Attempt.objects.filter(code="worker_lost").count()
         assert lost <= WINDOW
 
@@ -70,3 +72,29 @@ def test_a_host_that_is_cut_off_loses_nobody_and_adds_nothing_when_it_is_back(tm
             f"\n{PEOPLE} people, {at_cut} reached when the line was cut; {lost} uncertain, "
             f"{sum(received(server).values()) - PEOPLE} of them twice (bound {WINDOW}), 0 missed"
         )
+
+
+def test_a_web_host_whose_line_to_the_database_swallows_everything_says_so_within_ten_seconds(
+    tmp_path: Path,
+) -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    with Hosts("car-a") as hosts, HousesOn(hosts, tmp_path) as house:
+        house.on = "car-a"
+        house._run("web", "gunicorn", "config.wsgi", "--bind", "127.0.0.1:8000", "--threads", "4")
+        house.wait(lambda: asked("car-a")[0] == 302)
+        hosts.cut("car-a")
+        for _time in range(3):
+            status, seconds = asked("car-a")
+            assert (status, seconds < 10) == (503, True), seconds
+        hosts.mend("car-a")
+        house.wait(lambda: asked("car-a")[0] == 302, 30)
+
+
+def asked(host: str) -> tuple[int, float]:
+    """A page that asks the database who it is for, asked on the host: its status, and how long it took."""
+    form = ["-s", "-o", "/dev/null", "-w", "%{http_code} %{time_total}", "--max-time", "60"]
+    session = ["-H", f"Cookie: session={'a' * 32}"]
+    command = ["ip", "netns", "exec", host, "curl", *form, *session, "http://127.0.0.1:8000/campaigns/"]
+    said = subprocess.run(command, capture_output=True, text=True).stdout.split()
+    return int(said[0]), float(said[1])
