@@ -25,19 +25,25 @@ ALL = [chapter + digit for chapter, digits in CHAPTERS.items() for digit in digi
 # ruff: noqa: E501 - a name of a test is not broken
 KEPT = """
 P-01 faults/test_workers.py::test_a_worker_killed_in_the_middle_is_replaced_and_nobody_is_missed
+P-01 faults/test_servers.py::test_lines_to_the_database_that_are_ended_again_and_again_miss_nobody
 P-02 faults/test_drill.py::test_a_worker_that_dies_between_the_providers_yes_and_its_record_costs_nobody_a_message
+P-03 faults/test_servers.py::test_all_killed_at_once_and_started_in_the_worst_order_misses_nobody
 P-04 config/test_doctor.py::test_in_production_no_worker_starts_on_a_database_that_may_forget
+P-05 faults/test_workers.py::test_a_worker_told_to_stop_ends_soon_and_the_next_one_goes_on_without_a_second_copy
 P-06 races/test_pausing.py::test_fifty_times_in_a_row
 P-07 campaigns/test_delivery.py::test_stopping_cancels_what_was_not_sent_and_balances
 P-07 campaigns/test_delivery.py::test_stopping_waits_for_the_worker_that_holds_a_batch
 P-08 campaigns/test_delivery.py::test_a_template_that_fails_for_one_person_excludes_only_them
 P-08 channels/test_contract.py::test_one_wrong_address_in_a_call_is_refused_alone
 P-09 campaigns/test_delivery.py::test_a_batch_that_kills_every_worker_is_given_up_visibly
+P-09 faults/test_drill.py::test_a_message_that_kills_every_worker_is_given_up_aloud_and_the_others_arrive
 P-0A campaigns/test_delivery.py::test_a_worker_that_slept_through_its_lease_can_record_nothing
 P-0A faults/test_two_hosts.py::test_a_host_that_is_cut_off_loses_nobody_and_adds_nothing_when_it_is_back
 P-0B races/test_races.py::test_a_batch_wanted_by_eight_workers_goes_to_one
 P-0B races/test_races.py::test_eight_workers_on_every_batch_send_each_message_once
 P-0C campaigns/test_delivery.py::test_a_ledger_that_does_not_balance_never_completes
+P-0C races/test_races.py::test_a_run_that_eight_end_at_once_is_ended_once_and_not_before_the_last_message
+P-0D faults/test_drill.py::test_a_short_soak_leaves_every_run_whole_and_no_process_larger
 P-0E channels/test_mime.py::test_the_message_id_is_the_same_for_every_try
 P-0E faults/test_mail_servers.py::test_p65_a_line_that_breaks_after_the_dot_is_uncertain_and_tried_again_under_the_same_name
 P-10 races/test_activation.py::test_activate_pressed_fifty_times_at_once_is_one_run
@@ -58,15 +64,29 @@ P-19 campaigns/test_delivery.py::test_a_start_told_ten_times_and_written_ten_tim
 P-19 campaigns/test_delivery.py::test_fan_out_writes_one_message_a_person_whatever_the_pages
 P-20 faults/test_workers.py::test_a_broker_emptied_in_the_middle_loses_nobody
 P-21 campaigns/test_api.py::test_a_call_while_the_broker_is_away_is_accepted_and_leaves_with_the_next_sweep
+P-22 faults/test_bell.py::test_a_broker_that_takes_two_seconds_for_each_word_keeps_no_caller_waiting
+P-23 faults/test_bell.py::test_lines_to_the_broker_that_are_cut_again_and_again_are_made_anew_and_the_bell_is_heard
 P-24 config/test_security_page.py::test_no_task_outlives_what_the_broker_believes_or_waits_in_the_memory_of_a_worker
 P-25 config/test_security_page.py::test_no_task_outlives_what_the_broker_believes_or_waits_in_the_memory_of_a_worker
+P-26 faults/test_bell.py::test_a_long_queue_of_rings_is_heard_without_growing
+P-26 campaigns/test_delivery.py::test_the_sweep_rings_for_due_batches_and_not_twice_in_a_row
+P-27 faults/test_bell.py::test_a_broker_without_room_refuses_aloud_and_what_was_asked_for_is_done_when_it_has
 P-28 config/test_security_page.py::test_nothing_is_read_that_can_run
+P-28 faults/test_bell.py::test_what_is_no_task_of_ours_is_thrown_away_and_logged
+P-30 faults/test_servers.py::test_when_the_database_was_stopped_worker_and_clock_go_on_by_themselves
+P-30 faults/test_servers.py::test_all_killed_at_once_and_started_in_the_worst_order_misses_nobody
+P-31 faults/test_servers.py::test_lines_to_the_database_that_are_ended_again_and_again_miss_nobody
 P-32 faults/test_database_line.py::test_an_activation_cut_at_its_commit_is_one_run_or_none_and_the_next_press_settles_it
 P-32 faults/test_database_line.py::test_a_call_cut_at_its_commit_is_one_message_when_it_is_sent_again
 P-32 faults/test_database_line.py::test_a_run_cut_at_each_of_its_commits_misses_nobody_and_hides_no_copy
 P-33 faults/test_database_line.py::test_one_of_two_that_wait_for_each_other_is_told_to_try_again_and_leaves_no_trace
+P-34 faults/test_two_hosts.py::test_a_web_host_whose_line_to_the_database_swallows_everything_says_so_within_ten_seconds
 P-35 faults/test_database.py::test_without_a_line_to_the_database_everybody_is_told_to_come_back
 P-36 faults/test_database.py::test_nothing_leaves_that_a_full_volume_could_not_note_and_it_goes_on_with_room
+P-37 faults/test_servers.py::test_a_table_that_is_locked_for_longer_than_a_lease_holds_the_run_up_and_no_more
+P-37 faults/test_migrations.py::test_a_migration_behind_a_long_query_gives_up_and_leaves_everything_as_it_was
+P-38 faults/test_servers.py::test_when_the_database_was_stopped_worker_and_clock_go_on_by_themselves
+P-38 config/test_doctor.py::test_a_part_that_is_silent_is_first_late_and_then_away
 P-39 campaigns/test_delivery.py::test_no_worker_is_rung_before_what_it_is_to_read_is_committed
 P-40 campaigns/test_delivery.py::test_somebody_who_unsubscribes_after_fan_out_gets_nothing
 P-40 races/test_leaving.py::test_who_leaves_during_a_batch_gets_nothing_from_the_next_window_on
@@ -86,6 +106,7 @@ P-50 hostile/test_tokens.py::test_no_other_method_changes_anything
 P-50 campaigns/test_tracking.py::test_opening_the_unsubscribe_page_changes_nothing_and_its_button_does
 P-51 campaigns/test_tracking.py::test_one_click_needs_no_cookie_and_works_once
 P-51 config/test_headers.py::test_plain_http_is_redirected_but_where_mail_programs_post
+P-52 browser/test_scanner.py::test_a_scanner_that_runs_scripts_unsubscribes_nobody
 P-53 flows/test_marketing_mail.py::test_a_marketing_message_passes_the_rules_for_bulk_senders_and_carries_what_was_set
 P-53 campaigns/test_not_followed.py::test_links_and_pages_outlive_a_rotation_of_the_key_but_not_its_removal
 P-54 campaigns/test_tracking.py::test_a_forged_click_shows_a_friendly_page
@@ -132,9 +153,11 @@ P-83 rights/test_matrix.py::test_every_role_may_exactly_what_the_matrix_says
 P-83 rights/test_sample.py::test_every_address_has_its_row_and_every_row_its_address
 P-84 rights/test_matrix.py::test_no_answer_names_what_is_elsewhere_or_behind_a_label
 P-85 accounts/test_rights_api.py::test_what_is_elsewhere_is_as_unknown_as_what_is_not
+P-85 campaigns/test_campaign_api.py::test_what_belongs_elsewhere_is_as_unknown_as_what_there_is_not
 P-86 rights/test_queued.py::test_the_next_request_of_a_session_and_of_a_token_is_refused
 P-86 rights/test_queued.py::test_what_a_credential_activated_is_held_once_it_may_not_publish
 P-87 accounts/test_roles.py::test_a_share_dies_with_the_last_role_in_the_workspace
+P-87 accounts/test_roles.py::test_what_is_made_anew_under_an_old_number_is_shared_with_nobody
 P-88 rights/test_matrix.py::test_no_body_sets_what_is_not_the_callers_to_set
 P-89 accounts/test_audit.py::test_what_was_done_past_the_trigger_is_found
 P-89 accounts/test_audit.py::test_a_cut_tail_is_found_with_a_head_noted_elsewhere
@@ -154,31 +177,17 @@ P-97 campaigns/test_schedule.py::test_the_zone_is_frozen_by_name_and_moments_in_
 P-A0 faults/test_imports.py::test_a_worker_killed_at_any_stage_leaves_an_import_that_ends_as_if_undisturbed
 P-A0 audiences/test_imports.py::test_the_same_file_again_rewrites_nobody
 P-A1 faults/test_imports.py::test_two_imports_of_overlapping_files_at_once_neither_wait_for_ever_nor_double
+P-A2 faults/test_imports.py::test_a_large_upload_is_never_held_whole
+P-A2 faults/test_imports.py::test_a_worker_holds_a_page_of_a_file_and_not_the_file
 P-A3 audiences/test_imports.py::test_bad_rows_are_listed_and_the_others_come_in
 P-A4 config/test_upgrades.py::test_every_migration_since_the_first_release_adds_or_says_what_it_does
+P-A5 faults/test_migrations.py::test_every_migration_can_be_taken_back
+P-A5 faults/test_migrations.py::test_the_last_migrations_go_back_and_forth_over_many_rows_without_holding_a_table_for_long
 P-A6 flows/test_backup.py::test_a_restored_backup_sends_nothing_until_it_is_allowed_and_then_nothing_twice
 P-A7 config/test_doctor.py::test_a_part_that_is_silent_is_first_late_and_then_away
 P-A7 config/test_probes.py::test_without_its_database_it_is_alive_and_not_ready_and_says_nothing_of_it
 P-A8 config/test_logs.py::test_an_address_in_the_log_names_no_person
+P-A8 config/test_logs.py::test_a_traceback_tells_where_it_broke_and_nothing_of_what_was_in_hand
 """
 
-DRILL = "`make drill` injects it on runs of 50,000; the suite does not"
-MACHINE = "needs a machine, a volume or a line of its own to break"
-
-OPEN = {
-    "P-03": "`make drill` kills all workers at once, and the servers on their own",
-    "P-05": "no test ends a worker by SIGTERM in the middle of a run",
-    "P-0D": "a day of faults is no test for a suite",
-    "P-22": MACHINE,
-    "P-23": "no test resets the lines to the broker again and again",
-    "P-26": "a million rings take longer than a suite may",
-    "P-27": MACHINE,
-    "P-30": DRILL,
-    "P-31": DRILL,
-    "P-34": MACHINE,
-    "P-37": MACHINE,
-    "P-38": "no test restarts the database under the clock",
-    "P-52": "the unsubscribe page runs no script; no browser test shows it",
-    "P-A2": "`make bench-imports` measures a large file; the suite does not",
-    "P-A5": "no test migrates tables with a million rows",
-}
+OPEN: dict[str, str] = {}

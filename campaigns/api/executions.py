@@ -182,7 +182,7 @@ def _key(request: HttpRequest) -> str:
     key: str | None = request.headers.get("Idempotency-Key")
     if key is None:
         return ""
-    if not 0 < len(key) <= 255 or not key.isprintable():
+    if not key.strip() or len(key) > 255 or not key.isprintable():
         detail = _("An Idempotency-Key has 1 to 255 printable characters.")
         raise Invalid(Problem("bad_idempotency_key", detail, ""))
     return key

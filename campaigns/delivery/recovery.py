@@ -8,12 +8,12 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 
 from campaigns.delivery import completion, ring, winners
-from campaigns.delivery.claims import IS_DUE, MAY_SEND, OF_RUN
+from campaigns.delivery.claims import IS_DUE, LEASE, MAY_SEND, OF_RUN
 from campaigns.models import Batch, Run, Status
 from campaigns.reports import progress
 from common.place import place
 
-RING_AGAIN = timedelta(seconds=15)
+RING_AGAIN = min(timedelta(seconds=15), LEASE)
 
 DUE_BATCHES = f"""
 UPDATE campaigns_batch SET rung_at = %(now)s WHERE id IN (

@@ -34,7 +34,8 @@ from common import failpoints
 log = structlog.get_logger(__name__)
 
 SOON = 0.1  # seconds an answer waits for its record
-LONGEST = timedelta(seconds=40)  # of one task; a worker that is asked to end does so within a minute
+# Of one task: a worker that is asked to end does so within a minute.
+LONGEST = min(timedelta(seconds=40), 2 * claims.LEASE)
 PAUSES = {Fact.UNREACHABLE: timedelta(seconds=30), Fact.MISCONFIGURED: timedelta(seconds=60)}
 
 

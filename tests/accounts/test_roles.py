@@ -122,6 +122,28 @@ def test_a_share_dies_with_the_last_role_in_the_workspace(workspace: Workspace) 
     assert not visible_to(viewer, Campaign.objects.all(), "campaigns.manage_campaign")
 
 
+def test_what_is_made_anew_under_an_old_number_is_shared_with_nobody(workspace: Workspace) -> None:
+    """Shares stand in tables with real keys, so they go with what was shared and with whom it was."""
+    viewer, admin = holder(workspace, "viewer"), holder(workspace, "administrator")
+    campaign = Campaign.objects.create(workspace=workspace, name="a")
+    for one in (viewer, Role.objects.get(workspace=workspace, builtin="viewer").group_ptr):
+        assign_perm("campaigns.manage_campaign", one, campaign)
+    assert may(viewer, "campaigns.manage_campaign", campaign)
+    number = campaign.pk
+    campaign.delete()
+    anew = Campaign.objects.create(pk=number, workspace=workspace, name="b")
+    assert not may(viewer, "campaigns.manage_campaign", anew)
+    assert not visible_to(viewer, Campaign.objects.all(), "campaigns.manage_campaign")
+    assert may(admin, "campaigns.manage_campaign", anew)
+
+    assign_perm("campaigns.manage_campaign", viewer, anew)
+    number = viewer.pk
+    viewer.delete()
+    other = User.objects.create_user("other@fernhill.example", name="Other", pk=number)
+    other.groups.add(Role.objects.get(workspace=workspace, builtin="viewer").group_ptr)
+    assert not may(other, "campaigns.manage_campaign", anew)
+
+
 def test_a_missing_right_is_named(workspace: Workspace) -> None:
     viewer = holder(workspace, "viewer")
     with pytest.raises(PermissionMissing) as caught:

@@ -343,5 +343,9 @@ def test_an_idempotency_key_stands_in_place_of_the_request_id(campaign: Campaign
     assert (first.status_code, again.json()["deduplicated"]) == (202, True)
     assert keyed("order-2").json()["executionId"] != first.json()["executionId"]
     assert keyed("order-1", requestId="r-2").status_code == 409
-    assert keyed("x" * 256).json()["code"] == "bad_idempotency_key"
+    for bad in ("x" * 256, "", " ", "a\tb", "\x7f"):
+        refused = keyed(bad)
+        assert (refused.status_code, refused.json()["code"]) == (400, "bad_idempotency_key"), bad
+    Execution.objects.update(created_at=timezone.now() - timedelta(hours=24))
+    assert keyed("order-1").json()["executionId"] == first.json()["executionId"]
     assert Message.objects.count() == 2

@@ -115,6 +115,24 @@ def test_a_wrong_body_is_refused_with_its_place(
     assert Campaign.objects.values().get(pk=campaign.pk) == before
 
 
+def test_what_belongs_elsewhere_is_as_unknown_as_what_there_is_not(
+    where: Workspace, campaign: Campaign
+) -> None:
+    there, call, address = (
+        builders.workspace("there"),
+        Caller(where, "manager"),
+        f"/api/campaigns/{campaign.pk}/",
+    )
+    theirs = {"audience": builders.audience(there).pk, "configuration": builders.configuration(there).pk}
+    before = Campaign.objects.values().get(pk=campaign.pk)
+    for name, number in theirs.items():
+        place = address if name == "audience" else f"{address}contents/0/"
+        foreign, none = (change(call, place, {name: pk}) for pk in (number, 987654321))
+        assert (foreign.status_code, none.status_code) == (400, 400), name
+        assert foreign.json()["errors"] == none.json()["errors"], name
+    assert Campaign.objects.values().get(pk=campaign.pk) == before
+
+
 def test_the_list_is_filtered_ordered_paged_and_sparse(where: Workspace, campaign: Campaign) -> None:
     author = campaign.created_by
     assert author is not None

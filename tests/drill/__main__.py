@@ -10,7 +10,8 @@ With `--from REVISION` nothing is broken: workers of that older version begin ea
 database, those of this version come beside them, and the older ones are told to stop.
 
 `--people`, `--times` (of each fault) and `--faults` make it shorter; `--together` injects so many faults, one
-after the other, into each run. The broker is the one BROKER_URL names.
+after the other, into each run. `--minutes` goes on for so long with the same clock, and says whether it grew.
+The broker is the one BROKER_URL names.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -39,6 +42,7 @@ def main() -> int:
     parser.add_argument("--faults", nargs="*")
     parser.add_argument("--together", type=int, default=1, help="faults in one run")
     parser.add_argument("--from", dest="older", metavar="REVISION", help="upgrade from it in each run")
+    parser.add_argument("--minutes", type=float, help="go on for so long with faults at random: a soak")
     options = parser.parse_args()
     given = os.environ["DATABASE_URL"]
     with psycopg.connect(given, autocommit=True) as admin:
@@ -70,8 +74,11 @@ def run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder, House(Path(folder)) as house:
         drill = Drill(house, Path(folder), options.people)
         older = _checked_out(options.older, Path(folder) / "older") if options.older else ROOT
-        for faults in _batched(wanted * options.times, 1 if options.older else options.together):
-            drill.start(older)
+        sizes = list[int]()
+        for faults in _soak(wanted, options) if options.minutes else _batched(wanted, options):
+            if not (options.minutes and rows):
+                drill.start(older)
+            sizes.append(drill.size_of_clock())
             row = drill.inject(*faults)
             rows.append(row)
             copies = f"{row.duplicates:>12}{row.uncertain:>11}{row.bound:>7}{row.untold:>8}"
@@ -83,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
     path.write_text(json.dumps(told, indent=2))
     good = sum(row.is_good for row in rows)
     injected = sum(row.faults for row in rows)
+    print(f"the clock held {sizes[0] / 1e6:.0f} MB at first and {sizes[-1] / 1e6:.0f} MB at the end")
     print(f"{injected} faults on {len(rows)} runs of {options.people}: {good} runs as promised")
     return 0 if good == len(rows) else 1
 
@@ -94,8 +102,15 @@ def _checked_out(revision: str, folder: Path) -> Path:
     return folder
 
 
-def _batched(faults: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+def _batched(wanted: Sequence[str], options: argparse.Namespace) -> Iterator[Sequence[str]]:
+    faults, size = wanted * options.times, 1 if options.older else options.together
     return (faults[at : at + size] for at in range(0, len(faults), size))
+
+
+def _soak(wanted: Sequence[str], options: argparse.Namespace) -> Iterator[Sequence[str]]:
+    ends, chance = time.monotonic() + options.minutes * 60, Random(1)
+    while time.monotonic() < ends:
+        yield chance.sample(wanted, min(options.together, len(wanted)))
 
 
 if __name__ == "__main__":

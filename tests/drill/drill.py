@@ -112,15 +112,17 @@ class Drill:
         command = [sys.executable, "-m", "tests.drill.oracle", str(log), "0.002"]
         began, done = time.monotonic(), list[Injected]()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as oracle:
-            assert oracle.stdout
-            run = self._begin(int(oracle.stdout.readline()), faults[0])
-            for number, fault in enumerate(faults):
-                share = 0.85 * (number + self.random.uniform(0.1, 0.7)) / len(faults)
-                kills = self._do(fault, log, share)
-                done.append(Injected(fault, kills, _size(log)))
-                self._mend()
-            self._finish(run)
-            oracle.kill()
+            try:
+                assert oracle.stdout
+                run = self._begin(int(oracle.stdout.readline()), faults[0])
+                for number, fault in enumerate(faults):
+                    share = 0.85 * (number + self.random.uniform(0.1, 0.7)) / len(faults)
+                    kills = self._do(fault, log, share)
+                    done.append(Injected(fault, kills, _size(log)))
+                    self._mend()
+                self._finish(run)
+            finally:
+                oracle.kill()
         return self._judge(done, run, log, time.monotonic() - began)
 
     def _begin(self, port: int, fault: str) -> Run:
@@ -246,6 +248,10 @@ class Drill:
     # ---- the house --------------------------------------------------------------------------------
     def _pid(self) -> int:
         return self.house.parts[self.workers[-1]].pid
+
+    def size_of_clock(self) -> int:
+        """The memory it holds, in bytes."""
+        return int(psutil.Process(self.house.parts["clock"].pid).memory_info().rss)
 
     def _only(self, fault: str) -> int:
         """One worker, that dies at the place named; how many were killed for it."""

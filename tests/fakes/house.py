@@ -10,6 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -104,7 +105,8 @@ class House:
     def kill(self, name: str) -> None:
         """kill -9 of the part and of its children: nobody says goodbye."""
         process = self.parts.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it ended before
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
 
     def wait(self, until: Callable[[], bool], seconds: float = 90) -> None:

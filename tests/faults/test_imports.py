@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import io
+import os
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +20,12 @@ from django.utils import timezone
 from accounts.access import SYSTEM
 from accounts.models import Workspace
 from audiences import attributes, consent
-from audiences.imports import jobs, staging, work
+from audiences.imports import jobs, merge, staging, work
+from audiences.imports import stage as stage_of_it
 from audiences.models import Audience, AudienceMember, Consent, ConsentEntry, Import, ImportChunk, Profile
 from config.env import ROOT
 from tests import builders
+from tests.fakes.dying import dies
 from tests.fakes.house import House, needs_broker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -93,34 +99,33 @@ def quiet(people: int = PEOPLE) -> dict[str, Any]:
     }
 
 
-# A worker that kills itself, as kill -9 would, when a function is called for the nth time.
-DOOMED = """
-import importlib, os, signal, sys
-import django
-django.setup()
-from audiences.imports import merge, stage, work
-stage.PAGE, stage.FLUSH, merge.PAGE = 100, 200, 140
-path, _colon, calls = sys.argv[2].partition(":")
-module, _dot, name = path.rpartition(".")
-found = importlib.import_module(module)
-real, left = getattr(found, name), [int(calls)]
+def doomed(job: Import, stage: str) -> Callable[[], None]:
+    """A worker that kills itself, as kill -9 would, when a function is called for the nth time."""
+    path, _colon, calls = STAGES[stage].partition(":")
+    module, _dot, name = path.rpartition(".")
 
-def doomed(*args, **kwargs):
-    if not left[0]:
-        os.kill(os.getpid(), signal.SIGKILL)
-    left[0] -= 1
-    return real(*args, **kwargs)
+    def work_until_then() -> None:
+        stage_of_it.PAGE, stage_of_it.FLUSH, merge.PAGE = 100, 200, 140
+        found, left = importlib.import_module(module), [int(calls)]
+        real = getattr(found, name)
 
-setattr(found, name, doomed)
-while work.advance(int(sys.argv[1])):
-    pass
-"""
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            if not left[0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left[0] -= 1
+            return real(*args, **kwargs)
+
+        setattr(found, name, counted)
+        while work.advance(job.pk):
+            pass
+
+    return work_until_then
 
 
-def process(code: str, *arguments: str) -> subprocess.Popen[bytes]:
+def process(code: str, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     house = House(Path("/nonexistent"))  # for its environment: this test's own database
     environment = {**house.environment, "BROKER_URL": "memory://"}
-    return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment)
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment, **options)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -131,8 +136,7 @@ def test_a_worker_killed_at_any_stage_leaves_an_import_that_ends_as_if_undisturb
     if is_merging:
         work.advance(job.pk)
         jobs.start(job, actor=SYSTEM, now=timezone.now())
-    doomed = process(DOOMED, str(job.pk), STAGES[stage])
-    assert doomed.wait(60) == -signal.SIGKILL
+    dies(doomed(job, stage))
     job.refresh_from_db()
     assert job.is_working and job.lease_until is not None
     assert not work.advance(job.pk)  # the dead one's lease still holds
@@ -234,6 +238,68 @@ def test_an_opt_out_while_the_import_runs_stands() -> None:
     consent.withdraw(profile_id=person.pk, channel="email", source="link", now=timezone.now())
     work.advance(job.pk)
     assert Consent.objects.get(profile=person).state == "no"
+
+
+class Made(io.RawIOBase):
+    """A file that is made while it is read, so that only its reader holds any of it."""
+
+    ROW = b"p%09d@example.com,+88691234567,Name,30,yes\n"
+    WIDTH = len(ROW % 0)
+    HEADER = b"email,phone,name,age,subscribed,".ljust(WIDTH - 1, b"x") + b"\n"
+
+    def __init__(self, rows: int) -> None:
+        self.length, self.at = self.WIDTH * rows, 0
+
+    def seek(self, at: int, whence: int = 0) -> int:
+        self.at = at
+        return at
+
+    def read(self, size: int = -1) -> bytes:
+        size = min(size, self.length - self.at)
+        begin, end = self.at // self.WIDTH, (self.at + size) // self.WIDTH + 1
+        lines = b"".join(self.ROW % number if number else self.HEADER for number in range(begin, end))
+        self.at += size
+        return lines[self.at - size - begin * self.WIDTH :][:size]
+
+
+def test_a_large_upload_is_never_held_whole() -> None:
+    """What is held at most is the same for a file four times as large."""
+    where, most = builders.workspace(), list[int]()
+    for rows in (50_000, 200_000):
+        file = Made(rows)
+        tracemalloc.start()
+        try:
+            jobs.upload(where, file=file, name="p.csv", size=file.length, actor=SYSTEM, now=timezone.now())
+            most.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert most[1] < most[0] * 1.2, most
+    assert sum(len(one.bytes) for one in ImportChunk.objects.all()) == 250_000 * Made.WIDTH
+
+
+FRUGAL = (
+    WORKER
+    + """
+import resource
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+)
+
+
+def test_a_worker_holds_a_page_of_a_file_and_not_the_file() -> None:
+    """At most 300 MB, and no more for ten times the people. `make bench-imports` reads a million."""
+    where, most = builders.workspace(), list[int]()
+    for people in (2_000, 20_000):
+        job = waiting(where, content(people))
+        for _part in ("staged", "merged"):
+            with process(FRUGAL, str(job.pk), stdout=subprocess.PIPE) as worker:
+                assert worker.stdout
+                most.append(int(worker.stdout.read().split()[-1]))
+            job.refresh_from_db()
+            if job.state == Import.State.READY:
+                jobs.start(job, actor=SYSTEM, now=timezone.now())
+        assert outcome(job)["job"]["state"] == "completed"
+    assert max(most) < 300 and max(most[2:]) - max(most[:2]) < 20
 
 
 LIGHT = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -23,14 +24,14 @@ from tests.fakes.smtp import FakeSmtp
 from tests.settings import REAL_BROKER_URL
 
 pytestmark = [pytest.mark.django_db(transaction=True), needs_broker, pytest.mark.slow]
-PEOPLE = 2000
+PEOPLE = 800
 
 
-def activated(server: FakeSmtp, people: int = PEOPLE) -> Campaign:
+def activated(server: FakeSmtp, **changes: Any) -> Campaign:
     where = builders.workspace()
-    builders.profiles(where, people)
+    builders.profiles(where, PEOPLE)
     configuration = builders.smtp(where, server.port)
-    return builders.live(where, now=timezone.now(), configuration=configuration)
+    return builders.live(where, now=timezone.now(), configuration=configuration, **changes)
 
 
 def is_over(campaign: Campaign) -> Callable[[], bool]:
@@ -41,13 +42,15 @@ def received(server: FakeSmtp) -> Counter[str]:
     return Counter(one.recipients[0] for one in server.accepted)
 
 
-def assert_everybody_got_it(campaign: Campaign, server: FakeSmtp, most_twice: int) -> None:
+def assert_everybody_got_it(
+    campaign: Campaign, server: FakeSmtp, most_twice: int, people: int = PEOPLE
+) -> None:
     got = received(server)
-    assert set(got) == {f"p{n}@example.com" for n in range(PEOPLE)}
-    assert sum(got.values()) - PEOPLE <= most_twice
+    assert set(got) == {f"p{n}@example.com" for n in range(people)}
+    assert sum(got.values()) - people <= most_twice
     run = Run.objects.get(campaign=campaign)
     book = ledger(run)
-    assert (run.state, book.targeted, book.accepted, book.balances) == ("completed", PEOPLE, PEOPLE, True)
+    assert (run.state, book.targeted, book.accepted, book.balances) == ("completed", people, people, True)
     same_id = {one.recipients[0]: {one.parsed["Message-ID"]} for one in server.accepted[:1]}
     for one in server.accepted:
         same_id.setdefault(one.recipients[0], set()).add(one.parsed["Message-ID"])
@@ -59,7 +62,7 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_nobody_is_missed(tmp_path
         campaign = activated(server)
         house.clock()
         house.worker("first")
-        house.wait(lambda: len(server.accepted) > 300)
+        house.wait(lambda: len(server.accepted) > 200)
         house.kill("first")
         at_death = len(server.accepted)
         house.worker("second")
@@ -69,12 +72,30 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_nobody_is_missed(tmp_path
         assert Attempt.objects.filter(code="worker_lost").count() <= WINDOW
 
 
+def test_a_worker_told_to_stop_ends_soon_and_the_next_one_goes_on_without_a_second_copy(
+    tmp_path: Path,
+) -> None:
+    with FakeSmtp() as server, House(tmp_path) as house:
+        campaign = activated(server, rate=60)
+        house.clock()
+        house.worker("first")
+        house.wait(lambda: len(server.accepted) > 100)
+        first = house.parts.pop("first")
+        first.terminate()
+        assert first.wait(60) == 0
+        assert len(server.accepted) < PEOPLE
+        house.worker("second")
+        house.wait(is_over(campaign))
+        assert_everybody_got_it(campaign, server, most_twice=0)
+        assert not Attempt.objects.filter(code="worker_lost").exists()
+
+
 def test_a_broker_emptied_in_the_middle_loses_nobody(tmp_path: Path) -> None:
     with FakeSmtp() as server, House(tmp_path) as house:
         campaign = activated(server)
         house.clock()
         house.worker("only")
-        house.wait(lambda: len(server.accepted) > 300)
+        house.wait(lambda: len(server.accepted) > 200)
         with Connection(REAL_BROKER_URL) as broker:
             channel = broker.default_channel
             if hasattr(channel, "client"):

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts import credentials
 from accounts.access import SYSTEM
-from accounts.models import ApiCredential, Role
+from accounts.models import ApiCredential, AuditEntry, Role
 from campaigns import lifecycle
 from campaigns.delivery import claims, clock, completion, fanout, send, triggered
 from campaigns.models import Attempt, Batch, Campaign, Execution, Message, Run
@@ -62,6 +62,27 @@ def fanned_out(people: int = 23) -> Run:
     fanout.expand(run.pk, now=timezone.now(), page=7, batch=5)
     run.refresh_from_db()
     return run
+
+
+def test_a_run_that_eight_end_at_once_is_ended_once_and_not_before_the_last_message() -> None:
+    run = fanned_out()
+    ready = list(Batch.objects.filter(run=run).values_list("pk", flat=True))
+    for batch in ready[:-1]:
+        send.deliver(batch)
+    assert at_once(8, lambda _n: completion.settle(run.pk, now=timezone.now())) == [False] * 8
+    assert Run.objects.get(pk=run.pk).state == "sending"
+    claimed = claims.claim(ready[-1], owner="us", now=timezone.now())
+    assert claimed is not None
+    claims.settle_rest({**claimed.places()}, "failed", "x", now=timezone.now())
+    claims.recount([ready[-1]])
+    assert claims.release(claimed, now=timezone.now())
+    said = at_once(8, lambda _n: completion.settle(run.pk, now=timezone.now()))
+    assert sorted(said) == [False] * 7 + [True]
+    before = Run.objects.values().get(pk=run.pk)
+    assert (before["state"], ledger(run).balances) == ("completed", True)
+    assert at_once(8, lambda _n: completion.settle(run.pk, now=timezone.now())) == [False] * 8
+    assert Run.objects.values().get(pk=run.pk) == before
+    assert AuditEntry.objects.filter(verb="complete").count() == 1
 
 
 def triggerable() -> tuple[Campaign, ApiCredential]:
