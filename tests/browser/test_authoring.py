@@ -75,3 +75,32 @@ def test_the_code_view_takes_the_keyboard_and_lets_it_go(browser: Browser, demo:
     expect(page.get_by_role("button", name="Save and continue")).to_be_focused()
     page.keyboard.press("Shift+Tab")
     expect(page.locator(".CodeMirror-focused")).to_be_attached()
+
+
+def test_the_page_follows_what_saves_by_itself_and_nothing_is_lost_on_the_way_out(
+    browser: Browser, demo: str
+) -> None:
+    page = signed_in(browser, demo, "Ana Duarte", "en")
+    page.goto(f"{demo}/campaigns/new/")
+    page.locator("[name=name]").fill("Autumn walk")
+    press(page, "Create draft")
+    draft = page.url.partition("edit/")[0]
+    page.goto(f"{draft}edit/audience/")
+    summary = page.locator("[data-fresh=summary]")
+    expect(summary).to_contain_text("Choose whom it goes to.")
+    page.locator("[name=audience]").select_option(label="All members 全部會員")
+    expect(summary).to_contain_text("Will get it")
+    expect(page.locator("[data-fresh=at-audience]")).to_be_empty()
+    page.get_by_role("link", name="Properties").click()
+    page.locator("[name=description]").fill("Typed a moment ago")
+    page.get_by_role("link", name="Schedule").click()
+    page.wait_for_url("**/edit/schedule/")
+    page.goto(f"{draft}edit/properties/")
+    expect(page.locator("[name=description]")).to_have_value("Typed a moment ago")
+    other = page.context.new_page()
+    other.goto(page.url)
+    for one, text, told in ((page, "Mine", "Saved"), (other, "Theirs", "Press Save to choose")):
+        one.locator("[name=description]").fill(text)
+        expect(one.locator("[data-saved]")).to_contain_text(told)
+    page.reload()
+    expect(page.locator("[name=description]")).to_have_value("Mine")
