@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -13,10 +15,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import may, require
+from accounts.doors import seen
 from accounts.doors.callers import actor_of, workspace_of
+from accounts.models import Workspace
 from audiences import addresses, reachability
 from channels import access, origins
 from channels.models import ChannelConfiguration
+from common.doors import hold
+from common.errors import Invalid, Problem
 
 
 @dataclass
@@ -40,11 +46,42 @@ class Card:
 @require_http_methods(["GET", "HEAD", "POST"])
 def show(request: HttpRequest) -> HttpResponse:
     """POST chooses for the whole workspace."""
-    actor, workspace = actor_of(request), workspace_of(request)
+    workspace = workspace_of(request)
     if request.method == "POST":
-        channel = request.POST.get("channel", "")
-        addresses.choose(workspace, channel, _given(request), actor=actor, now=timezone.now())
-        return _saved(request)
+        require(actor_of(request), access.MANAGE, workspace)
+        return _chosen(request, workspace, request.POST.get("channel", ""), None)
+    return _page(request, workspace)
+
+
+@login_required
+@require_POST
+def choose_for(request: HttpRequest, pk: int) -> HttpResponse:
+    """For one configuration; nothing chosen: what the workspace says."""
+    row = access.configuration_for(actor_of(request), pk, access.MANAGE)
+    return _chosen(request, row.workspace, row.channel, row)
+
+
+def _chosen(
+    request: HttpRequest, workspace: Workspace, channel: str, configuration: ChannelConfiguration | None
+) -> HttpResponse:
+    """Whoever comes second to the page overwrites nothing that they have not seen."""
+    of: dict[str, Any] = {"configuration": configuration, "actor": actor_of(request), "now": timezone.now()}
+    try:
+        with transaction.atomic():
+            hold(workspace)
+            if request.POST.get(seen.FIELD) not in (None, seen.mark(workspace.address_from)):
+                detail = _("Somebody changed it, after you opened it. Look at it again, and save once more.")
+                raise Invalid(Problem("changed_since", detail))
+            addresses.choose(workspace, channel, _given(request), **of)
+    except Invalid as error:
+        messages.error(request, error.detail)
+        return _page(request, workspace, status=400)
+    messages.success(request, _("Saved. It counts for every message that is written from now on."))
+    return redirect("audiences:addresses")
+
+
+def _page(request: HttpRequest, workspace: Workspace, status: int = 200) -> HttpResponse:
+    actor = actor_of(request)
     require(actor, access.VIEW, workspace)
     found = access.list_for(actor, workspace).filter(channel__in=addresses.OWN)
     rights = access.doable_in_list(actor, workspace, {row: ["choose"] for row in found})
@@ -61,19 +98,8 @@ def show(request: HttpRequest) -> HttpResponse:
                 held = workspace.address_from.get(str(row.pk), [])
                 card.rows.append(Row(row, _filled(held), bool(verbs)))
         cards.append(card)
-    return render(request, "audiences/addresses.html", {"cards": cards})
-
-
-@login_required
-@require_POST
-def choose_for(request: HttpRequest, pk: int) -> HttpResponse:
-    """For one configuration; nothing chosen: what the workspace says."""
-    actor = actor_of(request)
-    row = access.configuration_for(actor, pk, access.MANAGE)
-    addresses.choose(
-        row.workspace, row.channel, _given(request), configuration=row, actor=actor, now=timezone.now()
-    )
-    return _saved(request)
+    seen.show(request, workspace.address_from)
+    return render(request, "audiences/addresses.html", {"cards": cards}, status=status)
 
 
 def _given(request: HttpRequest) -> list[str]:
@@ -82,8 +108,3 @@ def _given(request: HttpRequest) -> list[str]:
 
 def _filled(chosen: list[str]) -> list[str]:
     return [*chosen, *[""] * (addresses.MOST - len(chosen))]
-
-
-def _saved(request: HttpRequest) -> HttpResponse:
-    messages.success(request, _("Saved. It counts for every message that is written from now on."))
-    return redirect("audiences:addresses")

@@ -4,6 +4,7 @@ whatever keeps messages from an address keeps them from that one.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -382,6 +383,12 @@ def test_the_page_shows_each_configuration_that_the_reader_may_see_and_saves(
     where.refresh_from_db()
     assert where.address_from == {"email": [WORK, "email"], str(carrier.pk): ["email"]}
     assert client.post("/audiences/addresses/", {**given, "from": ["attribute:name"]}).status_code == 400
+    # Two had opened the page: the second is told, and overwrites nothing.
+    late = client.post("/audiences/addresses/", {**given, "from": ["email"], "seen": "an older page"})
+    assert late.status_code == 400 and "after you opened it" in late.content.decode()
+    mark = re.search(r'name="seen" value="([^"]+)"', late.content.decode())
+    assert mark and Workspace.objects.get(pk=where.pk).address_from == where.address_from
+    assert client.post("/audiences/addresses/", {**given, "seen": mark[1]}).status_code == 302
     client.force_login(builders.person(where, "manager"))
     assert "disabled" in client.get("/audiences/addresses/").content.decode()
     assert client.post("/audiences/addresses/", given).status_code == 403
