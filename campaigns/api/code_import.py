@@ -49,6 +49,7 @@ NOT_GIVEN: dict[str, Any] = {
     "endsAt": None,
     "createProfiles": False,
     "highThroughput": False,
+    "enableWebhooks": True,
     "ignoresOpens": False,
     "ignoresClicks": False,
     "onUncertain": Campaign._meta.get_field("on_uncertain").get_default(),

@@ -58,6 +58,7 @@ def of_campaign(campaign: Campaign, actor: Actor) -> dict[str, Any]:
     seen = {one.pk: one for one in people_access.list_for(actor, workspace)} if _sees(campaign) else {}
     told = {name: _plain(getattr(campaign, field)) for name, field in PLAIN.items()}
     told["experiment"] = {name: value for name, value in told["experiment"].items() if name != "salt"}
+    del told["enableWebhooks"]
     told["labels"] = sorted(label.name for label in campaign.labels.all())
     paths = {branch.folder.pk: branch.path for branch in folders.tree(actor, workspace)}
     told["folder"] = paths.get(campaign.folder_id or 0)
@@ -66,10 +67,11 @@ def of_campaign(campaign: Campaign, actor: Actor) -> dict[str, Any]:
     left_out = sorted((one for one in campaign.exclusions.all() if one.pk in seen), key=lambda one: one.name)
     told["exclusions"] = [one.name for one in left_out]
     told["ruleSet"] = campaign.rule_set.name if campaign.rule_set else None
+    switched_off = {} if campaign.enable_webhooks else {"enableWebhooks": False}  # it is on where none says
     wanted = [*([audience] if audience else []), *left_out]
     document = {
         "carillon": FORMAT,
-        "campaign": without_empty(told),
+        "campaign": {**without_empty(told), **switched_off},
         "messages": [_message(action, campaign, actor) for action in campaign.actions.order_by("position")],
         "audiences": [_audience(one, seen, workspace, actor) for one in _all_named(wanted, seen)],
     }

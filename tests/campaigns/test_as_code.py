@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from accounts.models import AccessLabel, Workspace
 from audiences import audiences
 from audiences.models import Audience
-from campaigns import actions, lifecycle
+from campaigns import actions, fragments, lifecycle
 from campaigns.ascode import document, yamltext
 from campaigns.models import Campaign, Folder
 from tests import builders
@@ -94,6 +94,49 @@ def test_out_and_into_another_workspace_and_out_again_is_the_same(where: Workspa
     told = yaml.safe_load(text)
     assert told["campaign"]["schedule"]["rules"][0]["at"] == "09:00"
     assert told["campaign"]["tags"] == ["no", "winter"] or told["campaign"]["tags"] == ["winter", "no"]
+
+
+def test_treatments_two_channels_and_a_fragment_come_back_the_same(where: Workspace) -> None:
+    campaign = rich(where)
+    author = builders.person(where, "manager", "Bo")
+    by: dict[str, Any] = {"actor": author, "now": NOW}
+    other = builders.workspace("elsewhere")
+    builders.configuration(other, name="For marketing", kind="marketing")
+    parent = Folder.objects.create(workspace=other, name="2027")
+    Folder.objects.create(workspace=other, name="Winter", parent=parent)
+    experiment = {
+        "treatments": [{"key": key, "title": key, "percent": 50} for key in "AB"],
+        "metric": "click",
+        "window_hours": 24,
+        "mode": "winner",
+        "winner": {"test_percent": 40, "after_hours": 4},
+    }
+    call, here = Caller(where), f"/api/campaigns/{campaign.pk}/"
+    assert call.patch(here, {"experiment": experiment, "enableWebhooks": False}).status_code == 200
+    for place in (where, other):
+        whose: dict[str, Any] = {"actor": builders.person(place, "manager", f"Of {place.name}"), "now": NOW}
+        made = fragments.create(place, key="foot", name="Foot", kind="text", source="Bye", **whose)
+        fragments.publish(made, **whose)
+    campaign.refresh_from_db()
+    actions.add(campaign, "sms", revision=campaign.revision, **by)
+    for position, written in (
+        (0, {"subject": "B {{ profile.name }}"}),
+        (1, {"text": "{{ fragment('foot') }}"}),
+    ):
+        campaign.refresh_from_db()
+        actions.write(campaign, position, written, treatment="B", revision=campaign.revision, **by)
+    text = call.get(f"{here}code/").content
+    there = Caller(other)
+    dry = put(there, "/api/campaigns/code/?dryRun=true", text)
+    assert dry.status_code == 200, dry.content
+    assert not Campaign.objects.filter(workspace=other).exists()
+    answer = put(there, "/api/campaigns/code/", text)
+    assert answer.status_code == 201, answer.content
+    again = there.get(f"/api/campaigns/{answer.json()['id']}/code/").content
+    assert again == text
+    told = yaml.safe_load(text)
+    assert [one["channel"] for one in told["messages"]] == ["email", "sms"]
+    assert told["campaign"]["enableWebhooks"] is False and b"fragment" in text
 
 
 def test_a_dry_run_tells_the_difference_and_changes_nothing(where: Workspace) -> None:
