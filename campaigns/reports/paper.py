@@ -44,6 +44,7 @@ TITLE = ParagraphStyle("title", parent=TEXT, fontName="Helvetica-Bold", fontSize
 HEAD = ParagraphStyle("head", parent=TEXT, fontName="Helvetica-Bold", fontSize=11, leading=15, spaceBefore=12)
 HEAD.keepWithNext = 1  # no title alone at the end of a page
 RIGHT = ParagraphStyle("right", parent=TEXT, alignment=2)
+SMALL_RIGHT = ParagraphStyle("small right", parent=SMALL, alignment=2)
 MOST_LINKS = 40
 
 
@@ -206,7 +207,7 @@ def _tables(report: Report) -> Iterator[Flowable]:
 
 def _table(head: Sequence[str], rows: list[list[Flowable]], parts: Sequence[float]) -> Table:
     made = Table(
-        [[written(one, SMALL) for one in head], *rows],
+        [[written(one, _above(rows, place)) for place, one in enumerate(head)], *rows],
         colWidths=[part * WIDTH for part in parts],
         repeatRows=1,
         hAlign="LEFT",
@@ -224,6 +225,12 @@ def _table(head: Sequence[str], rows: list[list[Flowable]], parts: Sequence[floa
         )
     )
     return made
+
+
+def _above(rows: list[list[Flowable]], place: int) -> ParagraphStyle:
+    """The title of a column of figures stands at the right, as they do."""
+    below = rows[-1][place] if rows else None
+    return SMALL_RIGHT if isinstance(below, Paragraph) and below.style is RIGHT else SMALL
 
 
 def _number(value: int) -> Paragraph:
