@@ -28,6 +28,7 @@ from channels.models import ChannelConfiguration, MailFile, MailRow
 from common.csvfiles import lines
 from common.errors import CarillonError, NotFound
 from common.place import place
+from common.wording import kept
 
 log = structlog.get_logger(__name__)
 
@@ -107,8 +108,10 @@ def _deliver(file: MailFile, clock: Callable[[], datetime]) -> None:
             rows = _write(file, source)
             asyncio.run(_put(file, source))
             _delivered(file, rows, source.stat().st_size, clock())
-    except (mailtargets.Undelivered, OSError) as error:
-        _failed(file, str(error)[:500], clock())
+    except mailtargets.Undelivered as error:
+        _failed(file, error.args[0], clock())
+    except OSError as error:
+        _failed(file, str(error), clock())
 
 
 async def _put(file: MailFile, source: Path) -> None:
@@ -155,19 +158,20 @@ def _rows(file: MailFile) -> Iterator[Any]:
 @transaction.atomic
 def _delivered(file: MailFile, rows: int, size: int, now: datetime) -> None:
     mine = _mine(file)
-    values = {"rows": rows, "size": size, "delivered_at": now, "due_at": None, "reason": ""}
+    values = {"rows": rows, "size": size, "delivered_at": now, "due_at": None, "reason": "", "told": None}
     if mine.update(state=State.DELIVERED, **values):
         MailRow.objects.filter(file=file).update(cells=[])  # the keys stay: nobody is written to twice
         _record("deliver_file", file, SYSTEM, now, rows=rows)
 
 
 @transaction.atomic
-def _failed(file: MailFile, reason: str, now: datetime) -> None:
+def _failed(file: MailFile, why: str, now: datetime) -> None:
+    reason, told = str(why)[:500], kept(why)
     log.warning("mail file not delivered", file=file.pk, tries=file.tries, reason=reason)
     if file.tries < MOST_TRIES:
         wait = min(timedelta(seconds=30 * 2 ** (file.tries - 1)), LONGEST_WAIT)
-        _mine(file).update(state=State.WAITING, reason=reason, due_at=now + wait)
-    elif _mine(file).update(state=State.FAILED, reason=reason, due_at=None):
+        _mine(file).update(state=State.WAITING, reason=reason, told=told, due_at=now + wait)
+    elif _mine(file).update(state=State.FAILED, reason=reason, told=told, due_at=None):
         _record("fail_file", file, SYSTEM, now, reason=reason)
 
 

@@ -13,6 +13,7 @@ class Migration(migrations.Migration):
             model_name="campaign",
             name="enable_webhooks",
             field=models.BooleanField(
+                db_default=True,
                 default=True,
                 help_text="Off: no feedback webhook hears what becomes of its messages.",
                 verbose_name="tell feedback webhooks",

@@ -147,6 +147,7 @@ class Campaign(models.Model):
     enable_webhooks = models.BooleanField(
         _("tell feedback webhooks"),
         default=True,
+        db_default=True,
         help_text=_("Off: no feedback webhook hears what becomes of its messages."),
     )
     on_uncertain = models.CharField(

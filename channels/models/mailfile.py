@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from channels.models.configuration import ChannelConfiguration
+from common.wording import spoken
 
 
 class MailFile(models.Model):
@@ -27,7 +28,8 @@ class MailFile(models.Model):
     digest = models.CharField(max_length=64)  # of the layout
     layout = models.JSONField()
     state = models.CharField(max_length=20, choices=State, default=State.WAITING)
-    reason = models.CharField(max_length=500, blank=True)
+    reason = models.CharField(max_length=500, blank=True)  # as its worker said it
+    told = models.JSONField(null=True)  # the same for every reader (`common/wording.py`)
     path = models.CharField(max_length=300, blank=True)
     rows = models.PositiveIntegerField(default=0)  # written, after the doubles are gone
     size = models.BigIntegerField(default=0)
@@ -59,6 +61,11 @@ class MailFile(models.Model):
 
     def __str__(self) -> str:
         return self.path or str(self.layout.get("filename", self.group))
+
+    @property
+    def why(self) -> str:
+        """Why it was not delivered, for its reader."""
+        return spoken(self.told) if self.told else self.reason
 
 
 class MailRow(models.Model):

@@ -153,6 +153,16 @@ def test_what_an_sftp_server_refused_is_read_in_the_language_of_the_reader(tmp_p
         assert "wrong-password" not in spoken(stored)
 
 
+def test_why_a_file_did_not_go_is_read_in_the_language_of_the_reader(tmp_path: Path) -> None:
+    with FakeSftp(tmp_path) as server:
+        put(to(sftp(server), "wrong-password"), ("7.1.1", "Ana", "Taipei"))
+        deliver()
+    file = MailFile.objects.get()
+    assert file.why.startswith("The server refuses the user name or the secret")
+    with translation.override("zh-hant"):
+        assert file.why.startswith("伺服器不接受使用者名稱或密鑰")
+
+
 def test_an_sftp_server_that_is_not_the_pinned_one_or_refuses_us_gets_nothing(tmp_path: Path) -> None:
     other = FakeSftp(tmp_path).host_key
     with FakeSftp(tmp_path) as server:
