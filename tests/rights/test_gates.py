@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from accounts import access
@@ -208,6 +209,21 @@ def test_fields_and_namespaces_are_the_workspaces_own(world: World) -> None:
         lambda: audiences.namespace_for(manager, world.there, "card"),
     ):
         assert verdict(ask) == "f"
+
+
+def test_who_may_only_see_audiences_opens_no_person_and_no_import(world: World) -> None:
+    """No built-in role is like that; a role of one's own may be."""
+    role, person = Role.objects.get(pk=world.objects["role"]["own"]["pk"]), world.people["viewer"]
+    role.permissions.set(Permission.objects.filter(codename="view_audience"))
+    person.groups.set([role.group_ptr])
+    pks = {thing: world.objects[thing]["own"]["pk"] for thing in ("audience", "import", "profile")}
+    assert verdict(audiences.audience_for, person, pks["audience"]) == "o"
+    assert verdict(audiences.audience_for, person, pks["audience"], audiences.MANAGE) == "f"
+    assert verdict(audiences.attributes_for, person, world.here) == "o"
+    assert verdict(audiences.import_for, person, pks["import"]) == "f"
+    assert verdict(audiences.profile_for, person, pks["profile"]) == "f"
+    assert verdict(audiences.imports_for, person, world.here) == "f"
+    assert verdict(audiences.profiles_for, person, world.here) == "f"
 
 
 def test_the_buttons_of_a_configuration_are_those_one_may_press(world: World) -> None:
