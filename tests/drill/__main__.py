@@ -78,8 +78,8 @@ def run(options: argparse.Namespace) -> int:
         for faults in _soak(wanted, options) if options.minutes else _batched(wanted, options):
             if not (options.minutes and rows):
                 drill.start(older)
-            sizes.append(drill.size_of_clock())
             row = drill.inject(*faults)
+            sizes.append(drill.size_of_clock())
             rows.append(row)
             copies = f"{row.duplicates:>12}{row.uncertain:>11}{row.bound:>7}{row.untold:>8}"
             counted = f"{row.lost:>6}{row.strangers:>11}{copies}"
