@@ -231,6 +231,9 @@ def clean_domain(text: str) -> str:
 
 def clean_spf(text: str) -> str:
     """Mechanisms such as `mx include:_spf.example.com ip4:192.0.2.1`. Raises Invalid `bad_spf`."""
+    if odd := next((one for one in text if not one.isprintable() and one not in "\t\r\n"), ""):
+        detail = _("Character U+%(code)s cannot be in a DNS record. Delete it and type the servers again.")
+        raise Invalid(Problem("bad_spf", detail % {"code": f"{ord(odd):04X}"}, "spf"))
     terms = text.lower().split()
     if not 0 < len(terms) <= 8 or len(text) > 200 or not all(map(_is_mechanism, terms)):
         detail = _("Name the servers that send, like: mx include:_spf.example.com ip4:192.0.2.1")
@@ -244,11 +247,14 @@ def _is_mechanism(term: str) -> bool:
         return False
     if network := parts["network"]:
         try:
-            return ip_network(network, strict=False).version == int(term[2])
+            named = ip_network(network, strict=False)
+            return named.version == int(term[2]) and named.prefixlen > 0 and "%" not in network
         except ValueError:
             return False
     name = parts["host"] or parts["name"] or "a.b"
-    return "." in name and all(re.match(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9])?\Z", one) for one in name.split("."))
+    return "." in name and all(
+        re.match(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\Z", one) for one in name.split(".")
+    )
 
 
 def _save(domain: SendingDomain) -> None:

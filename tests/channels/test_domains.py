@@ -273,7 +273,8 @@ def test_a_domain_has_one_spelling(workspace: Workspace, given: str, kept: str) 
 
 @pytest.mark.parametrize(
     "spf", ["", "all", "+all", "mx ~all", "include:", "ip4:1.2.3", "ip4:2001:db8::1", 'mx" "all',
-            "redirect=x.example", "exists:%{i}.x.example", "mx " * 9],
+            "redirect=x.example", "exists:%{i}.x.example", "mx " * 9, "ip6:fe80::1%eth0", "ip4:1.2.3.4/0",
+            f"include:{'a' * 64}.example"],
 )  # fmt: skip
 def test_only_mechanisms_that_name_servers_are_taken(domain: SendingDomain, spf: str) -> None:
     with pytest.raises(Invalid) as refused:
@@ -281,6 +282,17 @@ def test_only_mechanisms_that_name_servers_are_taken(domain: SendingDomain, spf:
     assert refused.value.code == "bad_spf"
     domain.refresh_from_db()
     assert domain.spf == "mx"
+
+
+@pytest.mark.parametrize("spf", ["mx\x1cinclude:a.example", "mx\x00", "ip6:::1%\x00", "mx\u200b", "\u202emx"])
+def test_a_character_no_record_can_hold_is_named(client: Client, workspace: Workspace, spf: str) -> None:
+    with pytest.raises(Invalid, match=r"U\+") as refused:
+        domains.add(workspace=workspace, name=NAME, spf=spf, actor=SYSTEM, now=NOW)
+    assert (refused.value.code, refused.value.problems[0].pointer) == ("bad_spf", "spf")
+    client.force_login(builders.person(workspace, "administrator"))
+    answer = client.post("/channels/domains/new/", {"name": NAME, "spf": spf})
+    assert answer.status_code == 400
+    assert not SendingDomain.objects.exists()
 
 
 def test_the_servers_that_send_become_part_of_the_record(domain: SendingDomain) -> None:
