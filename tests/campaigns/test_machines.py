@@ -147,5 +147,5 @@ def test_the_report_shows_people_and_machines_apart_in_as_many_queries(
         client.get(f"/campaigns/runs/{one.run_id}/report/")
     assert len(many) == len(few)
     told = report.make(one.run.campaign, run=one.run, now=timezone.now())
-    assert told.rules == [("Robot or script", 1)]
+    assert [(rule.label, rule.events) for rule in told.rules] == [("Robot or script", 1)]
     assert (told.numbers["clicked"].value, told.numbers["clicked_by_any"].value) == (1, 1)
