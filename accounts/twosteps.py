@@ -11,7 +11,6 @@ import base64
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass
 from datetime import datetime
 
 import pyotp
@@ -21,8 +20,9 @@ from django.utils.translation import gettext as _
 from accounts import audit
 from accounts.access import SYSTEM, Actor
 from accounts.models import TwoSteps, User
+from common import sealing
 from common.errors import Invalid, PermissionMissing, Problem
-from common.sealing import SealBroken, is_current, seal, unseal
+from common.sealing import Resealed, seal, unseal
 
 ISSUER = "Carillon"
 SLOT = 30  # seconds
@@ -40,7 +40,7 @@ def begin(user: User) -> TwoSteps:
     """A secret for the app. Nothing is asked for before `confirm`; begun again, it is another one."""
     row, _is_new = TwoSteps.objects.select_for_update().get_or_create(user=user)
     if row.confirmed_at is None:
-        row.sealed = _sealed(row, pyotp.random_base32())
+        row.sealed = seal(pyotp.random_base32(), bound_to=_bound_to(row.pk))
         row.save(update_fields=["sealed"])
     return row
 
@@ -133,29 +133,8 @@ def _bound_to(user: int) -> bytes:
     return b"accounts.twosteps:%d" % user
 
 
-def _sealed(row: TwoSteps, plain: str) -> bytes:
-    return seal(plain, bound_to=_bound_to(row.pk))
-
-
-# ---- rotation -----------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Resealed:
-    sealed: int
-    current: int
-    unreadable: tuple[str, ...]
-
-
 @transaction.atomic
 def reseal() -> Resealed:
-    """Every secret under the present SEALING_KEY; those that no kept key opens are named by their person."""
-    rows = list(TwoSteps.objects.select_for_update(of=("self",)).select_related("user"))
-    old = [row for row in rows if not is_current(row.sealed)]
-    broken = []
-    for row in old:
-        try:
-            row.sealed = _sealed(row, secret(row))
-        except SealBroken:
-            broken.append(row.user.email)
-        else:
-            row.save(update_fields=["sealed"])
-    return Resealed(len(old) - len(broken), len(rows) - len(old), tuple(broken))
+    """Every secret under the present SEALING_KEY."""
+    rows = TwoSteps.objects.select_for_update(of=("self",)).select_related("user")
+    return sealing.reseal(list(rows), bound_to=_bound_to)

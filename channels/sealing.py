@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -12,7 +11,7 @@ from django.db import transaction
 from accounts.models import Workspace
 from channels.models import Credential
 from common import sealing
-from common.sealing import SealBroken, is_current, key_id
+from common.sealing import Resealed, SealBroken, is_current, key_id
 
 __all__ = [
     "Resealed",
@@ -53,15 +52,6 @@ def keep(
 
 
 # ---- rotation -----------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Resealed:
-    """Counts of one batch: sealed anew, under the present key already, and unreadable with every key kept."""
-
-    sealed: int
-    current: int
-    unreadable: tuple[int, ...]
-
-
 def reseal(batch: int = 500) -> Iterator[Resealed]:
     """Seals every secret under SEALING_KEY, a transaction per batch; it can be broken off and run again."""
     after = 0
@@ -70,19 +60,9 @@ def reseal(batch: int = 500) -> Iterator[Resealed]:
             rows = list(Credential.objects.select_for_update().filter(pk__gt=after).order_by("pk")[:batch])
             if not rows:
                 return
-            old = [row for row in rows if row.sealed and not is_current(row.sealed)]
-            broken = tuple(row.pk for row in old if not _reseal(row))
+            done = sealing.reseal(rows, bound_to=_bound_to)
         after = rows[-1].pk
-        yield Resealed(len(old) - len(broken), len(rows) - len(old), broken)
-
-
-def _reseal(row: Credential) -> bool:
-    try:
-        row.sealed = seal(unseal(row.sealed, row=row.pk), row=row.pk)
-    except SealBroken:
-        return False
-    row.save(update_fields=["sealed"])
-    return True
+        yield done
 
 
 # ---- what stands --------------------------------------------------------------------------------

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -69,6 +72,30 @@ def is_kept(sealed: bytes | memoryview) -> bool:
     """Whether the key that sealed it is still here."""
     kept = {_key(secret)[0].hex() for secret in (settings.SEALING_KEY, *settings.SEALING_KEY_FALLBACKS)}
     return key_id(sealed) in kept
+
+
+@dataclass(frozen=True)
+class Resealed:
+    """Counts of some rows: sealed anew, under the present key already; and which no kept key opens."""
+
+    sealed: int
+    current: int
+    unreadable: tuple[Any, ...]
+
+
+def reseal(rows: Sequence[Any], *, bound_to: Callable[[int], bytes]) -> Resealed:
+    """Seals anew the `sealed` of every row that an older key has sealed, and saves it. Lock them first."""
+    old = [row for row in rows if row.sealed and not is_current(row.sealed)]
+    broken = []
+    for row in old:
+        try:
+            plain = unseal(row.sealed, bound_to=bound_to(row.pk))
+        except SealBroken:
+            broken.append(row)
+            continue
+        row.sealed = seal(plain, bound_to=bound_to(row.pk))
+        row.save(update_fields=["sealed"])
+    return Resealed(len(old) - len(broken), len(rows) - len(old), tuple(broken))
 
 
 def key_id(sealed: bytes | memoryview) -> str:

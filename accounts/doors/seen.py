@@ -39,28 +39,32 @@ def values(row: Model) -> dict[str, Any]:
 
 
 @contextmanager
-def upon(request: HttpRequest, row: Model | None, shown: Callable[[], Any]) -> Iterator[None]:
+def upon(
+    request: HttpRequest, row: Model | None, shown: Callable[[], Any], *, names_who: bool = True
+) -> Iterator[None]:
     """Saves inside upon what the form showed: the row is locked and read again, and `shown` asked of it.
 
-    Raises Invalid, of the form as a whole, where that is not what the page had. A new thing has no row.
+    Raises Invalid, of the form as a whole, where that is not what the page had. A new thing has no row. Who
+    was faster is looked up in the row's own entries; `names_who` is False where they stand elsewhere.
     """
     with transaction.atomic():
         if row is not None:
             hold(row)
-            require_same(request.POST.get(FIELD), row, shown())
+            require_same(request.POST.get(FIELD), row if names_who else None, shown())
         yield
 
 
-def require_same(given: str | None, row: Model, shown: Any) -> None:
+def require_same(given: str | None, row: Model | None, shown: Any) -> None:
     if given is not None and given != mark(shown):
         raise Invalid(Problem("changed_since", _faster(row), ""))
 
 
-def _faster(row: Model) -> str:
+def _faster(row: Model | None) -> str:
     """Who, and when, by the log."""
-    entries = AuditEntry.objects.filter(object_type=row._meta.label_lower, object_key=str(row.pk))
-    last = entries.order_by("-pk").first()
-    if last is None:
+    entries = AuditEntry.objects.none()
+    if row is not None:
+        entries = AuditEntry.objects.filter(object_type=row._meta.label_lower, object_key=str(row.pk))
+    if (last := entries.order_by("-pk").first()) is None:
         return _("Somebody changed it, after you opened it. Look at it again, and save once more.")
     at = f"{timezone.localtime(last.at):%H:%M:%S}"
     detail = _("%(who)s changed it at %(at)s, after you opened it. Look at it again, and save once more.")

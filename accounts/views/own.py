@@ -8,9 +8,8 @@ from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm
-from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,23 +17,19 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from accounts import audit, sessions, slowing, twosteps
-from accounts.doors.network import network_of
 from accounts.models import User
-from accounts.views.sign_in import device_of, in_words
+from accounts.views.sign_in import Slowed
 
 
-class OwnPasswordForm(PasswordChangeForm):
+class OwnPasswordForm(Slowed, PasswordChangeForm):
     """Whoever found an open browser may not guess the password in it either."""
 
-    counted = slowing.Try()
-    network = device = ""
+    def __init__(self, request: HttpRequest, data: QueryDict | None) -> None:
+        super().__init__(cast(User, request.user), data)
+        self.request = request
 
     def clean_old_password(self) -> str:
-        self.counted = slowing.count(
-            self.user.email, network=self.network, device=self.device, now=timezone.now()
-        )
-        if self.counted.wait:
-            raise ValidationError(in_words(self.counted.wait), code="too_many")
+        self.count_try(self.request, self.user.email)
         given: str = super().clean_old_password()
         slowing.forgive(self.counted)
         return given
@@ -43,8 +38,7 @@ class OwnPasswordForm(PasswordChangeForm):
 @login_required
 def own_account(request: HttpRequest) -> HttpResponse:
     user, now = cast(User, request.user), timezone.now()
-    form = OwnPasswordForm(user, request.POST if request.method == "POST" else None)
-    form.network, form.device = network_of(request), device_of(request)
+    form = OwnPasswordForm(request, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             form.save()

@@ -35,19 +35,27 @@ COOKIE_AGE = 365 * 24 * 3600
 HALFWAY, HALFWAY_LASTS = "halfway", timedelta(minutes=5)
 
 
-class SignInForm(AuthenticationForm):
-    """Refuses a try that comes too early without a look at the password, whoever it names."""
+class Slowed:
+    """A form that asks for a secret: a try that comes too early is refused without a look at it."""
 
     counted = slowing.Try()
+
+    def count_try(self, request: HttpRequest, email: str) -> None:
+        """Raises ValidationError `too_many`."""
+        self.counted = slowing.count(
+            email, network=network_of(request), device=device_of(request), now=timezone.now()
+        )
+        if self.counted.wait:
+            raise ValidationError(in_words(self.counted.wait), code="too_many")
+
+
+class SignInForm(Slowed, AuthenticationForm):
+    """Whoever it names."""
 
     def clean(self) -> dict[str, Any]:
         email, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
         if email and password and self.request:
-            self.counted = slowing.count(
-                email, network=network_of(self.request), device=device_of(self.request), now=timezone.now()
-            )
-            if self.counted.wait:
-                raise ValidationError(in_words(self.counted.wait), code="too_many")
+            self.count_try(self.request, email)
         return super().clean()
 
 
@@ -87,13 +95,8 @@ class SignIn(views.LoginView):
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        counted = cast(SignInForm, form).counted
-        response = super().form_invalid(form)
-        if counted.keys:
-            _note_failure(self.request, form.cleaned_data.get("username", ""), counted)
-        if counted.wait:
-            response.status_code, response["Retry-After"] = 429, str(counted.wait)
-        return response
+        email, response = form.cleaned_data.get("username", ""), super().form_invalid(form)
+        return _refused(self.request, response, email, cast(SignInForm, form).counted)
 
 
 def _go_on(request: HttpRequest, user: User, *, leads_to: str) -> HttpResponse:
@@ -118,8 +121,8 @@ def _halfway(request: HttpRequest) -> User | None:
     return user if same else None
 
 
-class CodeForm(forms.Form):
-    """Refuses a code that comes too early unread, counted with the passwords for the account."""
+class CodeForm(Slowed, forms.Form):
+    """Its tries are counted with the passwords for the account."""
 
     code = forms.CharField(
         label=gettext_lazy("Code of your app"),
@@ -130,17 +133,12 @@ class CodeForm(forms.Form):
 
     def __init__(self, *args: Any, request: HttpRequest, user: User, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.request, self.user, self.counted = request, user, slowing.Try()
+        self.request, self.user = request, user
 
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
-        now = timezone.now()
-        self.counted = slowing.count(
-            self.user.email, network=network_of(self.request), device=device_of(self.request), now=now
-        )
-        if self.counted.wait:
-            raise ValidationError(in_words(self.counted.wait), code="too_many")
-        if not twosteps.take(self.user, code, now=now):
+        self.count_try(self.request, self.user.email)
+        if not twosteps.take(self.user, code, now=timezone.now()):
             raise ValidationError(
                 _("This code is not right, or was used already. Wait for the next one, and look at the clock "
                   "of your phone.")
@@ -172,11 +170,7 @@ class SecondStep(FormView):  # type: ignore[type-arg]
     def form_invalid(self, form: CodeForm) -> HttpResponse:
         response = super().form_invalid(form)
         response.status_code = 400
-        if form.counted.keys:
-            _note_failure(self.request, self.person.email, form.counted)
-        if form.counted.wait:
-            response.status_code, response["Retry-After"] = 429, str(form.counted.wait)
-        return response
+        return _refused(self.request, response, self.person.email, form.counted)
 
 
 def begin(request: HttpRequest, response: HttpResponse, user: User) -> None:
@@ -195,6 +189,14 @@ def begin(request: HttpRequest, response: HttpResponse, user: User) -> None:
     network = network_of(request)
     sessions.begin(request.session, network=network, agent=request.headers.get("User-Agent", ""), now=now)
     audit.record(actor=user, verb="sign in", obj=user, workspace=None, now=now, network=network)
+
+
+def _refused(request: HttpRequest, response: HttpResponse, email: str, counted: slowing.Try) -> HttpResponse:
+    if counted.keys:
+        _note_failure(request, email, counted)
+    if counted.wait:
+        response.status_code, response["Retry-After"] = 429, str(counted.wait)
+    return response
 
 
 def _note_failure(request: HttpRequest, email: str, counted: slowing.Try) -> None:

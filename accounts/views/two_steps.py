@@ -17,13 +17,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts import slowing, twosteps
-from accounts.doors.network import network_of
 from accounts.models import TwoSteps, User
-from accounts.views.sign_in import CodeForm, device_of, in_words
+from accounts.views.sign_in import CodeForm, Slowed
 from common.errors import Invalid
 
 
-class PasswordForm(forms.Form):
+class PasswordForm(Slowed, forms.Form):
     """Whoever found an open browser may not lock its owner out, nor guess the password here."""
 
     password = forms.CharField(
@@ -36,14 +35,10 @@ class PasswordForm(forms.Form):
 
     def clean_password(self) -> str:
         user, given = cast(User, self.request.user), cast(str, self.cleaned_data["password"])
-        counted = slowing.count(
-            user.email, network=network_of(self.request), device=device_of(self.request), now=timezone.now()
-        )
-        if counted.wait:
-            raise ValidationError(in_words(counted.wait), code="too_many")
+        self.count_try(self.request, user.email)
         if not user.check_password(given):
             raise ValidationError(_("This is not your password."))
-        slowing.forgive(counted)
+        slowing.forgive(self.counted)
         return given
 
 

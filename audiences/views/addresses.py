@@ -7,7 +7,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -21,8 +20,7 @@ from accounts.models import Workspace
 from audiences import addresses, reachability
 from channels import access, origins
 from channels.models import ChannelConfiguration
-from common.doors import hold
-from common.errors import Invalid, Problem
+from common.errors import Invalid
 
 
 @dataclass
@@ -67,11 +65,7 @@ def _chosen(
     """Whoever comes second to the page overwrites nothing that they have not seen."""
     of: dict[str, Any] = {"configuration": configuration, "actor": actor_of(request), "now": timezone.now()}
     try:
-        with transaction.atomic():
-            hold(workspace)
-            if request.POST.get(seen.FIELD) not in (None, seen.mark(workspace.address_from)):
-                detail = _("Somebody changed it, after you opened it. Look at it again, and save once more.")
-                raise Invalid(Problem("changed_since", detail))
+        with seen.upon(request, workspace, lambda: workspace.address_from, names_who=False):
             addresses.choose(workspace, channel, _given(request), **of)
     except Invalid as error:
         messages.error(request, error.detail)

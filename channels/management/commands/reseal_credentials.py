@@ -26,10 +26,10 @@ class Command(BaseCommand):
             raise CommandError("--batch must be at least 1.")
         steps = twosteps.reseal()
         sealed, current = steps.sealed, steps.current
-        unreadable: list[int | str] = [*steps.unreadable]
+        unreadable: list[int | str] = [row.user.email for row in steps.unreadable]
         for batch in sealing.reseal(options["batch"]):
             sealed, current = sealed + batch.sealed, current + batch.current
-            unreadable += batch.unreadable
+            unreadable += [row.pk for row in batch.unreadable]
             self.stdout.write(f"… {sealed} sealed anew")
         self.stdout.write(f"{sealed} sealed anew, {current} under the present key already.")
         if unreadable:
