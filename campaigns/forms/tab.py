@@ -8,6 +8,7 @@ from django import forms
 
 from accounts.models import User
 from campaigns.models import Action, Campaign
+from common.errors import CarillonError, Invalid
 
 NEAREST, FARTHEST = 2000, 2199  # years a database and every time zone can hold without overflowing
 
@@ -25,6 +26,16 @@ class DraftForm(forms.Form):
         if over.isascii() and over.isdigit() and len(over) < 10:
             return int(over)
         return int(self.cleaned_data["revision"])
+
+    def refuse(self, error: CarillonError) -> None:
+        """Why a save was refused: at its fields, where it is a fault of what stands in them."""
+        if not isinstance(error, Invalid):
+            self.is_late = True
+            self.add_error(None, error.detail)
+            return
+        for problem in error.problems:
+            name = problem.pointer.strip("/")
+            self.add_error(name if name in self.fields else None, problem.detail)
 
 
 class TabForm(DraftForm):

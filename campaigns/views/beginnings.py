@@ -37,7 +37,7 @@ def begin(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("campaigns:review", pk)
     place = place_of(request, campaign)
     own = templates.list_for(actor_of(request), campaign.workspace).filter(channel=place.action.channel)
-    page: dict[str, Any] = {**frame(campaign, actor_of(request), "content"), "place": place}
+    page: dict[str, Any] = {**frame(request, campaign, "content"), "place": place}
     if request.method == "POST":
         try:
             actions.write(

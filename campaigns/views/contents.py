@@ -45,7 +45,7 @@ from campaigns.models import Action, Campaign
 from campaigns.tracking.links import addresses
 from campaigns.variants import offered, treatments
 from campaigns.views.common import campaign_of
-from campaigns.views.editor import frame, is_autosave, onward, sample_people, sample_rows, told
+from campaigns.views.editor import frame, is_autosave, onward, sample_people, sample_rows, status_of, told
 from channels import attachments, rendering
 from channels.contents import SHAPES
 from channels.kinds import KINDS
@@ -98,12 +98,11 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
             return onward(request, campaign, "content")
         return redirect(f"{reverse('campaigns:content', args=[pk])}?{place.query}")
     page = {
-        **frame(campaign, actor_of(request), "content"),
+        **frame(request, campaign, "content"),
         "form": form,
         **_around(request, campaign, place),
     }
-    status = 200 if request.method != "POST" else 409 if form.is_late else 400
-    return render(request, "campaigns/content.html", page, status=status)
+    return render(request, "campaigns/content.html", page, status=status_of(request, form))
 
 
 def _save(request: HttpRequest, form: ContentForm, place: Place) -> bool:
@@ -118,14 +117,8 @@ def _save(request: HttpRequest, form: ContentForm, place: Place) -> bool:
             actor=actor_of(request),
             now=timezone.now(),
         )
-    except Invalid as error:
-        for problem in error.problems:
-            part = problem.pointer.strip("/")
-            form.add_error(part if part in form.fields else None, problem.detail)
-        return False
     except CarillonError as error:
-        form.is_late = True
-        form.add_error(None, error.detail)
+        form.refuse(error)
         return False
     return True
 
@@ -350,9 +343,8 @@ def channels(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, _("Saved."))
         return onward(request, campaign, "channels")
     choices = channel_choices()
-    page = {**frame(campaign, actor_of(request), "channels"), "form": form, "choices": choices}
-    status = 200 if request.method != "POST" else 409 if form.is_late else 400
-    return render(request, "campaigns/channels.html", page, status=status)
+    page = {**frame(request, campaign, "channels"), "form": form, "choices": choices}
+    return render(request, "campaigns/channels.html", page, status=status_of(request, form))
 
 
 def _arrange(request: HttpRequest, form: ChannelsForm) -> bool:
@@ -373,13 +365,8 @@ def _arrange(request: HttpRequest, form: ChannelsForm) -> bool:
             actions.remove(saved, _position(request.POST["remove"]), **by)
         elif "up" in request.POST:
             actions.move_up(saved, _position(request.POST["up"]), **by)
-    except Invalid as error:
-        for problem in error.problems:
-            form.add_error(problem.pointer if problem.pointer in form.fields else None, problem.detail)
-        return False
     except CarillonError as error:
-        form.is_late = True
-        form.add_error(None, error.detail)
+        form.refuse(error)
         return False
     return True
 
@@ -402,9 +389,8 @@ def variants(request: HttpRequest, pk: int) -> HttpResponse:
     if is_saved:
         messages.success(request, _("Saved."))
         return redirect("campaigns:content", pk)
-    page = {**frame(campaign, actor_of(request), "content"), "form": form, "readers": readers(campaign)}
-    status = 200 if request.method != "POST" else 409 if form.is_late else 400
-    return render(request, "campaigns/variants.html", page, status=status)
+    page = {**frame(request, campaign, "content"), "form": form, "readers": readers(campaign)}
+    return render(request, "campaigns/variants.html", page, status=status_of(request, form))
 
 
 def _vary(request: HttpRequest, form: VariantsForm) -> bool:

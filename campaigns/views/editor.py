@@ -6,9 +6,11 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -17,7 +19,7 @@ from accounts.doors.callers import actor_of
 from accounts.models import User
 from audiences import evaluate
 from audiences.models import Profile
-from campaigns import access, drafts, forecast, validation
+from campaigns import access, drafts, forecast, validation, versions
 from campaigns.forms.draft import FORMS, tabs_of
 from campaigns.forms.schedule import ScheduleForm
 from campaigns.forms.tab import DraftForm, TabForm
@@ -25,7 +27,10 @@ from campaigns.models import Campaign, Run, Status
 from campaigns.views.common import campaign_of
 from campaigns.views.schedule import coming
 from channels.kinds import KINDS
+from common.api import etag_of
 from common.errors import CarillonError, Invalid, NotFound
+
+REMEMBERED = 60  # seconds that a count of people is good enough while somebody types
 
 
 @login_required
@@ -57,11 +62,15 @@ def edit(request: HttpRequest, pk: int, tab: str) -> HttpResponse:
     if is_saved:
         messages.success(request, _("Saved."))
         return onward(request, campaign, tab)
-    page = {**frame(campaign, actor_of(request), tab), "form": form}
+    page = {**frame(request, campaign, tab), "form": form}
     if isinstance(form, ScheduleForm):
-        page["coming"] = coming(campaign)
-    status = 200 if request.method != "POST" else 409 if form.is_late else 400
-    return render(request, "campaigns/edit.html", page, status=status)
+        page["coming"] = page["planned"]
+    return render(request, "campaigns/edit.html", page, status=status_of(request, form))
+
+
+def status_of(request: HttpRequest, form: DraftForm) -> int:
+    """Of a page with a form that was not saved."""
+    return 200 if request.method != "POST" else 409 if form.is_late else 400
 
 
 def is_autosave(request: HttpRequest) -> bool:
@@ -71,9 +80,8 @@ def is_autosave(request: HttpRequest) -> bool:
 def told(request: HttpRequest, campaign: Campaign, form: DraftForm, **about: str) -> HttpResponse:
     """What a save that nobody pressed came to, and words about it. Nothing is lost: the text stays there."""
     if form.errors:
-        status = 409 if form.is_late else 400
         every = [str(text) for texts in form.errors.values() for text in texts]
-        return JsonResponse({"detail": " ".join(every)}, status=status)
+        return JsonResponse({"detail": " ".join(every)}, status=status_of(request, form))
     campaign.refresh_from_db(fields=["revision", "changed_at"])
     at = timezone.localtime(campaign.changed_at)
     return JsonResponse(
@@ -90,12 +98,14 @@ def onward(request: HttpRequest, campaign: Campaign, tab: str) -> HttpResponse:
     return redirect("campaigns:edit", campaign.pk, following[0])
 
 
-def frame(campaign: Campaign, actor: User, tab: str) -> dict[str, Any]:
+def frame(request: HttpRequest, campaign: Campaign, tab: str) -> dict[str, Any]:
     """What every page of the editor shows around its form."""
+    planned = planned_of(campaign)
     return {
-        **summary(campaign, actor),
-        "reach": reach_of(campaign),
-        "when": when_of(campaign),
+        **summary(campaign, actor_of(request)),
+        "reach": reach_of(campaign, is_renewal="X-Renewal" in request.headers),
+        "planned": planned,
+        "when": when_of(campaign, planned),
         "tab": tab,
         "tabs": tabs_of(campaign),
     }
@@ -111,13 +121,8 @@ def _save(request: HttpRequest, form: TabForm) -> bool:
             now=timezone.now(),
             **form.cleaned(),
         )
-    except Invalid as error:
-        for problem in error.problems:
-            form.add_error(problem.pointer if problem.pointer in form.fields else None, problem.detail)
-        return False
     except CarillonError as error:
-        form.is_late = True
-        form.add_error(None, error.detail)
+        form.refuse(error)
         return False
     return True
 
@@ -133,34 +138,56 @@ def summary(campaign: Campaign, actor: User) -> dict[str, Any]:
     }
 
 
-def reach_of(campaign: Campaign) -> dict[str, Any] | None:
+def reach_of(campaign: Campaign, *, is_renewal: bool = False) -> dict[str, Any] | None:
     """How many each message reaches and why the others get nothing, by the forecast that the review shows.
 
-    None where nobody can be counted yet.
+    None where nobody can be counted yet. A page that renews itself while somebody types is told what was
+    counted a moment ago, unless something was chosen since that changes who gets it: the whole audience is
+    not read for every few letters.
     """
+    try:
+        key = f"reach:{campaign.pk}:{get_language()}:{_who_gets(campaign)}"
+    except Invalid:
+        return None
+    if is_renewal and (counted := cache.get(key)):
+        return dict(counted)
     told = forecast.forecast(campaign, now=timezone.now())
     if told is None or not told.actions:
         return None
     first = told.actions[0]
-    return {
+    found = {
         "people": first.people,
         "reached": told.reached,
         "reasons": [(one.label, one.people) for one in first.excluded] if len(told.actions) == 1 else [],
-        "channels": [(KINDS[one.channel].label, one.reached) for one in told.actions],
+        "channels": [(str(KINDS[one.channel].label), one.reached) for one in told.actions],
     }
+    cache.set(key, found, REMEMBERED)
+    return found
 
 
-def when_of(campaign: Campaign) -> dict[str, Any] | None:
-    """The schedule in words and the next send; None where it cannot be read, and where calls decide."""
-    if campaign.type == Campaign.Type.API_TRIGGERED:
-        return None
+def _who_gets(campaign: Campaign) -> str:
+    """The same for as long as only words are changed."""
+    definition = versions.definition(campaign)
+    for action in definition["actions"]:
+        del action["contents"]
+    return etag_of(definition).strip('"')
+
+
+def planned_of(campaign: Campaign) -> dict[str, Any] | None:
+    """The schedule and its next sends; None where it cannot be read."""
     try:
-        found = coming(campaign)
+        return coming(campaign)
     except Invalid:
         return None
+
+
+def when_of(campaign: Campaign, planned: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The schedule in words and the next send; None where calls decide."""
+    if planned is None or campaign.type == Campaign.Type.API_TRIGGERED:
+        return None
     return {
-        "words": found["words"],
-        "next": found["sends"][0] if found["table"].is_recurring and found["sends"] else None,
+        "words": planned["words"],
+        "next": planned["sends"][0] if planned["table"].is_recurring and planned["sends"] else None,
     }
 
 

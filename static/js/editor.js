@@ -145,7 +145,7 @@
     place.contains(document.activeElement) ||
     [...place.querySelectorAll("input:not([type=hidden])")].some((one) => one.value !== one.defaultValue || one.checked !== one.defaultChecked);
   const freshen = async () => {
-    const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
+    const answer = await fetch(location.href, { credentials: "same-origin", headers: { "X-Renewal": "1" } }).catch(() => null);
     if (!answer?.ok || answer.redirected) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const place of document.querySelectorAll("[data-fresh]")) {

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.access import SYSTEM
@@ -427,3 +429,24 @@ def test_a_text_that_nobody_changed_is_the_same_after_a_browser_sent_it(
     as_browsers_do = {"html": page.replace("\n", "\r\n"), "text": "One\r\nTwo"}
     assert post(manager, campaign, "content/?view=code", subject="Hi", **as_browsers_do).status_code == 302
     assert versions.fingerprint(versions.definition(Campaign.objects.get(pk=campaign.pk))) == before
+
+
+def test_while_somebody_types_the_people_are_counted_once_and_again_when_others_are_chosen(
+    campaign: Campaign, manager: Client
+) -> None:
+    def counts(**headers: str) -> tuple[int, int]:
+        with CaptureQueriesContext(connection) as asked:
+            page = manager.get(f"/campaigns/{campaign.pk}/edit/properties/", headers=headers).content.decode()
+        (shown,) = re.findall(r"Will get it</dt><dd>(\d+)", page)
+        return sum("WITH page AS MATERIALIZED" in one["sql"] for one in asked), int(shown)
+
+    renewal = {"X-Renewal": "1"}
+    assert counts() == (1, 6)
+    post(manager, campaign, "properties/", name="Another name")
+    post(manager, campaign, "content/?view=code", subject="Hi", html="<p>Hi</p>", text="Hi")
+    assert counts(**renewal) == (0, 6)
+    Profile.objects.filter(email="en0@example.com").update(email="")
+    assert counts(**renewal) == (0, 6), "of a moment ago"
+    assert counts() == (1, 5), "whoever opens the page is told of now"
+    campaign.exclusions.set([builders.audience(campaign.workspace, name="Left out", rule=ZH_TW)])
+    assert counts(**renewal) == (1, 2)
