@@ -17,7 +17,7 @@ from typing import Self
 import pytest
 from django.conf import settings
 from django.db import connection
-from kombu import Connection
+from kombu import Connection, Queue
 from psycopg.conninfo import make_conninfo
 
 from config.env import ROOT
@@ -59,6 +59,11 @@ class House:
         with Connection(REAL_BROKER_URL) as broker:
             for lane in ("bulk", "urgent"):
                 broker.default_channel.queue_delete(f"{self.prefix}.{lane}")
+
+    def queue(self, lane: str = "bulk") -> Queue:
+        """As its workers declare it: RabbitMQ keeps nothing for a queue that is not there yet."""
+        is_amqp = REAL_BROKER_URL.startswith("amqp")
+        return Queue(f"{self.prefix}.{lane}", queue_arguments={"x-queue-type": "quorum"} if is_amqp else None)
 
     def worker(self, name: str, lane: str = "bulk", **environment: str) -> None:
         self._start(

@@ -117,9 +117,10 @@ def test_what_is_no_task_of_ours_is_thrown_away_and_logged(tmp_path: Path) -> No
     """Pickled code, an unknown task, a body that is too large, and no task at all."""
     mark = tmp_path / "was run"
     with FakeSmtp() as server, House(tmp_path) as house:
-        queue = f"{house.prefix}.bulk"
         house.worker("only")
         with Connection(REAL_BROKER_URL) as broker, broker.Producer() as producer:
+            queue = house.queue()
+            queue(broker.default_channel).declare()
             for body, kind in (
                 (pickle.dumps(Runs(mark)), "application/x-python-serialize"),
                 (b"{" * 5_000_000, "application/json"),
@@ -129,7 +130,11 @@ def test_what_is_no_task_of_ours_is_thrown_away_and_logged(tmp_path: Path) -> No
                 headers = {"id": "x", "task": "os.system", "lang": "py"}
                 for given in (headers, {}):
                     producer.publish(
-                        body, routing_key=queue, content_type=kind, content_encoding="utf-8", headers=given
+                        body,
+                        routing_key=queue.name,
+                        content_type=kind,
+                        content_encoding="utf-8",
+                        headers=given,
                     )
         run = begun(server, 5)
         house.clock()
@@ -155,7 +160,7 @@ def test_a_long_queue_of_rings_is_heard_without_growing(tmp_path: Path) -> None:
     rings = int(os.environ.get("RINGS", "300"))
     with FakeSmtp() as server, House(tmp_path) as house:
         app = Celery(broker=REAL_BROKER_URL)
-        queue = f"{house.prefix}.bulk"
+        queue = house.queue()
         run = begun(server, 5)
         with app.connection_for_write() as broker, app.amqp.Producer(broker) as producer:
             for number in range(rings):
