@@ -9,7 +9,6 @@ data lacks is found among any number. People are read in pages, never one by one
 from __future__ import annotations
 
 import asyncio
-import quopri
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -314,10 +313,7 @@ def _written(
 
 
 def _is_heavy(message: Rendered) -> bool:
-    html = message.html.encode()
-    if len(html) > HEAVY and message.is_encoded:
-        html = quopri.decodestring(html)
-    return len(html) > HEAVY
+    return len(message.html.encode()) > HEAVY
 
 
 def broken_links(definition: dict[str, Any]) -> list[dict[str, Any]]:

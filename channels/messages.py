@@ -101,10 +101,10 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One message for one address, ready to be handed over. `key` is stable across retries. When it
-    `is_encoded`, HTML and text are quoted-printable already (see `rendering.py`). Of a mail,
-    `envelope_sender` is where bounces go, when that is not the sender, and `bcc` who gets a copy;
-    `attachments` are the same objects for everybody of a batch.
+    """One message for one address, ready to be handed over. `key` is stable across retries. Of a mail,
+    `bodies` are HTML and text as they travel, in place of both (see `bodies.py`); `envelope_sender` is where
+    bounces go, when that is not the sender, and `bcc` who gets a copy; `attachments` are the same objects
+    for everybody of a batch.
     """
 
     key: str
@@ -119,7 +119,7 @@ class Rendered:
     url: str = ""
     image: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
-    is_encoded: bool = False
+    bodies: bytes = b""
     envelope_sender: str = ""
     bcc: str = ""
     attachments: tuple[Attachment, ...] = ()

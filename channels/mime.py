@@ -11,7 +11,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -34,6 +34,10 @@ LONG = re.compile(r"^([^\n]{74,75})(=20|=09)$", re.MULTILINE)
 KEY = re.compile(r"[A-Za-z0-9._+-]{1,120}\Z")
 INNER, OUTER = "=_carillon", "=_carillon-files"  # never in quoted-printable or base64
 KIND = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,80}\Z")
+_PART = "Content-Type: text/{}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+BEFORE_TEXT = f"--{INNER}\r\n{_PART.format('plain')}"
+BEFORE_HTML = f"\r\n--{INNER}\r\n{_PART.format('html')}"
+BEHIND_BODIES = f"\r\n--{INNER}--\r\n"
 MAX_LINE = 900  # RFC 5322 section 2.1.1 allows 998 characters
 
 
@@ -44,25 +48,27 @@ def build(message: Rendered, *, now: datetime, signer: Signer | None = None) -> 
     lines = [*_headers(message, now)]
     if message.attachments:
         lines += [f'Content-Type: multipart/mixed; boundary="{OUTER}"', "", f"--{OUTER}"]
-    lines += _bodies(message)
-    for one in message.attachments:
-        lines += [f"--{OUTER}", *_file_headers(one), "", one.base64.removesuffix("\r\n")]
+    lines += [f'Content-Type: multipart/alternative; boundary="{INNER}"', "", ""]
+    bodies = message.bodies or alternatives(quoted_printable(message.text), quoted_printable(message.html))
+    octets = "\r\n".join(lines).encode("ascii") + bodies
     if message.attachments:
-        lines += [f"--{OUTER}--", ""]
-    octets = "\r\n".join(lines).encode("ascii")
+        octets += "\r\n".join(_files(message.attachments)).encode("ascii")
     return signer.sign(octets, now=now) if signer else octets
 
 
-def _bodies(message: Rendered) -> Iterator[str]:
-    yield f'Content-Type: multipart/alternative; boundary="{INNER}"'
+def alternatives(text: str, html: str) -> bytes:
+    """The bodies as they travel, of what is quoted-printable already."""
+    return f"{BEFORE_TEXT}{text}{BEFORE_HTML}{html}{BEHIND_BODIES}".encode("ascii")
+
+
+def _files(attachments: Sequence[Attachment]) -> Iterator[str]:
     yield ""
-    for kind, body in (("plain", message.text), ("html", message.html)):
-        yield f"--{INNER}"
-        yield f"Content-Type: text/{kind}; charset=utf-8"
-        yield "Content-Transfer-Encoding: quoted-printable"
+    for one in attachments:
+        yield f"--{OUTER}"
+        yield from _file_headers(one)
         yield ""
-        yield body if message.is_encoded else quoted_printable(body)
-    yield f"--{INNER}--"
+        yield one.base64.removesuffix("\r\n")
+    yield f"--{OUTER}--"
     yield ""
 
 
@@ -183,28 +189,27 @@ def _folded(name: str, value: str) -> str:
 
 def encoded_piece(text: str) -> str:
     """A piece of a body as quoted-printable that can stand between others: it begins and ends a line."""
-    return _kept_piece(text) if len(text) < 200 else _piece(text)
+    return encoded_octets(text).decode("ascii")
 
 
-def _piece(text: str) -> str:
-    if PLAIN.match(text):
-        return f"{text}=\r\n"
-    if not text:
-        return ""
-    if UNBROKEN.match(text):
-        rows = [text[at : at + 75] for at in range(0, len(text), 75)]
-        if all(row[0] != "." for row in rows):
-            return "=\r\n".join([*rows, ""])
+def encoded_octets(text: str) -> bytes:
+    """The same as it travels."""
+    if text.isascii():
+        if PLAIN.match(text):
+            return text.encode() + b"=\r\n"
+        if not text:
+            return b""
+        if UNBROKEN.match(text):
+            octets = text.encode()
+            rows = [octets[at : at + 75] for at in range(0, len(octets), 75)]
+            if not any(row.startswith(b".") for row in rows):
+                return b"=\r\n".join([*rows, b""])
     if text.isprintable() and text[0] != "." and len(octets := text.encode()) <= 24:  # surely one line
-        return binascii.b2a_qp(octets + b"=", istext=True)[: -len(b"3D")].decode("ascii") + "\r\n"
+        return binascii.b2a_qp(octets + b"=", istext=True)[: -len(b"3D")] + b"\r\n"
     octets = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
     # The sign behind it makes the encoder leave room for a soft line break, and see no blanks at an end.
     encoded = binascii.b2a_qp(octets + b"=", istext=True)[: -len(b"3D")]
-    return _tidy(encoded.decode("ascii")).replace("\n", "\r\n") + "\r\n"
-
-
-# The same name stands in HTML and text, the same city in many mails.
-_kept_piece = lru_cache(maxsize=512)(_piece)
+    return _tidy(encoded.decode("ascii")).replace("\n", "\r\n").encode("ascii") + b"\r\n"
 
 
 def _tidy(encoded: str) -> str:

@@ -18,6 +18,7 @@ from inscriptis import get_text
 from inscriptis.model.config import ParserConfig
 from markupsafe import escape
 
+from channels.bodies import Bodies
 from channels.contents import SHAPES, extra_problems
 from channels.messages import Content, Rendered
 from channels.models import ChannelConfiguration
@@ -61,17 +62,17 @@ class Compiled:
     sources: tuple[str, str] = ("", "")  # of HTML and text, with the preheader in the HTML
 
     @cached_property
-    def encoded(self) -> tuple[Template, Template] | None:
-        """HTML and text as templates that write quoted-printable; None when there is no text template, or
+    def encoded(self) -> Bodies | None:
+        """HTML and text that are written in quoted-printable at once; None when there is no text template, or
         no fixed place for the preheader: then they are rendered first and encoded afterwards.
         """
         html, text = self.sources
-        if not html or self.text is None:
+        if not html or self.text is None or PREHEADER in self.text.names:
             return None
         try:
-            return (
-                compile_template(html, html=True, encoded=True),
+            return Bodies(
                 compile_template(text, html=False, encoded=True),
+                compile_template(html, html=True, encoded=True),
             )
         except Invalid:  # so large that the line for the preheader was too much
             return None
@@ -158,17 +159,17 @@ def render(
     dress: Dress = UNDRESSED,
     encoded: bool = False,
 ) -> Rendered:
-    """The message for one person. `encoded` asks for bodies in quoted-printable, where that is possible in
-    one go: for a provider that hands over whole mails. Raises RenderError.
+    """The message for one person. `encoded` asks for the bodies as they travel, where they can be written so
+    in one go: for a provider that hands over whole mails. Raises RenderError.
     """
     if configuration.channel != "email":
         return _beyond_email(
             compiled, context, Rendered(key, recipient, "", "", "", "", "", ""), configuration
         )
     preheader = _one_line(compiled.preheader.render(context))
-    fast = compiled.encoded if encoded else None
-    if fast is not None:
-        html, text = fast[0].render({**context, PREHEADER: preheader}), fast[1].render(context)
+    html, text, bodies = "", "", b""
+    if encoded and compiled.encoded is not None:
+        bodies = compiled.encoded.write({**context, PREHEADER: preheader})
     else:
         html = _with_preheader(compiled.html.render(context), preheader)
         text = compiled.text.render(context) if compiled.text else text_of(compiled.html.render(context))
@@ -182,7 +183,7 @@ def render(
         html=html,
         text=text,
         headers=dress.headers,
-        is_encoded=fast is not None,
+        bodies=bodies,
         envelope_sender=dress.envelope_sender,
         bcc=dress.bcc,
     )

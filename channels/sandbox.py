@@ -66,7 +66,7 @@ class TemplateProblem(Problem):
 class Template:
     """A compiled source. `names` holds the dotted paths it reads, such as `profile.first_name`, `lists` those
     of them that it loops over or joins; `fixed` is its text where that is the same for everybody; `slots`
-    is the quick way through it.
+    is the quick way through it; `most` is how many characters it may write.
     """
 
     def __init__(
@@ -80,15 +80,15 @@ class Template:
     ) -> None:
         self._compiled = compiled
         self.names, self.lists = names, lists
-        self._most = most
+        self.most = most
         self._fixed = fixed
-        self._slots = slots
+        self.slots = slots
 
     def render(self, context: dict[str, Any]) -> str:
         """The text for one person. `context` is plain data; anything else in it cannot be read or printed."""
         if self._fixed is not None:
             return self._fixed
-        if self._slots is not None and (text := self._filled(self._slots, context)) is not None:
+        if self.slots is not None and (text := self._filled(self.slots, context)) is not None:
             return text
         return self._run_whole(context)
 
@@ -103,25 +103,37 @@ class Template:
         if found is None:
             return None
         pieces, length = found
-        if slots.parts:
-            try:
-                made, left = self._context(context), self._most
-                for place, part in slots.parts:
-                    written, left = _run(part, made, left)
-                    pieces[place] = "".join(written)
-                    length += len(pieces[place])
-            except RenderError as error:
-                if error.code != "template_too_slow":
-                    return None
-                error.line = error.line or self._line(error)
-                raise  # the whole would take as long again
-            except Exception:
+        if (parts := self.run_parts(context)) is None:
+            return None
+        for place, written in parts:
+            pieces[place] = written
+            length += len(written)
+        return "".join(pieces) if length <= self.most else None
+
+    def run_parts(self, context: dict[str, Any]) -> list[tuple[int, str]] | None:
+        """What the parts between the slots write, each with its place; None where that is better said by the
+        whole template.
+        """
+        if self.slots is None or not self.slots.parts:
+            return []
+        found = list[tuple[int, str]]()
+        try:
+            made, left = self._context(context), self.most
+            for place, part in self.slots.parts:
+                written, left = _run(part, made, left)
+                found.append((place, "".join(written)))
+        except RenderError as error:
+            if error.code != "template_too_slow":
                 return None
-        return "".join(pieces) if length <= self._most else None
+            error.line = error.line or self._line(error)
+            raise  # the whole would take as long again
+        except Exception:
+            return None
+        return found
 
     def _run_whole(self, context: dict[str, Any]) -> str:
         try:
-            written, _left = _run(self._compiled.root_render_func, self._context(context), self._most)
+            written, _left = _run(self._compiled.root_render_func, self._context(context), self.most)
         except RenderError as error:
             error.line = error.line or self._line(error)
             raise

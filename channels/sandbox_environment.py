@@ -24,7 +24,7 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
 
-from channels.mime import encoded_piece
+from channels.mime import encoded_octets, encoded_piece
 from common.errors import CarillonError
 
 MAX_TEXT, MAX_OUTPUT, MAX_STEPS, MAX_WORK = 100_000, 1_000_000, 100_000, 20_000_000
@@ -174,12 +174,14 @@ def finalize(context: Context, value: Any) -> str:
 class Ready(str):
     """A text without anything to escape, encoded once although it is printed many times."""
 
-    __slots__ = ("piece",)
+    __slots__ = ("octets", "piece")
     piece: str
+    octets: bytes  # of the piece
 
     def __new__(cls, text: str) -> Ready:
         made = super().__new__(cls, text)
-        made.piece = encoded_piece(text)
+        made.octets = encoded_octets(text)
+        made.piece = made.octets.decode("ascii")
         return made
 
 
@@ -197,6 +199,16 @@ def as_encoded_html(value: Any) -> str:
     if type(text) is str and not MARKUP.search(text):
         return encoded_piece(text)  # as in the text version: the same is encoded once
     return encoded_piece(str(escape(text)))
+
+
+def encoded_twice(value: Any) -> tuple[bytes, bytes]:
+    """As text and as HTML: mostly the same."""
+    if type(value) is Ready:
+        return value.octets, value.octets
+    text = value if type(value) is str else text_of(value)
+    piece = encoded_octets(text)
+    is_plain = type(text) is str and not MARKUP.search(text)
+    return piece, piece if is_plain else encoded_octets(str(escape(text)))
 
 
 def as_html(value: Any) -> str:

@@ -49,8 +49,11 @@ class Letter:
         configuration: ChannelConfiguration,
         attachments: tuple[Attachment, ...] = (),
         is_followed: bool = True,
+        leaves: bool = False,
     ) -> Rendered:
-        """Raises RenderError. The Message-ID comes from the key, so it is the same for every try."""
+        """Raises RenderError. The Message-ID comes from the key, so it is the same for every try. A message
+        that `leaves` at once is written as its provider hands it over, any other so that it can be shown.
+        """
         leave = tokens.unsubscribe_url(key)
         values = {
             "profile": profile,
@@ -76,7 +79,7 @@ class Letter:
             dress=sending.dress(
                 configuration, key=str(key), values=values, leave=leave if self.is_marketing else ""
             ),
-            encoded=registry.takes_mime(configuration.provider),
+            encoded=leaves and registry.takes_mime(configuration.provider),
         )
         return replace(message, attachments=attachments) if attachments else message
 

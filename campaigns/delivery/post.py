@@ -65,6 +65,7 @@ class Post:
                 configuration=self.configuration,
                 attachments=self._files(one.variant),
                 is_followed=not one.is_untracked,
+                leaves=True,
             )
         except (RenderError, Invalid) as error:
             said = str(error.detail)[:500]

@@ -163,6 +163,7 @@ def _message(copy: SeedCopy, configuration: ChannelConfiguration) -> Rendered | 
             context={},
             configuration=configuration,
             attachments=attachments.fetch(configuration.workspace_id, written.files),
+            leaves=True,
         )
     except (RenderError, Invalid) as error:
         SeedCopy.objects.filter(pk=copy.pk).update(state=State.FAILED, detail=error.detail[:500])

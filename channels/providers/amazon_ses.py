@@ -261,7 +261,7 @@ def _address(text: str, fault: Fault) -> str:
 
 
 def _octets(message: Rendered) -> str:
-    if not (message.text.strip() or message.html.strip()):
+    if not (message.bodies or message.text.strip() or message.html.strip()):
         raise NotWritable(_("The message is empty."), Fault.CONTENT)
     try:
         octets = mime.build(message, now=timezone.now())

@@ -163,6 +163,18 @@ def test_the_message_is_a_page_too_that_runs_nothing(client: Client) -> None:
     assert client.get(path(tokens.click_base(one)).replace("/t/c/", "/t/m/").rstrip("/")).status_code == 404
 
 
+def test_the_page_of_a_mail_says_what_the_mail_says_whichever_way_it_travels(client: Client) -> None:
+    where = builders.workspace()
+    builders.profiles(where, 1)
+    configuration = builders.smtp(where, 25)
+    campaign = builders.live(where, now=timezone.now(), html=MIRROR, configuration=configuration)
+    one = Message(run=Run.objects.get(campaign=campaign), action=0, ref=1, address="a@example.com")
+    one.profile = Profile.objects.get()
+    one.save(force_insert=True)
+    page = client.get(path(tokens.mirror_url(key(one)))).content.decode()
+    assert f'<a href="{tokens.click_base(key(one))}0/' in page and "=\r\n" not in page
+
+
 def test_a_link_leads_on_and_a_picture_shows_while_the_database_is_down() -> None:
     run = prepared(1)
     (mail,) = written(run)

@@ -47,7 +47,7 @@ def written(content: Content, context: dict[str, Any], *, encoded: bool) -> Emai
         compiled, context=context, key="1.0.1", recipient="ana@example.com", configuration=ROW,
         encoded=encoded,
     )  # fmt: skip
-    assert message.is_encoded is (encoded and compiled.encoded is not None)
+    assert bool(message.bodies) is (encoded and compiled.encoded is not None)
     raw = mime.build(message, now=NOW)
     assert b"\n" not in raw.replace(b"\r\n", b"")
     assert b"\r" not in raw.replace(b"\r\n", b"")
