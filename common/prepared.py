@@ -13,7 +13,6 @@ from typing import Any, Generic, TypeVar
 import psycopg
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Model
-from psycopg.pq import TransactionStatus
 
 Row = TypeVar("Row", bound=Model)
 
@@ -53,27 +52,13 @@ def first(query: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """What is executed within, and the BEGIN before it, goes to the database and back once.
+    """What is executed within goes to the database and back once.
 
     Fetch after the block: a fetch within it would wait for its own answer.
     """
     connection.ensure_connection()
-    made = connection.connection
-    begins = connection.in_atomic_block and made.info.transaction_status == TransactionStatus.IDLE
-    if begins:
-        made.autocommit = True  # else psycopg sends a BEGIN of its own, and waits for it
-    with connection.wrap_database_errors, made.pipeline():
-        if begins:
-            made.execute("BEGIN")
+    with connection.wrap_database_errors, connection.connection.pipeline():
         yield
-
-
-def commit() -> None:
-    """Within `together`: the COMMIT goes along with the last statement of an `atomic` block, which then finds
-    nothing left to commit. A block within another one commits nothing, as ever.
-    """
-    if len(connection.atomic_blocks) == 1:
-        connection.connection.execute("COMMIT")
 
 
 class Columns(Generic[Row]):
@@ -85,8 +70,10 @@ class Columns(Generic[Row]):
         fields = [one for one in model._meta.concrete_fields if not names or one.attname in names]
         self.model, self.names = model, [one.attname for one in fields]
         self.sql = ", ".join(f'"{one.model._meta.db_table}"."{one.column}"' for one in fields)
-        self.converters = [
-            (one.get_db_converters(connection), one.get_col(one.model._meta.db_table)) for one in fields
+        self.converted = [
+            (place, converters, one.get_col(one.model._meta.db_table))
+            for place, one in enumerate(fields)
+            if (converters := one.get_db_converters(connection))
         ]
 
     def __len__(self) -> int:
@@ -94,7 +81,7 @@ class Columns(Generic[Row]):
 
     def row(self, values: Sequence[Any]) -> Row:
         found = list(values)
-        for place, (converters, expression) in enumerate(self.converters):
+        for place, converters, expression in self.converted:
             for convert in converters:
                 found[place] = convert(found[place], expression, connection)
         return self.model.from_db(connection.alias, self.names, found)

@@ -17,6 +17,7 @@ from config.guide import manual
 from config.guide.views import show_guide, show_manual
 
 urlpatterns = [
+    path("ajo/", include("campaigns.api.urls")),  # called most, so found first
     path("", include("campaigns.urls")),
     path("", include("campaigns.public_urls")),
     path("", include("audiences.public_urls")),
@@ -25,7 +26,6 @@ urlpatterns = [
     path("channels/", include("channels.urls")),
     path("accounts/", include("accounts.urls")),
     path("oauth/", include("accounts.api.urls")),
-    path("ajo/", include("campaigns.api.urls")),
     path("api/", include("accounts.api.house_urls")),
     path("api/", include("audiences.api.urls")),
     path("api/", include("channels.api.urls")),

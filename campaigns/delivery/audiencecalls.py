@@ -45,8 +45,9 @@ def accept(campaign_id: int, order: Order, call: Call) -> Accepted:
     return once(campaign_id, call, lambda: _write(campaign_id, order, call))
 
 
+@transaction.atomic
 def _write(campaign_id: int, order: Order, call: Call) -> Execution:
-    campaign = open_campaign(campaign_id, call).campaign
+    campaign = open_campaign(campaign_id, call, holds=True).campaign
     version = campaign.live_version
     assert version is not None  # it is live
     audience = _audience(campaign, order)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypedDict
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -38,22 +38,29 @@ READ = (
     *("id", "workspace_id", "type", "status", "draft_status", "before_draft", "starts_at", "ends_at"),
     *("create_profiles", "high_throughput", "live_version_id"),
 )
-# The number of a call's first recipient; the others count on from it.
+# Holds the campaign as it was read: no verb can move it until this is done, so a call that is accepted while
+# somebody presses stop is in the run's books before they are closed. Writes nothing where it has moved, where
+# the same call is being written, and where it was; `first_ref` is the number of the call's first recipient.
 WRITE = """
-WITH call AS (
+WITH held AS MATERIALIZED (
+    SELECT FROM campaigns_campaign
+    WHERE id = %(campaign)s AND status = 'live' AND live_version_id = %(version)s
+      AND pg_try_advisory_xact_lock(hashtextextended(%(call)s, 0))
+    FOR KEY SHARE
+), call AS (
     INSERT INTO campaigns_execution
         (id, kind, campaign_id, credential_id, request_id, key, body_hash, run_id, first_ref, size,
          created_at)
     SELECT %(id)s, %(kind)s, %(campaign)s, %(credential)s, %(request_id)s, %(key)s, %(body_hash)s, %(run)s,
            nextval('campaigns_ref'), %(size)s, %(now)s
+    FROM held
+    ON CONFLICT (credential_id, campaign_id, key) DO NOTHING
     RETURNING first_ref
 ), rows AS MATERIALIZED (
-    SELECT t.action, call.first_ref + t.place AS ref, t.profile, t.address, t.variant, t.reason,
-           t.context, t.override
-    FROM call, unnest(%(actions)s::smallint[], %(places)s::int[], %(profiles)s::bigint[],
-                      %(addresses)s::text[], %(variants)s::smallint[], %(reasons)s::text[],
-                      %(contexts)s::jsonb[], %(overrides)s::jsonb[])
-         AS t(action, place, profile, address, variant, reason, context, override)
+    SELECT t.*, call.first_ref + t.place AS ref
+    FROM call, jsonb_to_recordset(%(rows)s)
+         AS t(action smallint, place int, profile bigint, address text, variant smallint, reason text,
+              context jsonb, override jsonb)
 ), messages AS (
     INSERT INTO campaigns_message (run_id, action, ref, profile_id, address, variant)
     SELECT %(run)s, action, ref, profile, address, variant FROM rows
@@ -63,12 +70,14 @@ WITH call AS (
 ), excluded AS (
     INSERT INTO campaigns_attempt (run_id, action, ref, n, outcome, code, at)
     SELECT %(run)s, action, ref, 1, 'excluded', reason, %(now)s FROM rows WHERE reason IS NOT NULL
+), batches AS (
+    INSERT INTO campaigns_batch
+        (run_id, action, lo, hi, size, lane, state, send_after, owner, epoch, claims, rung_at)
+    SELECT %(run)s, action, min(ref), max(ref), count(*), 'urgent', 'ready', %(now)s, '', 0, 0, %(now)s
+    FROM rows WHERE reason IS NULL GROUP BY action
+    RETURNING id
 )
-INSERT INTO campaigns_batch
-    (run_id, action, lo, hi, size, lane, state, send_after, owner, epoch, claims, rung_at)
-SELECT %(run)s, action, min(ref), max(ref), count(*), 'urgent', 'ready', %(now)s, '', 0, 0, %(now)s
-FROM rows WHERE reason IS NULL GROUP BY action
-RETURNING id
+SELECT ARRAY(SELECT id FROM batches) FROM call
 """
 
 
@@ -105,16 +114,17 @@ class Accepted:
     is_repeat: bool
 
 
-@dataclass(frozen=True)
-class _Row:
+class _Row(TypedDict):
     """One message to be written; `place` is its recipient's in the call."""
 
     action: int
     place: int
-    profile_id: int | None
+    profile: int | None
     address: str
     variant: int
     reason: str | None
+    context: dict[str, Any]
+    override: dict[str, Any]
 
 
 def body_hash(body: Any) -> str:
@@ -126,7 +136,17 @@ def accept(campaign_id: int, recipients: Sequence[Recipient], call: Call) -> Acc
     """Raises NotFound for a campaign that the credential does not see, PermissionMissing where it may not
     publish it, Invalid with a pointer per fault, Conflict when the key came with another body before.
     """
-    return once(campaign_id, call, lambda: _write(campaign_id, recipients, call))
+
+    def write() -> Execution:
+        if execution := _write(campaign_id, recipients, call):
+            return execution
+        with transaction.atomic():
+            execution = _write(campaign_id, recipients, call, holds=True)
+        if execution is None:
+            raise _in_progress()
+        return execution
+
+    return once(campaign_id, call, write)
 
 
 def once(campaign_id: int, call: Call, write: Callable[[], Execution]) -> Accepted:
@@ -135,8 +155,7 @@ def once(campaign_id: int, call: Call, write: Callable[[], Execution]) -> Accept
     A call that came before is looked for only when this one cannot be written: hardly any is a repeat.
     """
     try:
-        with transaction.atomic():
-            execution = write()
+        execution = write()
         failpoints.reached("call kept")
         return Accepted(execution, is_repeat=False)
     except (IntegrityError, Invalid, Conflict):
@@ -166,22 +185,27 @@ class Held:
 
 
 def open_campaign(
-    campaign_id: int, call: Call, search: people.Search | None = None, beside: Prepared | None = None
+    campaign_id: int,
+    call: Call,
+    search: people.Search | None = None,
+    beside: Prepared | None = None,
+    *,
+    holds: bool,
 ) -> Held:
-    """The campaign, held open; a search for people goes along `beside` it. Raises NotFound and
+    """The campaign, if it takes calls; a search for people goes along `beside` it. Raises NotFound and
     PermissionMissing as its gate does, Invalid when it does not take calls now, and Conflict: while the same
     call is being written, or while the main switch of its workspace is off.
 
-    Until the transaction ends no verb can move the campaign: a call that is accepted while somebody presses
-    stop is in the run's books before they are closed.
+    With `holds` no verb can move it and the same call cannot be written until the transaction ends.
     """
 
     def refuse(code: str, detail: str) -> Invalid:
         return Invalid(Problem(code, detail, "/campaignId"))
 
-    statement, columns = _held()
+    statement, columns = _reading(holds)
     named = {"campaign": campaign_id, "role": call.credential.role_id, "place": places.place()}
-    named["call"] = f"{call.credential.pk} {campaign_id} {call.key}"
+    if holds:
+        named["call"] = _name(campaign_id, call)
     with prepared.cursor() as cursor:
         with prepared.together():
             cursor.execute(statement, named)
@@ -194,8 +218,7 @@ def open_campaign(
     if access.PUBLISH not in rights:
         raise PermissionMissing(access.PUBLISH)
     if not is_alone:
-        detail = _("The same call is being taken just now. Send it again in a second for its answer.")
-        raise Conflict(detail, code="request_in_progress", retryAfter=1)
+        raise _in_progress()
     campaign = columns.row(values)
     if campaign.workspace_id == call.credential.workspace_id:
         campaign.workspace = call.credential.workspace
@@ -215,30 +238,50 @@ def open_campaign(
 
 
 @cache
-def _held() -> tuple[str, Columns[Campaign]]:
+def _reading(holds: bool) -> tuple[str, Columns[Campaign]]:
     columns = Columns(Campaign, *READ)
+    is_alone = "pg_try_advisory_xact_lock(hashtextextended(%(call)s, 0))" if holds else "TRUE"
     statement = f"""
-        SELECT {rights_of_role(Campaign)}, accounts_workspace.sends_from = %(place)s,
-               pg_try_advisory_xact_lock(hashtextextended(%(call)s, 0)), r.id, r.weights, {columns.sql}
+        SELECT {rights_of_role(Campaign)}, accounts_workspace.sends_from = %(place)s, {is_alone},
+               r.id, r.weights, {columns.sql}
         FROM campaigns_campaign
         JOIN accounts_workspace ON accounts_workspace.id = campaigns_campaign.workspace_id
         JOIN accounts_role ON accounts_role.group_ptr_id = %(role)s
         LEFT JOIN campaigns_run r ON r.campaign_id = campaigns_campaign.id AND r.kind = 'standing'
                                  AND r.version_id = campaigns_campaign.live_version_id
         WHERE campaigns_campaign.id = %(campaign)s AND campaigns_campaign.purged_at IS NULL
-        FOR KEY SHARE OF campaigns_campaign"""
+        {"FOR KEY SHARE OF campaigns_campaign" if holds else ""}"""
     return statement, columns
 
 
-def _write(campaign_id: int, recipients: Sequence[Recipient], call: Call) -> Execution:
-    """Three times to the database and back, with the credential's: what is known, and what is written."""
+def _name(campaign_id: int, call: Call) -> str:
+    """Under which the same call is locked."""
+    return f"{call.credential.pk} {campaign_id} {call.key}"
+
+
+def _in_progress() -> Conflict:
+    detail = _("The same call is being taken just now. Send it again in a second for its answer.")
+    return Conflict(detail, code="request_in_progress", retryAfter=1)
+
+
+def _write(
+    campaign_id: int, recipients: Sequence[Recipient], call: Call, *, holds: bool = False
+) -> Execution | None:
+    """Three times to the database and back, with the credential's: what is known, and what is written, which
+    is a transaction by itself. None where more is needed: somebody's profile has to be made, or the campaign
+    has to be held to tell what stands in the way.
+    """
     problems: list[Problem] = []
     with prepared.cursor() as cursor:
         search = _search(recipients, call)
-        held = open_campaign(campaign_id, call, search, cursor)
+        held = open_campaign(campaign_id, call, search, cursor, holds=holds)
         campaign, version = held.campaign, held.campaign.live_version_id
         assert version is not None  # it is live
-        known = _known(campaign, recipients, search, cursor, call.at, problems)
+        creates = campaign.before_draft.get("create_profiles", campaign.create_profiles)
+        known = _known(recipients, search, cursor, call.at, creates and holds)
+    if creates and not holds and search and None in known:
+        return None
+    problems += _unknown(recipients, known) if search else []
     wanted = calls.needs(version)
     for place, one in enumerate(recipients):
         problems += calls.missing(wanted, _given(campaign, one), f"/recipients/{place}")
@@ -246,14 +289,14 @@ def _write(campaign_id: int, recipients: Sequence[Recipient], call: Call) -> Exe
     if problems:
         raise Invalid(problems)
     drawn = variants.weighted(calls.definition(version), held.weights)
-    rows = _rows(drawn, recipients, known)
+    rows = _rows(drawn, recipients, [one if isinstance(one, people.Known) else None for one in known])
     execution = execution_of(campaign, held.run_id, call, size=len(recipients))
+    values = {**_values(execution, rows), "version": version, "call": _name(campaign_id, call)}
     with prepared.cursor() as cursor:
-        with prepared.together():
-            cursor.execute(WRITE, _values(execution, rows, recipients))
-            prepared.commit()
-        batches = [pk for (pk,) in cursor.fetchall()]
-    ring.call(batches)
+        written = cursor.execute(WRITE, values).fetchone()
+    if written is None:
+        return None
+    ring.call(written[0])
     return execution
 
 
@@ -287,7 +330,7 @@ def _require_door(campaign: Campaign, call: Call) -> None:
         raise Invalid(Problem("wrong_execution_kind", detail, "/campaignId"))
 
 
-def _values(execution: Execution, rows: list[_Row], recipients: Sequence[Recipient]) -> dict[str, Any]:
+def _values(execution: Execution, rows: list[_Row]) -> dict[str, Any]:
     return {
         "id": execution.pk,
         "kind": execution.kind,
@@ -299,14 +342,7 @@ def _values(execution: Execution, rows: list[_Row], recipients: Sequence[Recipie
         "run": execution.run_id,
         "size": execution.size,
         "now": execution.created_at,
-        "actions": [row.action for row in rows],
-        "places": [row.place for row in rows],
-        "profiles": [row.profile_id for row in rows],
-        "addresses": [row.address for row in rows],
-        "variants": [row.variant for row in rows],
-        "reasons": [row.reason for row in rows],
-        "contexts": [Jsonb(recipients[row.place].context) for row in rows],
-        "overrides": [Jsonb(recipients[row.place].profile) for row in rows],
+        "rows": Jsonb(rows),
     }
 
 
@@ -314,7 +350,7 @@ def _rows(
     definition: dict[str, Any], recipients: Sequence[Recipient], known: Sequence[people.Known | None]
 ) -> list[_Row]:
     """Each recipient over each action."""
-    rows = []
+    rows: list[_Row] = []
     for place, (recipient, person) in enumerate(zip(recipients, known, strict=True)):
         reached = False
         for action in definition["actions"]:
@@ -328,7 +364,16 @@ def _rows(
             named = person.profile_id if person else 0
             choice = variants.choose(definition, action, named, person.locale if person else "")
             rows.append(
-                _Row(action["position"], place, named or None, address, choice.variant or 0, choice.exclusion)
+                _Row(
+                    action=action["position"],
+                    place=place,
+                    profile=named or None,
+                    address=address,
+                    variant=choice.variant or 0,
+                    reason=choice.exclusion,
+                    context=recipient.context,
+                    override=recipient.profile,
+                )
             )
     return rows
 
@@ -341,20 +386,21 @@ def _search(recipients: Sequence[Recipient], call: Call) -> people.Search | None
 
 
 def _known(
-    campaign: Campaign,
     recipients: Sequence[Recipient],
     search: people.Search | None,
     cursor: Prepared,
     now: datetime,
-    problems: list[Problem],
-) -> list[people.Known | None]:
-    """Everybody's profile, created where the campaign allows it; faults are added to `problems`."""
-    if search is None:
-        return [None] * len(recipients)
-    create = campaign.before_draft.get("create_profiles", campaign.create_profiles)
-    found = search.read(cursor, now=now, create=create)
-    known: list[people.Known | None] = []
-    for place, one in enumerate(found):
+    create: bool,
+) -> Sequence[people.Known | Invalid | None]:
+    """Everybody's profile, created where the campaign allows it."""
+    return search.read(cursor, now=now, create=create) if search else [None] * len(recipients)
+
+
+def _unknown(
+    recipients: Sequence[Recipient], known: Sequence[people.Known | Invalid | None]
+) -> list[Problem]:
+    problems: list[Problem] = []
+    for place, one in enumerate(known):
         pointer = f"/recipients/{place}/userId"
         if isinstance(one, Invalid):
             problems += [Problem(fault.code, fault.detail, pointer) for fault in one.problems]
@@ -362,5 +408,4 @@ def _known(
             detail = _("There is no profile “%(id)s”, and this campaign does not create any.")
             named = {"id": recipients[place].user_id[:80]}
             problems.append(Problem("unknown_recipient", detail % named, pointer))
-        known.append(one if isinstance(one, people.Known) else None)
-    return known
+    return problems

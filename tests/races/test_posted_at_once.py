@@ -6,6 +6,7 @@ The proof is what the mail server received.
 from __future__ import annotations
 
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -19,8 +20,8 @@ from django.utils import timezone
 
 from accounts import credentials
 from accounts.access import SYSTEM
-from accounts.models import Role
-from campaigns.models import Batch, Campaign, Execution, Message
+from accounts.models import ApiCredential, Role
+from campaigns.models import Batch, Campaign, Execution, Message, Run
 from tests import builders
 from tests.fakes.house import House, needs_broker
 from tests.fakes.smtp import FakeSmtp
@@ -83,6 +84,20 @@ def test_fifty_parallel_posts_of_one_request_are_one_mail() -> None:
     assert (len(received), Message.objects.count(), Execution.objects.count()) == (1, 1, 1)
 
 
+def _hold_back(campaign: Campaign, key: str) -> None:
+    """Whoever writes a call under the key waits to see whether this one is kept."""
+    Execution.objects.create(
+        id=uuid.uuid4(),
+        kind=Execution.Kind.UNITARY,
+        campaign=campaign,
+        credential=ApiCredential.objects.get(),
+        request_id=key,
+        key=key,
+        run=Run.objects.get(campaign=campaign),
+        size=1,
+    )
+
+
 def test_while_a_call_is_being_written_the_same_call_is_told_to_come_back() -> None:
     """And nothing is left of one that came to no end: the next one is a call like any other."""
     with FakeSmtp() as server, ThreadPoolExecutor(1) as pool:
@@ -96,16 +111,17 @@ def test_while_a_call_is_being_written_the_same_call_is_told_to_come_back() -> N
 
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '30s'")  # fails, never hangs
-            cursor.execute("LOCK TABLE campaigns_message IN SHARE MODE")  # it cannot write its message
+            _hold_back(campaign, "r-1")
             writing = pool.submit(first)
             waiting = (
-                "SELECT pid FROM pg_locks WHERE relation = 'campaigns_message'::regclass AND NOT granted"
+                "SELECT pid FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
             )
             while not cursor.execute(waiting).fetchone():
                 assert not writing.done()
             with ThreadPoolExecutor(1) as other:
                 same = other.submit(first).result()
             cursor.execute(f"SELECT pg_terminate_backend(({waiting} LIMIT 1))")
+            transaction.set_rollback(True)
         assert (same.status_code, same.json()["code"]) == (409, "request_in_progress")
         assert same.headers["Retry-After"] == "1"
         assert writing.result().status_code == 503  # its connection was cut: it has no answer
