@@ -103,6 +103,20 @@ class ImportWrite(StrictSerializer):
     check = TrueOrFalse(required=False, default=True)
 
 
+class Mapped(StrictSerializer):
+    """How the file is to be read; without a mapping the one it has, at first the guessed one."""
+
+    mapping = serializers.DictField(
+        child=serializers.JSONField(allow_null=True),
+        required=False,
+        help_text="match, dateFormat, columns, …",
+    )
+    encoding = serializers.ChoiceField([*ENCODINGS], required=False)
+    delimiter = serializers.ChoiceField([*DELIMITERS], required=False)
+    audienceId = serializers.IntegerField(required=False)
+    newAudience = serializers.CharField(required=False, max_length=100)
+
+
 class EventImportWrite(StrictSerializer):
     """A file of one event per row: a column that names the person, `name`, `time`, `key`, properties."""
 
@@ -211,16 +225,21 @@ def _uploaded(credential: ApiCredential, given: dict[str, Any]) -> Import:
         )
         if not given["check"]:
             return job
-        return jobs.check(
-            job,
-            how=_mapping(given["mapping"]) if "mapping" in given else None,
-            encoding=given.get("encoding", ""),
-            delimiter=given.get("delimiter", ""),
-            audience=_audience(credential, given.get("audienceId")),
-            new_audience=given.get("newAudience", ""),
-            actor=credential,
-            now=now,
-        )
+        how = _mapping(given["mapping"]) if "mapping" in given else None
+        return _checked(job, credential, {**given, "mapping": how})
+
+
+def _checked(job: Import, credential: ApiCredential, given: dict[str, Any]) -> Import:
+    return jobs.check(
+        job,
+        how=given.get("mapping"),
+        encoding=given.get("encoding", ""),
+        delimiter=given.get("delimiter", ""),
+        audience=_audience(credential, given.get("audienceId")),
+        new_audience=given.get("newAudience", ""),
+        actor=credential,
+        now=timezone.now(),
+    )
 
 
 def _mapping(text: str) -> dict[str, Any]:
@@ -247,6 +266,18 @@ class OneImport(APIView):
     def get(self, request: Request, pk: int) -> Response:
         wanted = chosen_fields(request, ImportShape)
         return Response(only(answer(access.import_for(credential_of(request), pk)), wanted))
+
+
+class Check(APIView):
+    @extend_schema(operation_id="imports_check", request=Mapped, responses=ImportShape)
+    def post(self, request: Request, pk: int) -> Response:
+        """Begins the dry run of a file that was only sent (`check` false), or that `remap` took back."""
+        credential = credential_of(request)
+        job = access.import_for(credential, pk)
+        require(credential, access.MANAGE, job.workspace)
+        job = _checked(job, credential, body_of(request, Mapped))
+        ring_import(job.pk)
+        return Response(answer(job))
 
 
 def verb_view(verb: str) -> Any:

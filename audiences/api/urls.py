@@ -56,11 +56,11 @@ urlpatterns = [
     path("imports/", imports.Imports.as_view(), name="imports"),
     path("imports/events/", imports.EventImports.as_view(), name="import_events"),
     path("imports/<int:pk>/", imports.OneImport.as_view(), name="import"),
+    path("imports/<int:pk>/check/", imports.Check.as_view(), name="import_check"),
     path("imports/<int:pk>/rejected.csv", imports.Rejected.as_view(), name="import_rejected"),
     *(
         path(f"imports/<int:pk>/{verb}/", imports.verb_view(verb), name=f"import_{verb}")
         for verb in jobs.VERBS
-        if verb != "remap"
     ),
     path("audiences/", audiences.Audiences.as_view(), name="audiences"),
     path("audiences/<int:pk>/", audiences.OneAudience.as_view(), name="audience"),

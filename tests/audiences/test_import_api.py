@@ -61,6 +61,59 @@ def test_a_file_is_sent_checked_started_and_read() -> None:
     assert (again.status_code, again.json()["code"]) == (409, "illegal_transition")
 
 
+def test_the_columns_are_matched_anew_after_a_look_at_what_would_come_of_them() -> None:
+    """As the page lets one: sent and looked at, checked, taken back, checked with another mapping."""
+    where = builders.workspace()
+    client = caller(where)
+    told = send(client, b"mail;n\na@x.tw;1\n", check="false").json()
+    address = f"/api/imports/{told['id']}/"
+    assert (told["state"], told["actions"]) == ("uploaded", ["check", "cancel"])
+    wrong = {"mapping": {"columns": [{"name": "mail", "to": "email"}, {"name": "n", "to": "ignore"}]}}
+    checked = client.post(f"{address}check/", wrong, content_type="application/json")
+    assert (checked.status_code, checked.json()["state"]) == (200, "staging"), checked.content
+    work.advance(told["id"])
+    assert client.get(address).json()["forecast"] == {"new": 1, "changed": 0, "unchanged": 0}
+    again = client.post(f"{address}remap/")
+    assert (again.json()["state"], again.json()["forecast"]) == ("uploaded", None)
+    keep = {"name": "n", "to": "attribute", "key": "n", "type": "number"}
+    right = {"mapping": {"columns": [{"name": "mail", "to": "email"}, keep]}, "newAudience": "Anew"}
+    assert client.post(f"{address}check/", right, content_type="application/json").status_code == 200
+    work.advance(told["id"])
+    assert client.post(f"{address}start/").status_code == 200
+    work.advance(told["id"])
+    assert Profile.objects.get().attributes == {"n": 1}
+    late = client.post(f"{address}remap/")
+    assert (late.status_code, late.json()["code"]) == (409, "illegal_transition")
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "pointer"),
+    [
+        ({"mapping": []}, "not_a_dict", "/mapping"),
+        ({"mapping": {}}, "", "/mapping/columns"),
+        (
+            {"mapping": {"columns": [{"name": "more", "to": "email"}]}},
+            "unknown_column",
+            "/mapping/columns/0/name",
+        ),
+        ({"encoding": "rot13"}, "invalid_choice", "/encoding"),
+        ({"audienceId": 7}, "unknown_audience", "/audienceId"),
+        ({"file": "x"}, "unknown_field", "/file"),
+    ],
+)
+def test_a_wrong_mapping_is_told_with_its_place_and_the_import_stays(
+    body: dict[str, Any], code: str, pointer: str
+) -> None:
+    where = builders.workspace()
+    job = uploaded(b"email\na@x.tw\n", where)
+    answer = caller(where).post(f"/api/imports/{job.pk}/check/", body, content_type="application/json")
+    assert answer.status_code == 400
+    found = {(one["code"], one["pointer"]) for one in answer.json()["errors"]}
+    assert any(one == (code or one[0], pointer) for one in found), found
+    job.refresh_from_db()
+    assert job.state == "uploaded"
+
+
 @pytest.mark.parametrize(
     ("raw", "fields", "code", "pointer"),
     [
@@ -89,7 +142,9 @@ def test_who_may_not_manage_people_imports_nothing_and_sees_nothing() -> None:
     job = uploaded(b"email\na@x.tw\n", where)
     assert send(caller(where, "viewer"), b"email\na@x.tw\n").status_code == 403
     stranger = caller(builders.workspace("other"))
-    for verb in ("", "start/", "cancel/", "rejected.csv"):
+    for verb in ("check/", "remap/"):
+        assert caller(where, "viewer").post(f"/api/imports/{job.pk}/{verb}").status_code == 404
+    for verb in ("", "check/", "remap/", "start/", "cancel/", "rejected.csv"):
         ask = stranger.get if verb in ("", "rejected.csv") else stranger.post
         assert ask(f"/api/imports/{job.pk}/{verb}").status_code == 404
     assert Import.objects.get().state == "uploaded"

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from kombu import Connection
 
@@ -23,10 +27,13 @@ from campaigns.models import Campaign, Execution
 from campaigns.reports.metrics import ledger
 from tests import builders
 from tests.fakes.house import House, needs_broker
+from tests.fakes.servers import Bell, Cluster
 from tests.fakes.smtp import FakeSmtp
 from tests.settings import REAL_BROKER_URL
 
 pytestmark = [pytest.mark.django_db(transaction=True), needs_broker, pytest.mark.slow]
+
+SOON = 5.0  # seconds in which a message leaves once everything runs again
 
 
 class Shop:
@@ -95,3 +102,38 @@ def test_killed_before_the_answer_the_same_call_again_is_one_message(tmp_path: P
         status, answer = shop.post(house.web("second"))
         assert (status, answer.get("deduplicated")) == (202, True)
         finish(house, shop, server)
+
+
+def test_after_the_202_everything_is_killed_servers_too_and_the_message_leaves_seconds_after_the_restart(
+    database: Cluster, bell: Bell, tmp_path: Path
+) -> None:
+    """The worker is stopped before the call, so that all there is of the message is its row and a ring."""
+    with FakeSmtp() as server, House(tmp_path, BROKER_URL=bell.url) as house:
+        shop = Shop(server)
+        house.clock()
+        house.worker("before", lane="urgent")
+        house.wait(lambda: "ready." in (tmp_path / "before.log").read_text())
+        address = house.web()
+        os.killpg(house.parts["before"].pid, signal.SIGSTOP)
+        status, _answer = shop.post(address)
+        bell.kill()
+        database.kill()
+        for name in list(house.parts):
+            house.kill(name)
+        assert (status, server.accepted) == (202, [])
+        connection.close()
+
+        bell.start()
+        database.start()
+        (tmp_path / "clock.log").unlink()
+        house.clock()
+        house.worker("after", lane="urgent")
+        house.wait(lambda: "ready." in (tmp_path / "after.log").read_text())
+        house.wait(lambda: "beat: Starting" in (tmp_path / "clock.log").read_text())
+        began = time.monotonic()
+        house.wait(lambda: bool(server.accepted), SOON)
+        print(f"the message left {time.monotonic() - began:.1f} s after the restart")
+        house.wait(lambda: ledger(shop.campaign.runs.get()).accepted == 1)
+        (letter,) = server.accepted
+        assert letter.recipients == ["p0@example.com"]
+        assert Execution.objects.count() == 1
