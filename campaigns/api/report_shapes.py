@@ -47,7 +47,7 @@ class BalanceShape(StrictSerializer):
 
 
 class ReportReasonShape(StrictSerializer):
-    code = serializers.CharField()
+    code = serializers.CharField(allow_blank=True, help_text="Empty: nobody told.")
     reason = serializers.CharField()
     messages = serializers.IntegerField()
 
@@ -125,6 +125,7 @@ class ReportShape(SparseSerializer):
     balance = BalanceShape(allow_null=True, help_text="null for the last day: who was targeted has no hour.")
     excluded = ReportReasonShape(many=True)
     failed = ReportReasonShape(many=True)
+    bounced = ReportReasonShape(many=True, help_text="`address` is a hard bounce, `mailbox` a soft one.")
     machines = MachineRuleShape(many=True)
     step = serializers.ChoiceField(["hour", "day"])
     series = ReportPointShape(many=True)
@@ -168,6 +169,7 @@ def told(report: Report) -> dict[str, Any]:
         "balance": _balance(report) if is_all else None,
         "excluded": _reasons(report.excluded) if is_all else [],
         "failed": _reasons(report.failed) if is_all else [],
+        "bounced": _reasons(report.bounced),
         "machines": [{"rule": one.label, "events": one.events} for one in report.rules],
         "step": report.step,
         "series": series(report.curve),

@@ -22,6 +22,7 @@ class Count(models.Model):
         DOMAIN_HOUR = "domain_at"
         DEVICE = "device"
         RULE = "rule"
+        FAULT = "fault"
 
     run = models.ForeignKey(
         Run, db_constraint=False, db_index=False, on_delete=models.DO_NOTHING, related_name="counts"

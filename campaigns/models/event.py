@@ -33,6 +33,8 @@ class Event(models.Model):
     # The rule that took it for a machine's, empty: a person's; and the version of the rules, 0: the door's.
     machine = models.CharField(max_length=20, blank=True, default="", db_default="")
     judged = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # Of a bounce: whose fault it is, a `channels.messages.Fault`; empty where nobody told.
+    fault = models.CharField(max_length=12, blank=True, default="", db_default="")
 
     class Meta:
         default_permissions = ()

@@ -47,12 +47,12 @@ FIRSTS = """count(*) AS events, count(*) FILTER (WHERE is_people) AS people,
 SEEN = f"""
 page AS MATERIALIZED (
     SELECT id, run_id, kind, action, ref, COALESCE(link, 0) AS link, machine <> '' AS by_machine, machine,
-           user_agent, date_trunc('hour', at, 'UTC') AS hour
+           user_agent, fault, date_trunc('hour', at, 'UTC') AS hour
     FROM campaigns_event WHERE id > {{after}} AND {{of}}
 ), heard AS (
     SELECT * FROM page
     UNION ALL
-    SELECT 0, d.run_id, d.kind, d.action, d.ref, b.link, b.by_machine, '', '', NULL
+    SELECT 0, d.run_id, d.kind, d.action, d.ref, b.link, b.by_machine, '', '', '', NULL
     FROM (SELECT DISTINCT {MESSAGE} FROM page ORDER BY {MESSAGE}) d JOIN campaigns_run r ON r.id = d.run_id
     CROSS JOIN LATERAL (  -- nothing happened before, unless a clock is wrong: no older month is looked into
         SELECT DISTINCT COALESCE(e.link, 0) AS link, e.machine <> '' AS by_machine FROM campaigns_event e
@@ -92,6 +92,9 @@ page AS MATERIALIZED (
     UNION ALL
     SELECT run_id, kind, 'rule', action, variant, machine, hour, by_machine, {FIRSTS}
     FROM seen WHERE by_machine GROUP BY run_id, kind, action, variant, machine, hour, by_machine
+    UNION ALL
+    SELECT run_id, kind, 'fault', action, variant, fault, hour, by_machine, {FIRSTS}
+    FROM seen WHERE kind = 'bounce' GROUP BY run_id, kind, action, variant, fault, hour, by_machine
 )"""
 # The same of messages: by what became of them, and how many had to be tried again.
 SENT = f"""

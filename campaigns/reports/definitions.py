@@ -88,6 +88,14 @@ MEANINGS: dict[str, Meaning] = {
         "delivered",
         {"event": "open"},
     ),
+    "opened_estimated": Meaning(
+        _("Opened, estimated"),
+        _(
+            "Opened by people, and of the messages that only machines opened as large a share as people"
+            " opened of the others. Of those delivered."
+        ),
+        "delivered",
+    ),
     "opens": Meaning(
         pgettext_lazy("number", "Opens"),
         _("How often people loaded the picture, again and again included."),
@@ -131,6 +139,15 @@ MEANINGS: dict[str, Meaning] = {
 }
 FUNNEL = ("targeted", "accepted", "delivered", "opened", "clicked")
 BALANCE = ("accepted", "failed", "excluded", "cancelled", "expired", "uncertain", "to_go")
+# Why messages came back: `channels.messages.Fault`, and what nobody told.
+FAULTS = {
+    "address": _("Hard: the address is no more"),
+    "mailbox": _("Soft: the mailbox could not take it then"),
+    "opted_out": _("The person told the carrier to stop"),
+    "content": _("The message itself was refused"),
+    "sender": _("The sender was refused"),
+    "": _("No reason was told"),
+}
 DEVICES = {
     "phone": _("Phone"),
     "tablet": _("Tablet"),

@@ -31,14 +31,14 @@ PEOPLE, MACHINES, MACHINES_ONLY = "people", "machines", "machines-only"
 DEVICE = Case(
     *(When(Q(program__iregex=words), then=Value(name)) for words, name in PROGRAMS), default=Value(OTHER)
 )
-BASE = "-"  # in an address: the first treatment or language, whose name is empty
+BASE = "-"  # in an address: the first treatment or language, or no reason, whose name is empty
 
 
 @dataclass(frozen=True)
 class Asked:
     """`who` narrows the event to people's or machines', or to messages that machines alone touched; `link`
     is a number in every version, or with `version` in that one, and the same address in the others.
-    `treatment` and `language` are None for all.
+    `treatment`, `language` and `fault` are None for all.
     """
 
     outcome: str = ""
@@ -48,6 +48,7 @@ class Asked:
     link: int | None = None
     version: int | None = None
     rule: str = ""
+    fault: str | None = None
     device: str = ""
     domain: str = ""
     action: int | None = None
@@ -66,6 +67,7 @@ class Asked:
             "link": self.link,
             "version": self.version,
             "rule": self.rule,
+            "fault": None if self.fault is None else self.fault or BASE,
             "device": self.device,
             "domain": self.domain,
             "action": self.action,
@@ -102,6 +104,7 @@ def read(given: Mapping[str, str]) -> Asked:
         link=number("link", 32_767),
         version=number("version", 2**31 - 1),
         rule=word("rule", tuple(LABELS)),
+        fault=named("fault"),
         device=word("device", tuple(DEVICES)),
         domain=text("domain", 100).lower(),
         action=number("action", 32_767),
@@ -120,7 +123,7 @@ def messages(runs: Sequence[Run], asked: Asked, *, now: datetime) -> QuerySet[Me
         rows = rows.filter(Q(code=asked.code))
     if asked.action is not None:
         rows = rows.filter(action=asked.action)
-    if asked.event or asked.rule:
+    if asked.event or asked.rule or asked.fault is not None:
         rows = _touched(rows, runs, asked, _since(asked, now))
     if asked.domain:
         rows = rows.filter(address__iendswith=f"@{asked.domain}")
@@ -187,6 +190,8 @@ def _events(runs: Sequence[Run], asked: Asked) -> QuerySet[Event]:
         rows = rows.filter(kind=asked.event)
     if asked.rule:
         rows = rows.filter(machine=asked.rule)
+    if asked.fault is not None:
+        rows = rows.filter(fault=asked.fault)
     return rows.filter(_links(runs, asked)) if asked.link is not None else rows
 
 

@@ -58,7 +58,8 @@ FROM rows WHERE facet = 'link' GROUP BY facet, version, action, kind, by_machine
 UNION ALL
 SELECT facet, 0, 0, 0, 0, kind, by_machine, key, NULL,
        sum(events)::bigint, sum(people)::bigint, sum(anybody)::bigint
-FROM rows WHERE facet IN ('device', 'rule') OR (facet = 'domain' AND key IN (SELECT key FROM domains))
+FROM rows WHERE facet IN ('device', 'rule', 'fault')
+   OR (facet = 'domain' AND key IN (SELECT key FROM domains))
 GROUP BY facet, kind, by_machine, key
 """
 )
@@ -158,7 +159,7 @@ def read(
     values: dict[str, Any] = {
         "runs": list(runs),
         # Domains are many: their hours are read where hours are asked for.
-        "facets": ["", "link", "device", "rule", "domain_at" if since or window else "domain"],
+        "facets": ["", "link", "device", "rule", "fault", "domain_at" if since or window else "domain"],
         "action": action,
         "since": since,
         "step": step,

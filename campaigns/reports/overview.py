@@ -31,6 +31,7 @@ COMPARED = (
         "failed",
         "opened",
         "opened_by_any",
+        "opened_estimated",
     ),
     *("clicked", "clicked_by_any", "clicked_of_opened", "unsubscribed", "complained"),
 )

@@ -193,6 +193,7 @@ def _tables(report: Report) -> Iterator[Flowable]:
     for title, reasons in (
         (_("Excluded, by reason"), report.excluded),
         (_("Failed, by reason"), report.failed),
+        (_("Bounced, by reason"), report.bounced),
     ):
         if reasons:
             yield written(title, HEAD)

@@ -21,7 +21,7 @@ from audiences.reachability import CHANNELS
 from campaigns.languages import language_name
 from campaigns.models import Campaign, Event, Link, Run, Version
 from campaigns.reports import figures, outcomes, together
-from campaigns.reports.definitions import DEVICES, FUNNEL, MEANINGS
+from campaigns.reports.definitions import DEVICES, FAULTS, FUNNEL, MEANINGS
 from campaigns.reports.figures import Figures, Row, Tally
 from campaigns.reports.outcomes import Outcomes, Reason
 from campaigns.reports.together import Trials
@@ -33,7 +33,15 @@ DAY = timedelta(hours=24)
 CURVE_HOURS = 48  # of one run, by the hour; more is told by the day
 # What is done to messages that may have left before, or is a share of such.
 DONE = {
-    *("bounced", "opened", "opened_by_any", "clicked", "clicked_by_any", "clicked_of_opened"),
+    *(
+        "bounced",
+        "opened",
+        "opened_by_any",
+        "opened_estimated",
+        "clicked",
+        "clicked_by_any",
+        "clicked_of_opened",
+    ),
     *("unsubscribed", "complained"),
 }
 Kinds = dict[str, Tally]
@@ -153,6 +161,18 @@ class Rule(NamedTuple):
         return {"rule": self.key}
 
 
+class Bounced(NamedTuple):
+    """Why messages came back; `code` is empty where nobody told."""
+
+    code: str
+    label: str
+    messages: int
+
+    @property
+    def drill(self) -> dict[str, str]:
+        return {"event": "bounce", "fault": self.code or "-"}
+
+
 @dataclass(frozen=True)
 class Point:
     at: datetime
@@ -182,6 +202,7 @@ class Report:
     domains: list[Part]
     devices: list[Part]
     rules: list[Rule]
+    bounced: list[Bounced]
     trials: Trials = field(default_factory=Trials)
 
     @property
@@ -258,6 +279,7 @@ def make(
         domains=_facet(read, "domain", lambda key: key, hours),
         devices=_facet(read, "device", lambda key: str(DEVICES.get(key, key)), hours),
         rules=_rules(read),
+        bounced=_bounced(read),
         trials=Trials() if is_last_day else together.of_campaign(runs, versions, action=action),
     )
 
@@ -305,6 +327,7 @@ def _events(read: Figures, delivered: int) -> dict[str, int]:
         "retried": read.tally("retried").people,
         "opened": opens.people,
         "opened_by_any": opens.anybody,
+        "opened_estimated": _estimated(opens, max(delivered, 0)),
         "opens": opens.events,
         "clicked": clicks.people,
         "clicked_by_any": clicks.anybody,
@@ -313,6 +336,13 @@ def _events(read: Figures, delivered: int) -> dict[str, int]:
         "unsubscribed": read.tally(Event.Kind.UNSUBSCRIBE).anybody,
         "complained": read.tally(Event.Kind.COMPLAINT).anybody,
     }
+
+
+def _estimated(opens: Tally, delivered: int) -> int:
+    """Nobody knows whether a person read what a machine had opened: as likely as where no machine did."""
+    hidden = max(opens.anybody - opens.people, 0)
+    rest = delivered - hidden
+    return opens.people + (round(hidden * opens.people / rest) if rest > 0 else 0)
 
 
 def numbered(values: dict[str, int]) -> dict[str, Number]:
@@ -446,3 +476,11 @@ def _rules(read: Figures) -> list[Rule]:
             found[row.key] += row.events
     told = [Rule(str(LABELS.get(key, key)), count, key) for key, count in found.items()]
     return sorted(told, key=lambda one: (-one.events, one.label))
+
+
+def _bounced(read: Figures) -> list[Bounced]:
+    """Bounces counted before reasons were kept have none."""
+    found = {key: kinds["bounce"].anybody for key, kinds in read.by("fault", lambda row: row.key).items()}
+    found[""] = read.tally("bounce").anybody - sum(count for key, count in found.items() if key)
+    told = [Bounced(key, str(FAULTS.get(key, key)), count) for key, count in found.items() if count > 0]
+    return sorted(told, key=lambda one: (-one.messages, one.code))

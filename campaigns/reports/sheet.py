@@ -27,6 +27,8 @@ def rows(report: Report) -> Iterator[Cells]:
     ):
         for code, label, count in found:
             yield [title, label, count, None, code]
+    for one in report.bounced:
+        yield [_("Bounced, by reason"), one.label, one.messages, None, one.code]
     for rule in report.rules:
         yield [_("Machines"), rule.label, rule.events, None, None]
     if report.trial:

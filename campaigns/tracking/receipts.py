@@ -81,11 +81,12 @@ LEFT JOIN found f ON f.id = d.id ORDER BY d.id
 """
 # Delivery, bounce, unsubscribe and complaint happen once to a message; a bounce not after a delivery.
 APPEND = """
-INSERT INTO campaigns_event (run_id, action, ref, kind, at, user_agent)
-SELECT DISTINCT ON (g.run_id, g.action, g.ref, g.kind, g.place) g.run_id, g.action, g.ref, g.kind, g.at, ''
+INSERT INTO campaigns_event (run_id, action, ref, kind, at, fault, user_agent)
+SELECT DISTINCT ON (g.run_id, g.action, g.ref, g.kind, g.place)
+       g.run_id, g.action, g.ref, g.kind, g.at, g.fault, ''
 FROM (SELECT t.*, CASE WHEN t.kind IN ('open', 'click') THEN t.number ELSE 0 END AS place
-      FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::text[], %s::timestamptz[], %s::int[])
-        AS t(run_id, action, ref, kind, at, number)) g
+      FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::text[], %s::timestamptz[], %s::text[],
+                  %s::int[]) AS t(run_id, action, ref, kind, at, fault, number)) g
 WHERE (g.kind IN ('open', 'click') OR NOT EXISTS (
         SELECT 1 FROM campaigns_event e WHERE e.run_id = g.run_id AND e.kind = g.kind
         AND e.action = g.action AND e.ref = g.ref))
@@ -148,7 +149,7 @@ def asked(after: int, now: datetime) -> dict[str, Any]:
 
 def _apply(page: list[Matched], now: datetime) -> None:
     events = sorted(
-        ((one.run_id, one.action, one.ref, KINDS[Happened(one.happened)], one.at, number), one)
+        ((one.run_id, one.action, one.ref, KINDS[Happened(one.happened)], one.at, one.fault, number), one)
         for number, one in enumerate(page)
         if one.happened in KINDS
     )

@@ -62,6 +62,7 @@ def at_random(run: Run, dice: random.Random, count: int) -> None:
             machine=dice.choice(["", "", "scanner"]) if kind in ("open", "click") else "",
             at=BEGAN + timedelta(minutes=dice.randint(0, 300)),
             user_agent=dice.choice(list(AGENTS)),
+            fault=dice.choice(["", "address", "mailbox"]) if kind == "bounce" else "",
         )
 
 
@@ -75,6 +76,8 @@ def by_hand(run: Run) -> dict[tuple[Any, ...], list[int]]:
         keys = [("", ""), ("domain", domain), ("hour", one.at.replace(minute=0))]
         if one.kind in ("open", "click"):
             keys.append(("device", AGENTS[one.user_agent]))
+        if one.kind == "bounce":
+            keys.append(("fault", one.fault))
         if is_machine:
             keys.append(("rule", one.machine))
         first_person = not is_machine and not met[one.kind, one.ref, "person"]

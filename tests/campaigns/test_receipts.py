@@ -207,6 +207,8 @@ def test_bad_addresses_and_people_who_stopped_are_taken_out_and_nobody_else(
     post(client, whatsapp, value)
     receipts.apply(timezone.now())
     assert kinds() == ["bounce"] * 3
+    faults = dict(Event.objects.values_list("ref", "fault"))
+    assert faults == {first.ref: "address", second.ref: "opted_out", third.ref: ""}
     assert list(Suppression.objects.values_list("channel", "address", "reason")) == [
         ("whatsapp", "+886912345610", "bounce")
     ]
