@@ -222,13 +222,15 @@ class SmtpLane:
         return None
 
     async def _deliver(self, parcel: Parcel, take: Take, tell: Tell) -> Outcome:
-        try:
-            connection, refusal = await self._propose(parcel)
-        except Failure as failure:
-            self._drop()
-            return failure.outcome
-        if refusal is not None:
-            return refusal
+        connection = self.connection
+        if connection is None or not connection.has_taken(parcel):
+            try:
+                connection, refusal = await self._propose(parcel)
+            except Failure as failure:
+                self._drop()
+                return failure.outcome
+            if refusal is not None:
+                return refusal
         return await self._hand_over(connection, parcel, take, tell)
 
     async def _propose(self, parcel: Parcel) -> tuple[Connection, Outcome | None]:
@@ -285,9 +287,8 @@ class SmtpLane:
 
 
 def _too_large(connection: Connection, parcel: Parcel) -> Outcome | None:
-    """What the server said it takes at most (RFC 1870)."""
-    limit = connection.extensions.get("SIZE", "")
-    if not limit.isdecimal() or int(limit) == 0 or len(parcel.body) <= int(limit):
+    limit = connection.largest
+    if not limit or len(parcel.body) <= limit:
         return None
     detail = _("The message has %(size)s octets; the server takes at most %(limit)s.")
     shown = {"size": len(parcel.body), "limit": limit}

@@ -94,6 +94,7 @@ class Connection(asyncio.Protocol):
         self.deadline = 0.0
         self.timer: asyncio.TimerHandle | None = None
         self.extensions: dict[str, str] = {}
+        self.largest = 0  # octets of a message, 0 where the server names no limit (RFC 1870)
         self.pipelining = False
         self.must_reset = False
         self.reset_sent = False
@@ -186,6 +187,18 @@ class Connection(asyncio.Protocol):
         reset, self.must_reset = b"RSET\r\n" if self.must_reset else b"", False
         self.announced, self.reset_sent = parcel, bool(reset)
         return b"%b%b%b%bDATA\r\n" % (reset, *parcel.commands, parcel.copies)
+
+    def has_taken(self, parcel: Parcel) -> bool:
+        """Whether its envelope travelled ahead, and all that was said of it is here and good: as usual."""
+        said = self.replies
+        if self.announced is not parcel or self.reset_sent or parcel.copies or len(said) != 3:
+            return False
+        mail, recipient, data = said
+        if mail.code >= 300 or recipient.code >= 300 or data.code != 354:
+            return False
+        said.clear()
+        self.announced = None
+        return True
 
     async def propose(self, parcel: Parcel) -> Outcome | None:
         """Announces it; None when the server waits for its body. Raises Broken, also for a 421: nothing of
@@ -335,6 +348,8 @@ async def _greet(connection: Connection) -> Reply:
     offered = (row.partition(" ") for row in reply.text.upper().split("\n")[1:])
     connection.extensions = {name.strip(): value.strip() for name, _space, value in offered}
     connection.pipelining = "PIPELINING" in connection.extensions
+    size = connection.extensions.get("SIZE", "")
+    connection.largest = int(size) if size.isdecimal() else 0
     return reply
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from channels.messages import Fact, Fault, Outcome
 
 # RFC 5321 section 4.5.3.1.5 allows 512 octets in a line; some servers write more.
 MAX_LINE, MAX_LINES, MAX_REPLY = 4_096, 128, 32_768
+WHOLE = re.compile(rb"([2-5][0-9]{2}) ([^\r\n]{0,1000})\r?\Z")
 ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})\b")
 FULL = re.compile(r"[45]\.2\.2\Z")  # RFC 3463 section 3.3
 SIGN_IN_REFUSED = (530, 534, 535, 538)
@@ -62,7 +64,8 @@ class Reader:
         *lines, self.rest = (self.rest + octets).split(b"\n")
         is_endless, self.rest = len(self.rest) > MAX_LINE, self.rest[: MAX_LINE + 1]
         for line in lines:
-            if (reply := self._line(line.rstrip(b"\r"))) is not None:
+            reply = None if self.lines else _whole(line)
+            if reply is not None or (reply := self._line(line.rstrip(b"\r"))) is not None:
                 yield reply
         if is_endless:
             raise Garbage("a line without end")
@@ -82,6 +85,13 @@ class Reader:
         text = self.lines[0] if len(self.lines) == 1 else "\n".join(self.lines)
         self.lines, self.size = [], 0
         return Reply(int(code), text)
+
+
+@lru_cache(maxsize=64)  # what a server says of an envelope it says again and again
+def _whole(line: bytes) -> Reply | None:
+    """The reply that this line is by itself, if it is one."""
+    found = WHOLE.match(line)
+    return Reply(int(found[1]), found[2].decode("utf-8", "replace")) if found else None
 
 
 def printable(text: str) -> str:
