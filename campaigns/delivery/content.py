@@ -54,14 +54,15 @@ class Letter:
         """Raises RenderError. The Message-ID comes from the key, so it is the same for every try. A message
         that `leaves` at once is written as its provider hands it over, any other so that it can be shown.
         """
-        leave = tokens.unsubscribe_url(key)
+        urls, name = tokens.urls_of(key), str(key)
+        leave = urls.unsubscribe_url
         values = {
             "profile": profile,
             "audience": audience,
             "context": context,
             "unsubscribe_url": leave,
-            "carillon_click": Ready(tokens.click_base(key)),  # in every link
-            "carillon_open": tokens.open_url(key),
+            "carillon_click": Ready(urls.click_base),  # in every link
+            "carillon_open": urls.open_url,
             "campaign": {"id": self.campaign_id, "name": self.campaign_name},
         }
         if self.is_proof:
@@ -73,11 +74,11 @@ class Letter:
         message = rendering.render(
             self.compiled if is_followed else self.plain,
             context=values,
-            key=str(key),
+            key=name,
             recipient=address,
             configuration=configuration,
             dress=sending.dress(
-                configuration, key=str(key), values=values, leave=leave if self.is_marketing else ""
+                configuration, key=name, values=values, leave=leave if self.is_marketing else ""
             ),
             encoded=leaves and registry.takes_mime(configuration.provider),
         )

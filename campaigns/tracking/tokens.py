@@ -33,8 +33,11 @@ class MessageKey(NamedTuple):
 
 
 def sign(purpose: str, key: MessageKey) -> str:
-    payload = key.run_id.to_bytes(4, "big") + bytes([key.action]) + key.ref.to_bytes(5, "big")
-    return tokens.sign(purpose, payload)
+    return tokens.sign(purpose, _packed(key))
+
+
+def _packed(key: MessageKey) -> bytes:
+    return key.run_id.to_bytes(4, "big") + bytes([key.action]) + key.ref.to_bytes(5, "big")
 
 
 def read(purpose: str, token: str) -> MessageKey | None:
@@ -60,6 +63,22 @@ def _around(public_url: str, name: str) -> tuple[str, str]:
     path = reverse(name, PUBLIC, ["token", 0] if name == CLICK else ["token"])
     before, _token, behind = path.partition("token")
     return public_url + before, behind
+
+
+class Urls(NamedTuple):
+    """What nearly every message bears: how its links begin, its picture, the way to leave."""
+
+    click_base: str
+    open_url: str
+    unsubscribe_url: str
+
+
+def urls_of(key: MessageKey) -> Urls:
+    """The same as from the functions below, worked out together."""
+    house, names = settings.PUBLIC_URL, (CLICK, OPEN, UNSUBSCRIBE)
+    signed = zip(names, tokens.sign_each(names, _packed(key)), strict=True)
+    click, opened, leave = [token.join(_around(house, name)) for name, token in signed]
+    return Urls(click[:-1], opened, leave)
 
 
 def _url(name: str, key: MessageKey) -> str:
