@@ -34,6 +34,7 @@ from common import failpoints
 log = structlog.get_logger(__name__)
 
 SOON = 0.1  # seconds an answer waits for its record
+KNOWN = 1.0  # seconds for which what was read of a run is good
 # Of one task: a worker that is asked to end does so within a minute.
 LONGEST = min(timedelta(seconds=40), 2 * claims.LEASE)
 PAUSES = {Fact.UNREACHABLE: timedelta(seconds=30), Fact.MISCONFIGURED: timedelta(seconds=60)}
@@ -126,6 +127,8 @@ class _Worker:
         self.began = time.monotonic()
         self.finished = 0
         self.last_run = 0
+        self.known: Run | None = None
+        self.known_at = 0.0
 
     def work(self, first: Claim | None) -> int:
         if first is None:
@@ -146,8 +149,7 @@ class _Worker:
     def _begin(self, claimed: Claim) -> None:
         failpoints.reached("claimed")
         self.last_run = claimed.run_id
-        run = holding.whole(claimed.run_id)
-        if holding.is_held(run, now=timezone.now()):
+        if (run := self._run(claimed.run_id)) is None:
             claims.release(claimed, now=timezone.now())
             return
         post = open_post(claimed, run)
@@ -157,6 +159,16 @@ class _Worker:
         delivery = _Delivery(claimed, post, post.due, handover, borrowed, unsaid=post.excluded)
         delivery.until = post.waits
         self.open.append(delivery)
+
+    def _run(self, run_id: int) -> Run | None:
+        """The run, unless it is held. What was read of it is good for the batches of the next moment too, as
+        it would be for the rest of a longer one.
+        """
+        known, now = self.known, time.monotonic()
+        if known is None or known.pk != run_id or now - self.known_at > KNOWN:
+            known, self.known_at = holding.whole(run_id), now
+            self.known = None if holding.is_held(known, now=timezone.now()) else known
+        return self.known
 
     def _begin_next(self) -> bool:
         """Claims another batch once the present one has handed out everything."""
