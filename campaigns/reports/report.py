@@ -149,6 +149,14 @@ class LinkPart:
         }
 
 
+class Ratio(NamedTuple):
+    """Of two numbers of a reader's choice; `rate` is in percent, None where there is nothing to divide by."""
+
+    number: Number
+    per: Number
+    rate: float | None
+
+
 class Rule(NamedTuple):
     """By which opens and clicks were taken for machines'."""
 
@@ -224,6 +232,11 @@ class Report:
     @property
     def excluded(self) -> list[Reason]:
         return self.outcomes.reasons("excluded")
+
+    def ratio(self, number: str, per: str) -> Ratio | None:
+        """None unless both are numbers of this report."""
+        one, other = self.numbers.get(number), self.numbers.get(per)
+        return Ratio(one, other, share(one.value, other.value)) if one and other else None
 
     def where(self, **more: Any) -> str:
         """The query of the messages behind one of its numbers."""

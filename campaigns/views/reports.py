@@ -26,7 +26,7 @@ from campaigns.delivery.uncertain import Decision
 from campaigns.models import Campaign, Event, Outcome, Run
 from campaigns.reports import drill, heat, metrics, overview, sheet
 from campaigns.reports import report as reporting
-from campaigns.reports.definitions import DEVICES, MEANINGS
+from campaigns.reports.definitions import DEVICES, FAULTS, MEANINGS
 from campaigns.reports.report import Report
 from campaigns.tracking.machines import LABELS
 from campaigns.views.common import campaign_of, run_of
@@ -94,6 +94,7 @@ def _shown(request: HttpRequest, made: Report, here: str, people: str, file: str
         "is_any": request.GET.get("who") == "any",
         "heat": reverse("campaigns:heat", args=[mailed.pk]) + f"?{heat_query}" if mailed else "",
         "meanings": MEANINGS,
+        "ratio": made.ratio(request.GET.get("number", ""), request.GET.get("per", "")),
     }
     return render(request, "campaigns/report.html", page)
 
@@ -188,6 +189,7 @@ def _told(asked: drill.Asked) -> list[str]:
     found = [who[asked.who]] if asked.event and asked.who else []
     found += [str(LABELS[asked.rule])] if asked.rule else []
     found += [str(DEVICES[asked.device])] if asked.device else []
+    found += [str(FAULTS.get(asked.fault, asked.fault))] if asked.fault is not None else []
     found += [str(metrics.REASON_LABELS.get(asked.code, asked.code))] if asked.code else []
     found += [_("link %(number)s") % {"number": asked.link + 1}] if asked.link is not None else []
     found += [_("message %(number)s") % {"number": asked.action + 1}] if asked.action is not None else []

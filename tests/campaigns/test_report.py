@@ -291,6 +291,17 @@ def test_a_rate_is_rounded_and_not_cut_off(run: Run, reader: Client) -> None:
     assert "66.7 %" in page and "16.67 %" in page and "66.6 %" not in page
 
 
+def test_two_numbers_of_a_readers_choice_are_divided(run: Run, reader: Client) -> None:
+    address = f"/campaigns/runs/{run.pk}/report/"
+    page = reader.get(f"{address}?number=clicked&per=targeted").content.decode()
+    assert "2 ÷ 12 = <b>16.67 %</b>" in page
+    nothing = reader.get(f"{address}?number=clicked&per=expired").content.decode()
+    assert "2 ÷ 0</p>" in nothing
+    for asked in ("number=clicked", "number=clicked&per=nobody", "number=%00&per=%27"):
+        unasked = reader.get(f"{address}?{asked}")
+        assert unasked.status_code == 200 and "÷" not in unasked.content.decode().partition("h-ratio")[2]
+
+
 def test_the_page_costs_the_same_number_of_queries_whatever_there_is(run: Run, reader: Client) -> None:
     address = f"/campaigns/{run.campaign_id}/report/"
     reader.get(address)
