@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Fact(StrEnum):
@@ -125,8 +125,7 @@ class Rendered:
     attachments: tuple[Attachment, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """`code` is the provider's own (`550`, `550 5.1.1`), `detail` its words, at most 500 characters.
 
     `wait` is how many seconds the provider asked us to stay away, where it said so.

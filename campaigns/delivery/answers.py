@@ -41,13 +41,14 @@ def retries(configuration: ChannelConfiguration) -> Retries:
 
 def outcome(due: Due, said: Said, retries: Retries, now: datetime) -> Tried:
     """`LATER` is tried again until the period is over: then it expires, with what was said last."""
-
-    def tried(result: Outcome, *, retry_at: datetime | None = None, provider_id: str | None = None) -> Tried:
-        detail = None if result == Outcome.ACCEPTED else said.detail[:500] or None
-        return Tried(due.ref, due.n, result, said.code, detail, retry_at, provider_id, due.before)
-
     if said.fact == Fact.ACCEPTED:
-        return tried(Outcome.ACCEPTED, provider_id=said.provider_id[:128] or None)
+        named = said.provider_id[:128] or None
+        return Tried(due.ref, due.n, Outcome.ACCEPTED, said.code, provider_id=named, before=due.before)
+
+    def tried(result: Outcome, *, retry_at: datetime | None = None) -> Tried:
+        detail = said.detail[:500] or None
+        return Tried(due.ref, due.n, result, said.code, detail, retry_at, before=due.before)
+
     retry_at = now + _wait(due.n, said, retries)
     if said.fact == Fact.UNCERTAIN:
         return tried(Outcome.UNCERTAIN, retry_at=retry_at)

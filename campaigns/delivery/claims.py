@@ -16,7 +16,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -173,8 +173,7 @@ class Claim:
         return sum(self.tally.values()) >= self.size and not again
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(NamedTuple):
     """One attempt to be recorded. `before` is what the message counted as until now, in the batch's tally."""
 
     ref: int

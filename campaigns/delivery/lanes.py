@@ -135,7 +135,8 @@ class Handover:
         self._look_up()
 
     def _look_up(self) -> None:
-        if len(self.told) >= self.enough or not (self.ready or self._in_hand):
+        is_worth_it = len(self.told) >= self.enough or not (self.ready or self._in_hand)
+        if is_worth_it and not self.news.is_set():  # to set it again costs a lock and is no news
             self.news.set()
 
 

@@ -11,7 +11,7 @@ import json
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urljoin
 
@@ -158,11 +158,11 @@ class MailLane(HttpLane):
             return self._accepted(written, answer)
         body, outcome = parsed(answer), self.by_status(answer)
         if answer.status in self.service.later:
-            outcome = replace(outcome, fact=Fact.LATER, wait=wait_told(answer))
+            outcome = outcome._replace(fact=Fact.LATER, wait=wait_told(answer))
         if answer.status in (400, 422) and self._is_nobody(written, answer):
             outcome = Outcome(Fact.REFUSED, outcome.code, outcome.detail, fault=Fault.ADDRESS)
         if (because := self._because(answer)) and answer.status in (400, 422):
-            outcome = replace(outcome, fact=because[0], fault=because[1])
+            outcome = outcome._replace(fact=because[0], fault=because[1])
         found = along(body, self.service.code) if self.service.code else None
         code = text_at({"code": found}, "code")
         if outcome.fault is None and code:
