@@ -104,7 +104,8 @@ class Part:
 
     @property
     def delivered(self) -> int:
-        return max(self.accepted - (self.of(figures.CAME_BACK).anybody if self.hours else self.bounced), 0)
+        back = self.bounced - self.of(figures.STRAY).anybody
+        return max(self.accepted - (self.of(figures.CAME_BACK).anybody if self.hours else back), 0)
 
     @property
     def opened(self) -> int:
@@ -315,8 +316,7 @@ def all_time(read: Figures, told: Outcomes) -> dict[str, Number]:
     }
     values |= {name: getattr(book, name) for name in ("expired", "uncertain", "to_go")}
     values["sent"] = book.accepted + book.failed + book.uncertain
-    back = read.tally(Event.Kind.BOUNCE).anybody
-    return numbered({**values, **_events(read, book.accepted - back)})
+    return numbered({**values, **_events(read, book.accepted - read.returned)})
 
 
 def last_day(read: Figures, hours: Hours | None = None) -> dict[str, Number]:
@@ -325,7 +325,7 @@ def last_day(read: Figures, hours: Hours | None = None) -> dict[str, Number]:
     """
     values = {name: read.tally(name).all_events for name in ("accepted", "failed", "uncertain")}
     values["sent"] = sum(values.values())
-    back = read.tally(figures.CAME_BACK if hours else Event.Kind.BOUNCE).anybody
+    back = read.tally(figures.CAME_BACK).anybody if hours else read.returned
     found = numbered({**values, **_events(read, values["accepted"] - back)})
     if hours and not hours.is_whole:
         return {code: replace(one, rate=None) if code in DONE else one for code, one in found.items()}

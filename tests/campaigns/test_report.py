@@ -14,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from campaigns.delivery import uncertain
 from campaigns.models import Attempt, Batch, Campaign, Event, Link, Message, Run, Version
 from campaigns.reports import counting, overview, report
 from tests import builders
@@ -263,6 +264,31 @@ def test_every_link_of_every_page_leads_to_as_many_messages_as_it_says(
                 wrong += [] if found and found[1] == number else [(number, found and found[1], address)]
                 seen += 1
     assert wrong == [] and seen > 20
+
+
+@pytest.mark.parametrize("counted", [False, True], ids=["from the tail", "from the counts"])
+def test_what_comes_back_of_messages_never_accepted_lowers_no_delivery(
+    run: Run, reader: Client, counted: bool
+) -> None:
+    """Nobody knows whether 9 had left, and yet it came back: it was never among the seven accepted."""
+    Event.objects.create(run=run, action=0, ref=9, kind="bounce", at=BEGAN, fault="address", judged=1)
+    if counted:
+        counting.move_forward(now=timezone.now())
+
+    def shown() -> list[int]:
+        told = made(run)
+        domain = next(part for part in told.domains if part.key == "post.example")
+        codes = ("accepted", "bounced", "delivered")
+        return [told.numbers[code].value for code in codes] + [domain.delivered]
+
+    def listed() -> int:
+        page = reader.get(f"/campaigns/runs/{run.pk}/messages/?outcome=delivered").content.decode()
+        return len(set(NAMED.findall(page)))
+
+    assert (shown(), listed()) == ([7, 2, 6, 2], 6)
+    actor = builders.person(run.campaign.workspace, "approver", "decider")
+    uncertain.decide(run, "arrived", why="The provider's log has it", actor=actor, now=timezone.now())
+    assert (shown(), listed()) == ([8, 2, 6, 2], 6)
 
 
 def test_an_address_is_one_link_wherever_it_stands_in_a_version(run: Run, reader: Client) -> None:
