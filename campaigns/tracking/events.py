@@ -7,7 +7,7 @@ recorded at once is kept (`spool.py`), and what no person does is not recorded (
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from django.db import InterfaceError, OperationalError
@@ -107,14 +107,22 @@ def _keep(key: MessageKey, event: dict[str, Any], error: Exception) -> None:
 
 
 def message_of(token: str, purpose: str = tokens.UNSUBSCRIBE) -> Message | None:
-    """The message a link belongs to, with its run, campaign and profile's id."""
+    """The message a link belongs to, with its run, version, campaign and profile's id."""
     key = tokens.read(purpose, token)
     if key is None:
         return None
-    return Message.objects.filter(**key._asdict()).select_related("run__campaign__workspace").first()
+    rows = Message.objects.select_related("run__campaign__workspace", "run__version")
+    return rows.filter(**key._asdict()).first()
 
 
-def sender_of(token: str) -> str | None:
+class Sender(NamedTuple):
+    """A workspace's name, and by which channel it wrote."""
+
+    name: str = ""
+    channel: str = ""
+
+
+def sender_of(token: str) -> Sender | None:
     """Whose message an unsubscribe link stands in: None for a link that is not ours, and empty while the
     database is away, since who wants to leave is let go then too.
     """
@@ -123,8 +131,10 @@ def sender_of(token: str) -> str | None:
     try:
         message = message_of(token)
     except DOWN:
-        return ""
-    return message.run.campaign.workspace.name if message else None
+        return Sender()
+    if message is None:
+        return None
+    return Sender(message.run.campaign.workspace.name, leaving.channel_of(message))
 
 
 def leave(token: str, *, now: datetime, agent: str, source: str) -> None:

@@ -15,6 +15,11 @@ from campaigns.models import Event, Message
 from campaigns.tracking.tokens import MessageKey
 
 
+def channel_of(message: Message) -> str:
+    actions = message.run.version.definition["actions"]
+    return next((str(one["channel"]) for one in actions if one["position"] == message.action), "")
+
+
 def withdraw(key: MessageKey, *, at: datetime, agent: str, source: str) -> None:
     """Withdraws consent for the message's channel, unless the person has agreed again since.
 
@@ -22,8 +27,7 @@ def withdraw(key: MessageKey, *, at: datetime, agent: str, source: str) -> None:
     """
     rows = Message.objects.filter(**key._asdict(), profile__isnull=False)
     message = rows.select_related("run__version").first()
-    actions = message.run.version.definition["actions"] if message else []
-    channel = next((str(one["channel"]) for one in actions if one["position"] == key.action), "")
+    channel = channel_of(message) if message else ""
     if message is None or message.profile_id is None or not channel:
         return
     with transaction.atomic():

@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
+from audiences.reachability import WORDS
 from campaigns.delivery.mirror import mirrored
 from campaigns.models import Asset
 from campaigns.tracking import events, tokens
@@ -116,7 +117,8 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     sender = events.sender_of(token)
     if sender is None:
         return render(request, "public/unknown_link.html", status=404)
-    page = {"sender": sender, "is_done": False}
+    channel = WORDS.get(sender.channel, sender.channel)
+    page = {"sender": sender.name, "channel": channel, "is_done": False}
     if request.method == "POST" and request.POST.get("List-Unsubscribe") == "One-Click":
         source = "page" if request.POST.get("from") == "page" else "one-click"
         events.leave(token, now=timezone.now(), agent=_agent(request), source=source)

@@ -12,7 +12,7 @@ from django.urls import resolve
 from django.utils import timezone
 
 from audiences.models import Consent
-from campaigns.models import Event, Message, Run
+from campaigns.models import Event, Message, Run, Version
 from campaigns.reports import report
 from campaigns.reports.metrics import engagement
 from campaigns.tracking import tokens
@@ -116,6 +116,20 @@ def test_opening_the_unsubscribe_page_changes_nothing_and_its_button_does(
     answer = client.post(leave(message), {"List-Unsubscribe": "One-Click", "from": "page"})
     assert "You are unsubscribed" in answer.content.decode()
     assert (Consent.objects.get().state, Consent.objects.get().source) == ("no", "page")
+
+
+@pytest.mark.parametrize(("channel", "words"), [("email", "email"), ("sms", "SMS"), ("line", "LINE")])
+def test_the_unsubscribe_page_names_the_channel_one_leaves(
+    message: Message, client: Client, channel: str, words: str
+) -> None:
+    version = message.run.version
+    definition = {**version.definition, "actions": [{**version.definition["actions"][0], "channel": channel}]}
+    Version.objects.filter(pk=version.pk).update(definition=definition)
+    asked = client.get(leave(message)).content.decode()
+    assert f"Fernhill will then send you no more marketing by {words}." in asked
+    done = client.post(leave(message), {"List-Unsubscribe": "One-Click", "from": "page"}).content.decode()
+    assert f"Fernhill will send you no more marketing by {words}." in done
+    assert Consent.objects.get().channel == channel
 
 
 @pytest.mark.parametrize("multipart", [True, False])
