@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core import mail
+from django.core.management import call_command
+from django.test import Client
 from django.utils import timezone
 
+from accounts import notices, outbox
 from accounts.models import NoticePreference, Notification
 from campaigns import watch
-from campaigns.models import Attempt, Batch, Event, Message, Run
+from campaigns.delivery import clock
+from campaigns.models import Attempt, Batch, Campaign, Event, Message, Run
 from tests import builders
+from tests.campaigns.test_delivery import sending
 
 pytestmark = pytest.mark.django_db
 
@@ -87,3 +95,79 @@ def test_who_wants_no_mail_or_nothing_at_all_gets_none() -> None:
     NoticePreference.objects.create(user=approver, kind="campaign_low_delivery", bell=False, mail=False)
     (row,) = told("campaign_low_delivery")
     assert row.user == creator and row.mail == Notification.Mail.NONE
+
+
+def activated() -> Campaign:
+    return builders.live(builders.workspace(), now=timezone.now())
+
+
+def under_way() -> Campaign:
+    return sending(3).campaign
+
+
+def not_arriving() -> Campaign:
+    return sent(100, 50).campaign
+
+
+def marked_as_junk() -> Campaign:
+    run = sent(300)
+    events(run, "complaint", 3)
+    return run.campaign
+
+
+def look_after(minutes: int) -> None:
+    watch.look_after(now=timezone.now() + timedelta(minutes=minutes))
+
+
+@pytest.mark.parametrize(
+    ("made", "happen", "sentence", "why"),
+    [
+        (
+            activated,
+            lambda: clock.start_due_runs(now=timezone.now() + timedelta(hours=3)),
+            "“Winter layers” failed.",
+            "",
+        ),
+        (under_way, lambda: call_command("deliver"), "“Winter layers” is completed.", ""),
+        (
+            under_way,
+            lambda: look_after(20),
+            "“Winter layers” sends nothing now.",
+            "Messages are due, and no worker has taken them for a quarter of an hour.",
+        ),
+        (
+            not_arriving,
+            lambda: look_after(0),
+            "Many messages of “Winter layers” do not arrive.",
+            "50 of 150 messages failed or came back.",
+        ),
+        (
+            marked_as_junk,
+            lambda: look_after(0),
+            "“Winter layers” is often marked as junk.",
+            "3 of 300 messages that arrived were marked as junk.",
+        ),
+    ],
+    ids=["failed", "finished", "stalled", "low delivery", "complaints"],
+)
+def test_each_alert_arrives_in_the_bell_and_by_mail(
+    made: Callable[[], Campaign], happen: Callable[[], Any], sentence: str, why: str, client: Client
+) -> None:
+    """With every box of the preferences ticked: that a campaign is completed is mailed to who asks for it."""
+    campaign = made()
+    author = campaign.created_by
+    assert author is not None
+    client.force_login(author)
+    every = {f"{way}:{kind}": "on" for kind in notices.KINDS for way in ("bell", "mail")}
+    assert client.post("/accounts/notices/prefer/", every).status_code == 302
+    happen()
+    page = client.get("/accounts/notices/").content.decode()
+    shown = re.findall(r'<span class="strong">(.*?)</span>(.*?)</td>', page)
+    assert [said for words, said in shown if words == sentence and why in said], shown
+    later = timezone.now() + timedelta(hours=4)
+    outbox.send_due(now=later)
+    (letter,) = [one for one in mail.outbox if one.to == [author.email] and one.subject == sentence]
+    assert why in letter.body and f"/campaigns/{campaign.pk}/" in letter.body
+    assert outbox.send_due(now=later) == 0
+    client.post("/accounts/notices/read/")
+    assert 'class="strong"' not in client.get("/accounts/notices/").content.decode()
