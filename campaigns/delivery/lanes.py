@@ -79,6 +79,7 @@ class Handover:
             for drain in self._drains:
                 drain.cancel()
             await asyncio.gather(*self._drains, return_exceptions=True)
+            self._drains.clear()  # they know us: a batch would stay until the collector comes round
 
         wait_for(stop())
 
