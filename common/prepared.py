@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import psycopg
 from django.db import InterfaceError, OperationalError, connection
@@ -18,19 +18,17 @@ Row = TypeVar("Row", bound=Model)
 
 
 class Prepared(psycopg.Cursor[tuple[Any, ...]]):
-    """Every statement is prepared the first time it is seen."""
+    """Every statement is prepared the first time it is seen. Raises what Django's cursors raise."""
 
-    def execute(self, query: Any, params: Any = None, **options: Any) -> Prepared:
-        super().execute(query, params, **{"prepare": True, **options})
-        return self
+    def execute(self, query: Any, params: Any = None, *, prepare: bool | None = True, **options: Any) -> Self:
+        with connection.wrap_database_errors:
+            return super().execute(query, params, prepare=prepare, **options)
 
 
-@contextmanager
-def cursor() -> Iterator[Prepared]:
-    """Within the transaction that is open, if any. Raises what Django's cursors raise."""
+def cursor() -> Prepared:
+    """Within the transaction that is open, if any."""
     connection.ensure_connection()
-    with connection.wrap_database_errors, Prepared(connection.connection) as made:
-        yield made
+    return Prepared(connection.connection)
 
 
 def first(query: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
