@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin  # noqa: F401  registers Group, which is taken off below
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
@@ -464,6 +465,11 @@ class AccessLabelAdmin(LabelAdminBase):
 
     def delete_model(self, request: HttpRequest, obj: AccessLabel) -> None:
         labels.delete(obj, actor=_actor(request), now=timezone.now())
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[AccessLabel]) -> HttpResponse | None:
+        """All that are picked, or none, and no line of history about it: Django's own is not atomic."""
+        with transaction.atomic():
+            return super().response_action(request, queryset)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AccessLabel]) -> None:
         for label in queryset:

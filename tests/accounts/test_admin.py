@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core import mail
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -16,7 +17,8 @@ from django.utils import translation
 from accounts import audit, credentials, roles
 from accounts.access import SYSTEM, may, people_who_may
 from accounts.auditwords import kind_in_words, verb_in_words
-from accounts.models import ApiCredential, AuditEntry, Role, User, Workspace
+from accounts.models import AccessLabel, ApiCredential, AuditEntry, Role, User, Workspace
+from audiences.models import Audience
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -390,3 +392,23 @@ def test_the_log_in_the_admin_site_speaks_the_readers_language(
         told = client.get(page).content.decode()
         with translation.override("zh-hant"):
             assert verb_in_words("grant role") in told and kind_in_words("accounts.role") in told
+
+
+def test_labels_picked_together_go_together_or_not_at_all(
+    client: Client, workspace: Workspace, priya: User
+) -> None:
+    """One of them is still on something, so the other stays as well, and nothing says that it was deleted."""
+    labels = [AccessLabel.objects.create(workspace=workspace, name=name) for name in ("free", "used")]
+    Audience.objects.create(workspace=workspace, name="Board").labels.add(labels[1])
+    picked = {
+        "action": "delete_selected",
+        "_selected_action": [label.pk for label in labels],
+        "post": "yes",
+    }
+    assert client.post(address("accesslabel_changelist"), picked).status_code == 409
+    assert AccessLabel.objects.count() == 2
+    assert not LogEntry.objects.exists() and not AuditEntry.objects.filter(verb="delete").exists()
+    del picked["_selected_action"][1]  # type: ignore[attr-defined]
+    assert client.post(address("accesslabel_changelist"), picked).status_code == 302
+    assert AccessLabel.objects.get() == labels[1]
+    assert AuditEntry.objects.filter(verb="delete").count() == 1

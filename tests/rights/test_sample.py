@@ -11,15 +11,14 @@ import re
 from zlib import crc32
 
 import pytest
-from django.apps import apps
 from django.contrib import admin
-from django.db import connection
 from django.test import Client
 from drf_spectacular.generators import EndpointEnumerator
 
 from accounts import roles
 from tests.rights.addresses import Address, every
 from tests.rights.asking import ASKING, Asker, rows, verdict
+from tests.rights.judging import everything
 from tests.rights.test_matrix import EXPECTED, named_in
 from tests.rights.world import CANARY, HIDDEN, KINDS, World
 
@@ -94,24 +93,3 @@ def test_the_admin_site_names_nothing_hidden(world: World) -> None:
             assert named_in(answer, path) == []
             counted += answer.status_code == 200
     assert counted > 30
-
-
-# Who was here last, and what the processes say of themselves, is no change of anything.
-NOTED = ("django_session", "accounts_heartbeat")
-SEEN = ("last_used_at", "last_login")
-
-
-def everything() -> dict[str, tuple[int, str]]:
-    """Of each table how many rows it has, and a digest of all that stands in them."""
-    found = {}
-    with connection.cursor() as cursor:
-        for table in sorted(
-            {one._meta.db_table for one in apps.get_models(include_auto_created=True)} - set(NOTED)
-        ):
-            cursor.execute(
-                f"SELECT count(*), md5(COALESCE(string_agg(row, '' ORDER BY row), '')) FROM (SELECT"
-                f' (to_jsonb(t) - %s::text[])::text AS row FROM "{table}" t) rows',
-                [list(SEEN)],
-            )
-            found[table] = cursor.fetchone()
-    return found
