@@ -12,6 +12,7 @@ from datetime import datetime
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.access import Actor, people_who_may, require
 from accounts.models import AuditEntry, Role, User, Workspace
 from campaigns import alerts, policies
@@ -21,6 +22,7 @@ from campaigns.models import (
     ApprovalRequest,
     Campaign,
     StandIn,
+    Status,
 )
 from common.errors import IllegalTransition, Invalid, PermissionMissing, Problem
 
@@ -154,6 +156,12 @@ def words_given(row: ApprovalRequest) -> list[policies.Word]:
     still = people_who_may(APPROVE, row.campaign).exclude(pk__in=own)
     given = row.decisions.filter(verdict=Verdict.APPROVE, by__in=still).prefetch_related("stands_for")
     return _with_roles(row.campaign, {one.by_id: {user.pk for user in one.stands_for.all()} for one in given})
+
+
+def fingerprints_approved(campaign: Campaign) -> list[str]:
+    """Of every version that was ever approved, also where the approval lapsed since."""
+    moves = audit.history_of(campaign).filter(verb__in=("approve", "request_approval"))
+    return list(moves.filter(details__after=Status.APPROVED).values_list("details__fingerprint", flat=True))
 
 
 def still_missing(row: ApprovalRequest) -> list[policies.Place]:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.doors.callers import actor_of
 from accounts.models import User
-from campaigns import access, compare
+from campaigns import access, approvals, compare
 from campaigns import versions as frozen
 from campaigns.models import Campaign, Version
 from campaigns.views.common import campaign_of
@@ -68,14 +68,20 @@ def _title(campaign: Campaign, version: Version | None) -> str:
         return _("The draft")
     if version.pk == campaign.live_version_id:
         return _("Version %(number)s, live") % {"number": version.number}
+    if version.fingerprint in approvals.fingerprints_approved(campaign):
+        return _("Version %(number)s, approved") % {"number": version.number}
     return _("Version %(number)s") % {"number": version.number}
 
 
 def before_this(campaign: Campaign) -> Version | None:
-    """What a reviewer compares with: the live version, else the one that was frozen before the present."""
+    """What a reviewer compares with: the live version, else the one that was approved last; where none was,
+    the one that was frozen before the present.
+    """
     if campaign.live_version_id and campaign.is_being_modified:
         return campaign.live_version
     earlier = campaign.versions.exclude(number=0).order_by("-number")
     if campaign.version and not campaign.is_editable:
         earlier = earlier.filter(number__lt=campaign.version.number)
-    return earlier.first()
+    return (
+        earlier.filter(fingerprint__in=approvals.fingerprints_approved(campaign)).first() or earlier.first()
+    )

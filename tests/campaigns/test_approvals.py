@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.test import Client
 from django.utils import timezone
 
 from accounts import access, credentials, notices, outbox, roles
@@ -13,7 +14,7 @@ from accounts.access import SYSTEM
 from accounts.models import AuditEntry, Notification, Role, User, Workspace
 from campaigns import approvals, comments, drafts, lifecycle, policybook, watch
 from campaigns.delivery import clock, fanout, send
-from campaigns.models import ApprovalPolicy, ApprovalRequest, Attempt, Batch, Campaign, Run, Status
+from campaigns.models import ApprovalPolicy, ApprovalRequest, Attempt, Batch, Campaign, Folder, Run, Status
 from channels.models import ChannelConfiguration
 from common.errors import CarillonError, IllegalTransition, Invalid, PermissionMissing
 from tests import builders
@@ -249,6 +250,35 @@ def test_a_new_version_like_the_last_one_can_be_given_up_in_review_and_submitted
         campaign = press(press(campaign, "modify", "mia"), "request_approval", "mia")
         campaign = press(campaign, "discard", "mia")
         assert set(ApprovalRequest.objects.values_list("state", flat=True)) == {"lapsed"}
+
+
+def test_a_review_shows_what_changed_since_what_was_approved_last(where: Workspace, client: Client) -> None:
+    """Not since what was sent back: that nobody agreed to."""
+    policy(where, {"match": "any", "of": [leaf("ana")]})
+    campaign = builders.draft(where, who("mia"), subject="First")
+    for subject, answer in (("First", "approve"), ("Second", "request_changes"), ("Third", "")):
+        now, mia = timezone.now(), who("mia")
+        if campaign.status == Status.APPROVED:
+            campaign = press(campaign, "edit", "mia")
+        campaign = drafts.save(campaign, revision=campaign.revision, actor=mia, now=now, subject=subject)
+        campaign = press(campaign, "request_approval", "mia")
+        client.force_login(who("bo"))
+        page = client.get(f"/campaigns/{campaign.pk}/review/").content.decode()
+        if answer:
+            campaign = press(campaign, answer, "ana", comment="so")
+    assert "What changed since Version 1, approved" in page
+    assert "First" in page and "Third" in page and "Second" not in page
+
+
+def test_a_folder_counts_with_all_that_lies_in_it(where: Workspace) -> None:
+    outer, other = (Folder.objects.create(workspace=where, name=name) for name in ("Outer", "Other"))
+    inner = Folder.objects.create(workspace=where, name="Inner", parent=outer)
+    rows = {"match": "all", "rows": [{"field": "folder", "value": outer.pk}]}
+    policy(where, {"match": "any", "of": [leaf("ana")]}, conditions=rows)
+    campaign = builders.draft(where, who("mia"))
+    for folder, met in ((outer, True), (inner, True), (other, False), (None, False)):
+        campaign.folder = folder
+        assert (approvals.policy_for(campaign, who("mia")) is not None) == met, folder
 
 
 @pytest.mark.parametrize("field", ["sender_email", "sender_name", "reply_to", "provider"])
