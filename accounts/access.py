@@ -39,11 +39,15 @@ Actor = User | ApiCredential | System
 
 @dataclass(frozen=True)
 class Explanation:
-    """The answer to "may they?", with the reason in words."""
+    """The answer to "may they?", with the reason in words that they may read.
+
+    `label` is the one that keeps them out, which is not for everybody to know.
+    """
 
     allowed: bool
     permission: str
     reason: str
+    label: str = ""
 
 
 def workspaces_of(user: User) -> QuerySet[Workspace]:
@@ -189,7 +193,7 @@ def explain(actor: Actor, permission: str, obj: Model) -> Explanation:
         reason = _("An access label keeps it from you.")
         if standing.gives(MANAGE_WORKSPACE, workspace):
             reason = _("None of your roles holds its label “%(label)s”.") % {"label": labels[0]}
-        return Explanation(False, permission, reason)
+        return Explanation(False, permission, reason, labels[0])
     return found
 
 
