@@ -79,10 +79,10 @@ def forms_of_the_admin_site(world: World) -> Iterator[Pressed]:
     User.objects.filter(pk=person.pk).update(is_superuser=True)
     client = Client(raise_request_exception=False)
     client.force_login(person)
-    return _of_the_admin_site(client)
+    return _of_the_admin_site(client, {**WRITTEN, "workspace": str(world.here.pk)})
 
 
-def _of_the_admin_site(client: Client) -> Iterator[Pressed]:
+def _of_the_admin_site(client: Client, words: dict[str, str]) -> Iterator[Pressed]:
     for model in admin.site._registry:
         if model._meta.app_label not in OURS:
             continue
@@ -94,7 +94,7 @@ def _of_the_admin_site(client: Client) -> Iterator[Pressed]:
             found = Forms(answer.content.decode(), path).found if answer.status_code == 200 else []
             for action, shown in found:
                 if action.startswith(base):
-                    for how, fields in _filled(shown):
+                    for how, fields in _filled(shown, words):
                         yield (
                             f"{_numberless(action)} {how}",
                             partial(client.post, action, urlencode(fields), POSTED),
@@ -104,10 +104,10 @@ def _of_the_admin_site(client: Client) -> Iterator[Pressed]:
             yield f"{base} delete_selected", partial(client.post, base, picked)
 
 
-def _filled(shown: list[Field]) -> Iterator[tuple[str, list[Field]]]:
+def _filled(shown: list[Field], words: dict[str, str]) -> Iterator[tuple[str, list[Field]]]:
     """As it is shown, written over, and with its first row taken out."""
     yield "as shown", shown
-    yield "written", [(key, WRITTEN.get(key.rpartition("-")[2], value)) for key, value in shown]
+    yield "written", [(key, words.get(key.rpartition("-")[2], value)) for key, value in shown]
     yield from (
         ("taken out", [*shown, (key.removesuffix("id") + "DELETE", "on")])
         for key, value in shown

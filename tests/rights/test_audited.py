@@ -5,7 +5,7 @@ a body that fits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from datetime import timedelta
 from typing import Any
 
@@ -57,7 +57,7 @@ ITS_HISTORY = {"django_admin_log"}  # the admin site's own lines, beside the log
 
 
 def _silent(
-    doors: Iterable[Pressed], *, beside: set[str] = frozenset()
+    doors: Iterable[Pressed], *, beside: Set[str] = frozenset()
 ) -> tuple[set[str], dict[str, set[str]]]:
     """The doors through which something was changed, and of those that left no entry the tables written."""
     seen: set[str] = set()
