@@ -149,7 +149,7 @@ FAULTS = {
     "": _("No reason was told"),
 }
 DEVICES = {
-    "phone": _("Phone"),
+    "phone": pgettext_lazy("device", "Phone"),
     "tablet": _("Tablet"),
     "computer": _("Computer"),
     "proxy": _("Hidden by a mail provider’s proxy"),

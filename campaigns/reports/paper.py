@@ -24,7 +24,15 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
-from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import (
+    CondPageBreak,
+    Flowable,
+    Paragraph,
+    SimpleDocTemplate,
+    Spacer,
+    Table,
+    TableStyle,
+)
 
 from campaigns.reports import sheet
 from campaigns.reports.definitions import BALANCE
@@ -42,10 +50,11 @@ TEXT = ParagraphStyle("text", fontName="Helvetica", fontSize=9, leading=12.5, te
 SMALL = ParagraphStyle("small", parent=TEXT, fontSize=7.5, leading=10, textColor=HexColor(MUTED))
 TITLE = ParagraphStyle("title", parent=TEXT, fontName="Helvetica-Bold", fontSize=17, leading=22)
 HEAD = ParagraphStyle("head", parent=TEXT, fontName="Helvetica-Bold", fontSize=11, leading=15, spaceBefore=12)
-HEAD.keepWithNext = 1  # no title alone at the end of a page
+HEAD_AND_ROWS = 28 * mm  # no title stands alone at a page's end, nor takes its table to the next
 RIGHT = ParagraphStyle("right", parent=TEXT, alignment=2)
 SMALL_RIGHT = ParagraphStyle("small right", parent=SMALL, alignment=2)
-MOST_LINKS = 40
+OF_DEVICES = ("opened", "clicked")  # nobody knows on what a message arrived that was not opened
+MOST_LINKS, CURVE_HEIGHT = 40, 130
 
 
 def pdf(report: Report, *, now: datetime) -> bytes:
@@ -82,6 +91,11 @@ def written(text: object, style: ParagraphStyle = TEXT) -> Paragraph:
     return Paragraph(BEYOND.sub(rf'<font name="{CHINESE}">\g<0></font>', escape(plain)), style)
 
 
+def _headed(title: str, room: float = HEAD_AND_ROWS) -> list[Flowable]:
+    """A title, on the next page where so much does not fit below it any more."""
+    return [CondPageBreak(room), written(title, HEAD)]
+
+
 def _numbered(canvas: Any, paper: Any) -> None:
     canvas.setFont("Helvetica", 7.5)
     canvas.setFillColor(HexColor(MUTED))
@@ -101,9 +115,12 @@ def _parts(report: Report, now: datetime) -> Iterator[Flowable]:
     ]
     yield _table([pgettext("figure", "Number"), "", "", _("Definition")], rows, (0.22, 0.11, 0.1, 0.57))
     if not report.since:
+        yield Spacer(0, 4)
         yield written(_balance(report), SMALL)
     if report.curve:
-        yield written(_("Opens and clicks by people, and by machines above them"), HEAD)
+        yield from _headed(
+            _("Opens and clicks by people, and by machines above them"), CURVE_HEIGHT + 12 * mm
+        )
         yield _curve(report)
     if report.trial:
         yield from _trial(report.trial)
@@ -112,7 +129,7 @@ def _parts(report: Report, now: datetime) -> Iterator[Flowable]:
 
 def _trial(trial: Trial) -> Iterator[Flowable]:
     """What the page says of an experiment."""
-    yield written(f"{_('Experiment')} · {trial.metric_label}", HEAD)
+    yield from _headed(f"{_('Experiment')} · {trial.metric_label}")
     for told in (trial.parts, trial.sentence if trial.compared else "", trial.decided):
         if told:
             yield written(told)
@@ -148,7 +165,7 @@ def _balance(report: Report) -> str:
 
 
 def _curve(report: Report) -> Drawing:
-    drawing, chart = Drawing(WIDTH, 130), VerticalBarChart()
+    drawing, chart = Drawing(WIDTH, CURVE_HEIGHT), VerticalBarChart()
     points = report.curve
     chart.x, chart.y, chart.width, chart.height = 34, 24, WIDTH - 40, 98
     chart.data = [
@@ -173,17 +190,15 @@ def _curve(report: Report) -> Drawing:
 
 
 def _tables(report: Report) -> Iterator[Flowable]:
-    columns = [report.numbers[code].label for code in sheet.COLUMNS if code in report.numbers]
     for title, parts in sheet.tables(report):
+        names = OF_DEVICES if parts is report.devices else sheet.COLUMNS
+        columns = [report.numbers[code].label for code in names if code in report.numbers]
         if parts:
-            yield written(title, HEAD)
-            rows = [
-                [written(one.label), *(_number(getattr(one, name)) for name in sheet.COLUMNS)]
-                for one in parts
-            ]
-            yield _table(["", *columns], rows, (0.23, *(0.11,) * len(sheet.COLUMNS)))
+            yield from _headed(title)
+            rows = [[written(one.label), *(_number(getattr(one, name)) for name in names)] for one in parts]
+            yield _table(["", *columns], rows, (1 - 0.11 * len(names), *(0.11,) * len(names)))
     if report.links:
-        yield written(_("Links"), HEAD)
+        yield from _headed(_("Links"))
         rows = [
             [written(one.label or one.url[:300]), *map(_number, (one.people, one.clicks, one.machine_clicks))]
             for one in report.links[:MOST_LINKS]
@@ -196,11 +211,11 @@ def _tables(report: Report) -> Iterator[Flowable]:
         (_("Bounced, by reason"), report.bounced),
     ):
         if reasons:
-            yield written(title, HEAD)
+            yield from _headed(title)
             rows = [[written(label), written(code, SMALL), _number(count)] for code, label, count in reasons]
-            yield _table([_("Reason"), _("Code"), ""], rows, (0.66, 0.2, 0.14))
+            yield _table([_("Reason"), pgettext("reason", "Code"), ""], rows, (0.66, 0.2, 0.14))
     if report.rules:
-        yield written(_("Machines"), HEAD)
+        yield from _headed(_("Machines"))
         yield _table(
             ["", ""], [[written(one.label), _number(one.events)] for one in report.rules], (0.86, 0.14)
         )

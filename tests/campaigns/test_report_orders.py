@@ -17,11 +17,12 @@ from django.utils import timezone
 
 from accounts.access import SYSTEM
 from accounts.models import AccessLabel, AuditEntry, Role, User, Workspace
-from campaigns.models import Campaign, ReportOrder, Run
+from campaigns.models import Attempt, Batch, Campaign, Message, ReportOrder, Run
 from campaigns.reports import orders
 from common.errors import PermissionMissing
 from tests import builders
 from tests.api import Caller, pointers
+from tests.campaigns.test_report import BEGAN
 from tests.campaigns.test_report import run as run
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +50,11 @@ def ordered(campaign: Campaign, *people: User, **changes: Any) -> ReportOrder:
 
 
 def texts(pdf: bytes) -> bytes:
-    """What a page's operators show, decompressed."""
+    return b"".join(pages(pdf))
+
+
+def pages(pdf: bytes) -> list[bytes]:
+    """What each page's operators show, decompressed."""
     found = re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL)
     shown = []
     for part in found:
@@ -57,7 +62,7 @@ def texts(pdf: bytes) -> bytes:
             shown.append(zlib.decompress(base64.a85decode(b"<~" + part.strip(), adobe=True)))
         except (ValueError, zlib.error):  # a font's or a picture's
             continue
-    return b"".join(shown)
+    return shown
 
 
 def test_everybody_named_gets_the_report_once_and_again_a_week_later(campaign: Campaign) -> None:
@@ -316,3 +321,17 @@ def test_who_cancels_while_it_is_sent_stops_the_rest(campaign: Campaign, setting
     (claimed,) = orders._claim(SOON)
     orders.cancel(row, actor=SYSTEM, now=SOON)
     assert orders._send(claimed, SOON) == 1 and not ReportOrder.objects.exists()
+
+
+def test_on_paper_a_long_table_begins_below_what_stands_before_it(run: Run, client: Client) -> None:
+    """And that of devices has the two columns of the page."""
+    client.force_login(reader(run.campaign, "ana"))
+    for ref in range(13, 43):
+        Message.objects.create(run=run, action=0, ref=ref, address=f"p{ref}@house{ref}.example", slot=0)
+        Attempt.objects.create(run=run, action=0, ref=ref, n=1, outcome="accepted", at=BEGAN)
+    told = {"send_after": BEGAN, "state": "done", "epoch": 1, "tally": {"accepted": 30}}
+    Batch.objects.create(run=run, action=0, lo=13, hi=42, size=30, **told)
+    first, second, *_more = pages(client.get(f"/campaigns/runs/{run.pk}/report.pdf").content)
+    assert b"(Domains)" in first and b"(post.example)" in first and b"(house42.example)" not in first
+    devices = second.partition(b"(Devices)")[2].partition(b"(Links)")[0]
+    assert b"(Opened)" in devices and b"(Clicked)" in devices and b"(Accepted)" not in devices
