@@ -50,10 +50,12 @@ WITH page AS MATERIALIZED ({people}), sent AS NOT MATERIALIZED ({sent}), message
     ) placed
     CROSS JOIN LATERAL generate_series(1, cardinality(people), {batch}) first
     CROSS JOIN LATERAL LEAST(first + {batch} - 1, cardinality(people)) last
+    RETURNING size
 )
-SELECT max(last), COALESCE(sum(people), 0),
-       COALESCE(jsonb_object_agg(reason, people) FILTER (WHERE reason IS NOT NULL), '{{}}')
-FROM (SELECT reason, count(*) AS people, max(profile_id) AS last FROM sent GROUP BY 1) told
+SELECT (SELECT max(profile_id) FROM page),
+       COALESCE((SELECT sum(size) FROM batches), 0) + COALESCE(sum(people), 0),
+       COALESCE(jsonb_object_agg(reason, people), '{{}}')
+FROM (SELECT reason, count(*) AS people FROM sent WHERE reason IS NOT NULL GROUP BY 1) told
 """
 
 
@@ -192,14 +194,16 @@ def _sent(run: Run, places: Places, now: datetime) -> Query:
         at = int(action["position"])
         reason = f"COALESCE({_reason(at)}, CASE WHEN wave IS NULL THEN '{placing.NO_WAVE}' END)"
         only = f" WHERE {' AND '.join(earlier)}" if earlier and _takes_first(definition) else ""
+        # Without an experiment nobody waits for its winner, and a page need not be sorted by who does.
+        waits = f"variant_{at} IS NULL" if definition.get("experiment") else "FALSE"
         if found.sql:
             found += Query(" UNION ALL ")
         found += Query(
             f"""SELECT profile_id, {at} AS action, address_{at} AS address, {reason} AS reason,
             variant_{at} AS variant,
-            {places.slot()} + CASE WHEN variant_{at} IS NULL THEN 1 ELSE 0 END AS slot,
+            {places.slot()} + CASE WHEN {waits} THEN 1 ELSE 0 END AS slot,
             COALESCE(wave, 0) AS wave,
-            CASE WHEN variant_{at} IS NULL THEN 'waiting' ELSE 'ready' END AS state,
+            CASE WHEN {waits} THEN 'waiting' ELSE 'ready' END AS state,
             """
         )
         found += send_after + Query(" AS send_after FROM ") + placed + Query(only)
