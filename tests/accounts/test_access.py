@@ -13,13 +13,18 @@ from accounts.access import (
     SYSTEM,
     Share,
     explain,
+    is_member,
+    labels_held,
     may,
+    rights_in,
     rights_of_role,
     rights_on,
     share,
     shares_of,
     unshare,
     visible_to,
+    workspaces_of,
+    workspaces_where,
 )
 from accounts.models import AccessLabel, ApiCredential, Role, User, Workspace
 from audiences.models import Audience
@@ -80,6 +85,43 @@ def test_sharing_gives_exactly_the_rights_named_and_can_be_taken_back(where: Wor
     unshare(audience, viewer)
     unshare(audience, role)
     assert shares_of(audience) == [] and not may(viewer, VIEW, audience)
+
+
+def test_a_share_touches_no_other_person_and_no_other_object(where: Workspace) -> None:
+    first, second = builders.audience(where, name="one"), builders.audience(where, name="two")
+    ana, bo = (builders.person(where, "viewer", name) for name in ("ana", "bo"))
+    for audience in (first, second):
+        for person in (ana, bo):
+            share(audience, person, ["view_audience"])
+    unshare(first, ana)
+    assert shares_of(first) == [Share(bo, ("view_audience",))]
+    assert shares_of(second) == [Share(ana, ("view_audience",)), Share(bo, ("view_audience",))]
+    assert not may(ana, VIEW, first) and may(ana, VIEW, second) and may(bo, VIEW, first)
+    assert not may(bo, MANAGE, first) and not may(bo, "campaigns.view_audience", first)
+    assert not visible_to(bo, Audience.objects.all(), MANAGE)
+
+
+def test_what_is_asked_of_a_workspace_is_told_of_that_one(where: Workspace) -> None:
+    """Somebody manages here and looks on there: each of the two is answered by itself."""
+    there = builders.workspace("there")
+    ana, nobody = builders.person(where, "administrator", "ana"), builders.person(there, "manager", "bo")
+    ana.groups.add(Role.objects.get(workspace=there, builtin="viewer").group_ptr)
+    held = {one: label(one, one.slug, "administrator", "viewer") for one in (where, there)}
+    label(where, "not held", "manager")
+    label(there, "of another role there", "administrator")
+    for one in (where, there):
+        assert list(labels_held(ana, one)) == [held[one]]
+        assert is_member(ana, one)
+    assert {one.name for one in labels_held(SYSTEM, where)} == {where.slug, "not held"}
+    assert is_member(SYSTEM, where) and not is_member(nobody, where) and is_member(nobody, there)
+    assert set(workspaces_of(ana)) == {where, there} and set(workspaces_of(nobody)) == {there}
+    assert set(workspaces_where(ana, VIEW)) == {where}
+    assert set(workspaces_where(ana, "campaigns.view_campaign")) == {where, there}
+    assert set(workspaces_where(SYSTEM, VIEW)) == {where, there}
+    assert VIEW in rights_in(ana, where)
+    assert rights_in(ana, there) == {"campaigns.view_campaign", "campaigns.view_report"}
+    assert rights_in(nobody, where) == set()
+    assert not may(ana, VIEW, there) and may(ana, VIEW, where)
 
 
 @pytest.mark.parametrize("seed", range(6))

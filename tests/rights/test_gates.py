@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts import access
 from accounts.models import AccessLabel, Role, User, Workspace
 from audiences import access as audiences
-from audiences.models import AttributeDefinition, Audience, Import
+from audiences.models import AttributeDefinition, Audience, IdentityNamespace, Import
 from campaigns import access as campaigns
 from campaigns.models import Campaign
 from channels import access as channels
@@ -201,6 +201,8 @@ def test_fields_and_namespaces_are_the_workspaces_own(world: World) -> None:
     assert verdict(lambda: audiences.attribute_for(manager, world.here, "there_only")) == "m"
     assert audiences.namespace_for(manager, world.here, "card").workspace == world.here
     assert verdict(lambda: audiences.namespace_for(manager, world.here, "email")) == "m"
+    IdentityNamespace.objects.create(workspace=world.there, key="there_card", label="Card")
+    assert verdict(lambda: audiences.namespace_for(manager, world.here, "there_card")) == "m"
     for ask in (
         lambda: audiences.attributes_for(viewer, world.here),
         lambda: audiences.attribute_for(viewer, world.here, "here_only"),
