@@ -12,12 +12,13 @@ from django.views.decorators.http import require_safe
 from accounts.access import explain
 from accounts.doors.callers import actor_of
 from campaigns.access import PUBLISH
+from campaigns.delivery.content import action_of
 from campaigns.delivery.uncertain import Decision
 from campaigns.models import Event, Message, Outcome
 from campaigns.reports import story
 from campaigns.tracking import machines
 from campaigns.views.common import run_of
-from campaigns.views.previews import PREVIEW_POLICY
+from campaigns.views.previews import PREVIEW_POLICY, look
 from channels.sandbox import RenderError
 from common.errors import Invalid, NotFound
 
@@ -59,9 +60,11 @@ def message(request: HttpRequest, run_id: int, action: int, ref: int) -> HttpRes
 def message_body(request: HttpRequest, run_id: int, action: int, ref: int) -> HttpResponse:
     """The message as it would be written now, under the policy of previews."""
     found = message_of(request, run_id, action, ref)
-    page: dict[str, object] = {}
+    action_sent = action_of(found.run.version.definition, found.action)
+    page: dict[str, object] = {"channel": action_sent["channel"]}
     try:
-        page["message"] = story.written(found)
+        written = story.written(found)
+        page |= {"message": written, **look(written, action_sent["channel"], is_dark=False)}
     except (Invalid, RenderError) as error:
         page["error"] = error.detail
     response = render(request, "campaigns/preview.html", page)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 from urllib.parse import urlencode
@@ -17,11 +16,12 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.doors.callers import actor_of
-from campaigns import access, actions, samplerows, samples, sentences, versions
+from campaigns import access, actions, likeness, samplerows, samples, sentences, versions
 from campaigns.views.common import campaign_of
 from campaigns.views.contents import place_of
 from campaigns.views.editor import SAMPLE_ROWS, sample_people, sample_rows
 from channels.messages import Rendered
+from channels.models import ChannelConfiguration
 from channels.sandbox import RenderError
 from channels.segments import segment
 from common.errors import Invalid
@@ -61,7 +61,15 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
             workspace=campaign.workspace,
             pinned=versions.pins(campaign),
         )
-        page |= {"message": message, **look(message, place.action.channel, bool(request.GET.get("dark")))}
+        page |= {
+            "message": message,
+            **look(
+                message,
+                place.action.channel,
+                bool(request.GET.get("dark")),
+                configuration=place.action.configuration,
+            ),
+        }
     except (Invalid, RenderError) as error:
         page["error"] = error.detail
     response = render(request, "campaigns/preview.html", page)
@@ -87,7 +95,9 @@ def rows(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(f"{reverse('campaigns:content', args=[pk])}?{query}&{place.query}")
 
 
-def look(message: Rendered, channel: str, is_dark: bool) -> dict[str, Any]:
+def look(
+    message: Rendered, channel: str, is_dark: bool, *, configuration: ChannelConfiguration | None = None
+) -> dict[str, Any]:
     look: dict[str, Any] = {"is_dark": is_dark, "html": message.html}
     if is_dark and channel == "email":
         # Who wrote rules for the night sees those; else it is turned around, as some mail programs do it.
@@ -95,6 +105,10 @@ def look(message: Rendered, channel: str, is_dark: bool) -> dict[str, Any]:
         look["is_inverted"] = look["html"] == message.html
     if channel == "sms":
         look["segments"] = sentences.sms(segment(message.text))
-    if channel in ("line", "whatsapp", "webhook", "direct_mail"):
-        look["as_json"] = json.dumps(message.extra, ensure_ascii=False, indent=2) if message.extra else ""
+    if channel == "line":
+        look["bubbles"] = likeness.bubbles(message)
+    if channel == "webhook":
+        look["body"] = likeness.body_of(message.text)
+    if channel == "direct_mail":
+        look["file"] = likeness.file_lines(message, configuration)
     return look

@@ -362,6 +362,58 @@ def test_a_mail_without_a_subject_is_previewed_and_the_others_say_whose_configur
     assert 'name="old"' not in manager.get(f"/campaigns/{campaign.pk}/versions/").text
 
 
+LINE_MESSAGES = [
+    {"type": "text", "text": "早 {{ profile.name }}"},
+    {"type": "template", "altText": "Spring", "template": {
+        "type": "buttons", "thumbnailImageUrl": "https://a.example/t.png", "title": "New shells",
+        "text": "For {{ profile.name }}", "actions": [{"type": "uri", "label": "Shop now", "uri": "https://a.example"}],
+    }},
+    {"type": "flex", "altText": "Card", "contents": {"type": "bubble", "body": {
+        "type": "box", "layout": "vertical", "contents": [{"type": "text", "text": "<b>Flex</b>"}],
+    }}},
+    {"type": "sticker", "packageId": "446", "stickerId": "1988"},
+]  # fmt: skip
+LIKE = [
+    (
+        "line",
+        {"extra": {"messages": LINE_MESSAGES}},
+        ["早 Ann", "<b>New shells</b>", ">Shop now</span>", "For Ann", "&lt;b&gt;Flex", "446/1988"],
+    ),
+    (
+        "whatsapp",
+        {"extra": {"template": "spring", "language": "zh_TW", "body": ["{{ profile.name }}"]}},
+        ["Template spring in zh_TW", "{{1}} Ann"],
+    ),
+    (
+        "direct_mail",
+        {"extra": {"filename": "letters.csv", "header": "Spring", "columns": [
+            {"label": "Name", "expression": "{{ profile.name }}, dear"},
+            {"label": "City", "expression": "=1"},
+        ]}},
+        ["letters.csv", "Spring\r\nName,City\r\n&#34;Ann, dear&#34;,&#39;=1"],
+    ),
+    (
+        "webhook",
+        {"text": '{"to": {"name": "{{ profile.name }}"}}'},
+        ["{\n  &#34;to&#34;: {\n    &#34;name&#34;: &#34;Ann"],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("channel", "written", "shown"), LIKE, ids=[one[0] for one in LIKE])
+def test_a_preview_looks_like_what_arrives(
+    campaign: Campaign, manager: Client, channel: str, written: dict[str, Any], shown: list[str]
+) -> None:
+    by: dict[str, Any] = {"actor": SYSTEM, "now": timezone.now()}
+    actions.add(campaign, channel, revision=campaign.revision, **by)
+    campaign.refresh_from_db()
+    actions.write(campaign, 1, written, revision=campaign.revision, **by)
+    sample = {"sample": '{"profile": {"name": "Ann"}}', "action": "1"}
+    text = manager.get(f"/campaigns/{campaign.pk}/preview/", sample).text
+    for one in shown:
+        assert one in text
+
+
 def test_a_campaign_that_is_called_can_be_set_to_high_throughput_and_no_other(
     campaign: Campaign, manager: Client
 ) -> None:

@@ -77,6 +77,7 @@ def test_a_message_tells_its_events_and_their_links(campaign: Campaign) -> None:
     assert "&lt;b&gt;Mail" in page
     assert "Bounced" in page
     body = client.get(f"/campaigns/messages/{address}/body/")
+    assert "<a href='https://shop.example/a'>" in body.content.decode()  # the page, not its text version
     assert "Ann 0" in body.content.decode()
     assert body.headers["Content-Security-Policy"].startswith("sandbox")
 
