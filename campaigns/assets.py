@@ -107,6 +107,34 @@ def upload(
     return row
 
 
+@transaction.atomic
+def resize(asset: Asset, *, width: int, actor: Actor, now: datetime) -> Asset:
+    """A copy that is `width` pixels wide, as a file of its own beside it, behind the same labels; the asset
+    itself stays, for what shows it. Raises Invalid with `width` as pointer.
+    """
+    row = _locked(asset, actor)
+    if not row.is_picture:
+        raise Invalid(Problem("no_picture", _("Only a picture has a width."), "width"))
+    from campaigns.redraw import narrowed  # what draws weighs on every process, and few ever draw
+
+    with default_storage.open(row.path()) as file:
+        octets = narrowed(file.read(), width)
+    stem, dot, ending = row.name.rpartition(".")
+    made = upload(
+        row.workspace,
+        name=f"{stem[:180]}-{width}{dot}{ending}",
+        octets=octets,
+        folder=row.folder,
+        description=row.description,
+        actor=actor,
+        now=now,
+    )
+    made.tags = list(row.tags)
+    made.save(update_fields=["tags"])
+    made.labels.set(row.labels.all())
+    return made
+
+
 def upload_for(
     html: str, named: dict[str, tuple[str, bytes]], *, workspace: Workspace, actor: Actor, now: datetime
 ) -> str:

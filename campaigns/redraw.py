@@ -9,10 +9,11 @@ from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
 
 from campaigns.pictures import BROKEN, Taken, bad
-from common.errors import Invalid
+from common.errors import Invalid, Problem
 
 MOST_PIXELS, LONGEST_SIDE = 40_000_000, 12_000
 MOST_FRAME_PIXELS = 150_000_000  # of all frames of what moves together
+LEAST_WIDTH = 16  # under which nobody sees anything
 WIDTHS = (320, 640, 1280)  # copies of a picture that is wider
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 PICTURES = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
@@ -44,6 +45,23 @@ def redrawn(octets: bytes) -> Taken:
             copy.thumbnail((width, upright.height), Image.Resampling.LANCZOS)
             copies[width] = _written(copy, kind)
     return Taken(PICTURES[kind], _written(upright, kind), upright.width, upright.height, copies)
+
+
+def narrowed(octets: bytes, width: int) -> bytes:
+    """A picture of the library in that width, its height in proportion. Raises Invalid with `width`."""
+    with Image.open(io.BytesIO(octets), formats=list(PICTURES)) as image:
+        if getattr(image, "n_frames", 1) > 1:
+            detail = _("A picture that moves keeps its size.")
+            raise Invalid(Problem("picture_moves", detail, "width"))
+        if not LEAST_WIDTH <= width < image.width:
+            named = {"least": LEAST_WIDTH, "most": image.width - 1}
+            detail = _("Give a width from %(least)s to %(most)s pixels.") % named
+            raise Invalid(Problem("bad_width", detail, "width"))
+        kind = str(image.format)
+        image.load()
+        copy = image.convert("RGBA") if image.mode == "P" else image
+        height = max(1, round(copy.height * width / copy.width))
+        return _written(copy.resize((width, height), Image.Resampling.LANCZOS), kind)
 
 
 def _require_bounded(image: Image.Image) -> None:

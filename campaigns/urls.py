@@ -56,6 +56,7 @@ pages = [
     path("assets/", assets.show_list, name="assets"),
     path("assets/pick/", assets.pick, name="asset_pick"),
     path("assets/<int:pk>/", assets.edit, name="asset"),
+    path("assets/<int:pk>/resize/", assets.resize, name="asset_resize"),
     path("assets/<int:pk>/delete/", assets.delete, name="asset_delete"),
     path("templates/", templates.show_list, name="templates"),
     path("templates/<int:pk>/", templates.edit, name="template"),

@@ -102,6 +102,22 @@ class Assets(APIView):
         return shown(request, made, AssetShape, rights_of(request), status=201)
 
 
+class AssetSize(StrictSerializer):
+    width = serializers.IntegerField(min_value=1, max_value=99_999, help_text="Pixels; less than it has.")
+
+
+class AssetResize(APIView):
+    @extend_schema(operation_id="assets_resize", request=AssetSize, responses={201: AssetShape})
+    def post(self, request: Request, pk: int) -> Response:
+        """A copy of a picture in another width, as a file of its own beside it, behind the same labels."""
+        credential = credential_of(request)
+        row = assets.asset_for(credential, pk, MANAGE)
+        given = body_of(request, AssetSize)
+        with pointing():
+            made = assets.resize(row, **given, actor=credential, now=timezone.now())
+        return shown(request, made, AssetShape, rights_of(request), status=201)
+
+
 class OneAsset(APIView):
     @extend_schema(operation_id="assets_read", parameters=[fields_of(AssetShape)], responses=AssetShape)
     def get(self, request: Request, pk: int) -> Response:

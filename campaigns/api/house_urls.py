@@ -85,6 +85,7 @@ urlpatterns = [
     path("folders/<int:pk>/", folders.OneFolder.as_view(), name="folder"),
     path("assets/", assets.Assets.as_view(), name="assets"),
     path("assets/<int:pk>/", assets.OneAsset.as_view(), name="asset"),
+    path("assets/<int:pk>/resize/", assets.AssetResize.as_view(), name="asset_resize"),
     path("assets/<int:pk>/uses/", assets.AssetUses.as_view(), name="asset_uses"),
     path("content-templates/", templates.ContentTemplates.as_view(), name="content_templates"),
     path("content-templates/<int:pk>/", templates.OneContentTemplate.as_view(), name="content_template"),

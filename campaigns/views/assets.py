@@ -133,6 +133,22 @@ def _describe(request: HttpRequest, asset: Asset) -> None:
 
 @login_required
 @require_POST
+def resize(request: HttpRequest, pk: int) -> HttpResponse:
+    """A copy of a picture in another width; the page of the copy is shown next."""
+    asset = asset_of(request, pk, MANAGE)
+    given = request.POST.get("width", "")
+    width = int(given) if given.isascii() and given.isdigit() and len(given) < 6 else 0
+    try:
+        made = assets.resize(asset, width=width, actor=actor_of(request), now=timezone.now())
+    except Invalid as error:
+        messages.error(request, error.detail)
+        return redirect("campaigns:asset", pk)
+    messages.success(request, _("The copy is here. The picture it was made from stays."))
+    return redirect("campaigns:asset", made.pk)
+
+
+@login_required
+@require_POST
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     asset = asset_of(request, pk, MANAGE)
     try:

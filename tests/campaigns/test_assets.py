@@ -17,7 +17,7 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
-from accounts.models import AuditEntry, User, Workspace
+from accounts.models import AccessLabel, AuditEntry, Role, User, Workspace
 from campaigns import actions, assets, lifecycle, pictures, validation
 from campaigns.delivery import clock, files
 from campaigns.models import Asset, Campaign
@@ -104,6 +104,42 @@ def test_a_picture_is_drawn_anew_in_several_widths_and_served_to_anybody_for_lon
     page = as_("vera").get("/campaigns/assets/?search=log").text
     assert "logo.jpg" in page and "wide.png" not in page
     assert "wide.png" in as_("mia").get("/campaigns/assets/pick/").text
+
+
+def test_a_picture_gets_a_copy_in_another_width_beside_it_and_stays_itself(
+    where: Workspace, storage: Path
+) -> None:
+    row = made(where, "wide.png", drawn("PNG"))
+    assets.describe(row, description="Teal", actor=who("mia"), now=timezone.now())
+    board = AccessLabel.objects.create(workspace=where, name="Board")
+    board.roles.add(Role.objects.get(workspace=where, builtin="manager"))
+    row.labels.add(board)
+    address = f"/campaigns/assets/{row.pk}/resize/"
+    page = as_("mia").post(address, {"width": "300"}, follow=True).text
+    copy = Asset.objects.exclude(pk=row.pk).get()
+    assert (copy.name, copy.width, copy.height, copy.description) == ("wide-300.png", 300, 100, "Teal")
+    assert list(copy.labels.all()) == [board] and "300 × 100" in page
+    for one, size in ((copy, (300, 100)), (row, (900, 300))):
+        with Image.open(storage / one.path()) as image:
+            assert image.size == size
+    for width in ("", "15", "900", "-3", "9" * 5, "a"):
+        assert "Give a width from 16 to 899" in as_("mia").post(address, {"width": width}, follow=True).text
+    assert as_("vera").post(address, {"width": "300"}).status_code == 404
+    assert Asset.objects.count() == 2
+
+
+def test_only_a_picture_that_stands_still_gets_another_width(where: Workspace) -> None:
+    frames = [Image.new("RGB", (64, 64), one) for one in ("red", "blue")]
+    out = io.BytesIO()
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
+    moving, terms = made(where, "move.gif", out.getvalue()), made(where)
+    call = Caller(where, "manager")
+    for row, code in ((moving, "picture_moves"), (terms, "no_picture")):
+        answer = call.post(f"/api/assets/{row.pk}/resize/", {"width": 32})
+        assert (answer.status_code, pointers(answer)) == (400, [(code, "/width")])
+    still = made(where, "still.webp", drawn("WEBP"))
+    answer = call.post(f"/api/assets/{still.pk}/resize/", {"width": 320})
+    assert (answer.status_code, answer.json()["width"], answer.json()["name"]) == (201, 320, "still-320.webp")
 
 
 def test_a_document_is_always_saved_and_never_shown(where: Workspace) -> None:
