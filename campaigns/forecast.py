@@ -90,7 +90,13 @@ class Forecast:
 
     @property
     def people(self) -> int:
+        """Of all actions together, as the run counts them: whoever is left out of two stands in it twice."""
         return sum(one.people for one in self.actions)
+
+    @property
+    def everybody(self) -> int:
+        """Each person once: the first action is tried for all of them."""
+        return self.actions[0].people if self.actions else 0
 
     @property
     def lasts(self) -> timedelta | None:

@@ -22,7 +22,11 @@ class Meaning(NamedTuple):
 
 MEANINGS: dict[str, Meaning] = {
     "targeted": Meaning(
-        _("Targeted"), _("Everybody in the audience when the run began, before anybody was left out.")
+        _("Targeted"),
+        _(
+            "Everybody in the audience when the run began, once for each channel tried for them, before"
+            " anybody was left out."
+        ),
     ),
     "excluded": Meaning(
         _("Excluded"),

@@ -54,6 +54,38 @@ def test_the_forecast_is_what_the_run_shows(category: str, has_list: bool) -> No
     assert excluded == {code: count for code, _label, count in reasons(run, "excluded")}
 
 
+@pytest.mark.parametrize("reach", ["first", "all"])
+def test_several_channels_are_counted_as_messages_and_the_people_beside_them(reach: str, client: Any) -> None:
+    where = people()  # of 12, two have no address and two want or get no mail; nobody has a telephone but one
+    Profile.objects.filter(email="p0@example.com").update(phone="+886912345678")
+    draft = builders.draft(where, builders.person(where, "manager"))
+    draft.reach = reach
+    draft.save(update_fields=["reach"])
+    sms = builders.configuration(where, channel="sms", name="SMS")
+    draft.actions.create(position=1, channel="sms", configuration=sms, content={"text": "Hello"})
+    now = timezone.now()
+    told = forecast.forecast(draft, now=now)
+    assert told is not None
+    approver = builders.person(where, "approver")
+    client.force_login(approver)
+    review = client.get(f"/campaigns/{draft.pk}/review/").text
+    lifecycle.apply(draft, "activate", actor=approver, now=now)
+    call_command("deliver")
+    run = Run.objects.get()
+    assert (told.people, told.reached) == (ledger(run).targeted, ledger(run).accepted)
+    assert told.everybody == 12 < told.people
+    page = client.get(f"/campaigns/runs/{run.pk}/").text
+    assert "These count messages, not people" in page
+    if reach == "first":
+        assert told.people == 12 + 4  # whom the mail leaves out is tried once more
+        nobody = 12 - told.reached
+        assert f"{told.reached} get it over the first channel that reaches them, {nobody} over none" in review
+        assert "Not reached by those above" in review
+    else:
+        assert told.people == 2 * 12
+        assert f"12 people, {told.reached} messages" in review
+
+
 def drafted(count: int, **changes: Any) -> Any:
     where = builders.workspace()
     builders.profiles(where, count)
