@@ -10,6 +10,11 @@
 (() => {
   "use strict";
 
+  // On a phone the tabs are wider than the page: the open one is brought into sight.
+  const strip = document.querySelector(".tabs");
+  const open = strip?.querySelector("[aria-current]");
+  if (open) strip.scrollLeft += open.getBoundingClientRect().right + 24 - strip.getBoundingClientRect().right;
+
   let last = null; // the field in which the cursor stood
   const isText = (element) => element?.matches?.("#draft textarea, #draft input[type=text], #draft input:not([type])");
   document.addEventListener("focusin", (event) => {
