@@ -254,14 +254,17 @@ def test_every_link_of_every_page_leads_to_as_many_messages_as_it_says(
     later = another(run)
     if counted:
         counting.move_forward(now=timezone.now())
+    listed: dict[str, str | None] = {}  # a page leads to the same messages from several places
     seen, wrong = 0, []
     for page in (f"runs/{run.pk}", f"runs/{later.pk}", f"{run.campaign_id}"):
         shown = reader.get(f"/campaigns/{page}/report/{query}").content.decode()
         for attributes, address, number in LED.findall(shown):
             if 'data-of="events"' not in attributes:
-                listed = reader.get(html.unescape(address)).content.decode()
-                found = re.search(r"([0-9][0-9,]*) messages?", listed)
-                wrong += [] if found and found[1] == number else [(number, found and found[1], address)]
+                if address not in listed:
+                    behind = reader.get(html.unescape(address)).content.decode()
+                    found = re.search(r"([0-9][0-9,]*) messages?", behind)
+                    listed[address] = found and found[1]
+                wrong += [] if listed[address] == number else [(number, listed[address], address)]
                 seen += 1
     assert wrong == [] and seen > 20
 
