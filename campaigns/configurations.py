@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from accounts.access import Actor, visible_to
 from accounts.models import Workspace
+from campaigns.models import Campaign, Status
 from channels.access import VIEW
 from channels.models import ChannelConfiguration
 
@@ -20,6 +21,14 @@ def usable(
         workspace=workspace, channel=channel, kind=category, status=ChannelConfiguration.Status.ACTIVE
     )
     return visible_to(actor, active, VIEW)
+
+
+def running_over(configuration: ChannelConfiguration) -> QuerySet[Campaign]:
+    """Those whose live version sends by it, now or at their time."""
+    sends = Campaign.objects.filter(
+        workspace=configuration.workspace_id, status__in=(Status.SCHEDULED, Status.LIVE, Status.PAUSED)
+    )
+    return sends.filter(live_version__definition__actions__contains=[{"configuration": configuration.pk}])
 
 
 def lone(workspace: Workspace, *, channel: str, category: str, actor: Actor) -> ChannelConfiguration | None:

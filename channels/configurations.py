@@ -280,6 +280,8 @@ def _problems(values: Values, row: ChannelConfiguration, base: Any) -> Iterable[
         yield Problem("channel_fixed", _("A configuration stays with its channel."), "channel")
     if not 0 < len(values.name.strip()) <= NAME or not values.name.isprintable():
         yield Problem("bad_name", _("Give it a name of at most %(n)s letters.") % {"n": NAME}, "name")
+    elif values.name.strip() != row.name and not values.name.strip()[0].isalpha():
+        yield Problem("bad_name", _("Begin the name with a letter."), "name")
     if values.kind not in ChannelConfiguration.Kind.values:
         yield Problem("bad_kind", _("The type is marketing or transactional."), "kind")
     if len(values.description) > 500 or not _is_storable(values.description):

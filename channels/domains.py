@@ -215,10 +215,11 @@ def signer_for(configuration: ChannelConfiguration) -> dkim.Signer | None:
 
 # ---- what people enter --------------------------------------------------------------------------
 def clean_domain(text: str) -> str:
-    """Lower case, in its ASCII form. Raises Invalid `bad_domain`."""
+    """Lower case, in its ASCII form. Raises Invalid `bad_domain`, for a false xn-- too."""
     name = text.strip().rstrip(".").lower()
     try:
-        name = idna.encode(name, uts46=True).decode() if not name.isascii() else name
+        if not name.isascii() or "xn--" in name:
+            name = idna.encode(name, uts46=True).decode()
     except (idna.IDNAError, UnicodeError):
         name = ""
     labels = name.split(".")

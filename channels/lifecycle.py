@@ -14,10 +14,11 @@ from typing import Any
 from django.db import transaction
 from django.dispatch import Signal
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import audit
 from accounts.access import Actor, require
+from channels import uses
 from channels.access import MANAGE
 from channels.models import ChannelConfiguration, ConfigurationVersion
 from common.errors import IllegalTransition
@@ -121,11 +122,30 @@ def locked_for(
 
 
 @transaction.atomic
-def deactivate(configuration: ChannelConfiguration, *, actor: Actor, now: datetime) -> ChannelConfiguration:
-    """From now on no message leaves through it; the last look before sending sees this."""
+def deactivate(
+    configuration: ChannelConfiguration, *, actor: Actor, now: datetime, is_sure: bool = False
+) -> ChannelConfiguration:
+    """From now on no message leaves through it; the last look before sending sees this. While anything that
+    runs sends by it, only who is sure does so: their messages wait.
+    """
     row = locked_for(configuration, "deactivate", actor=actor, now=now)
+    running = uses.running_over(row, actor)
+    count = len(running.seen) + running.hidden
+    if count and not is_sure:
+        detail = ngettext(
+            "%(num)s running campaign sends by it. Stop it first, or confirm that its messages wait.",
+            "%(num)s running campaigns send by it. Stop them first, or confirm that their messages wait.",
+            count,
+        )
+        raise IllegalTransition(
+            detail % {"num": count},
+            code="configuration_in_use",
+            state=row.status,
+            running=[str(use.row) for use in running.seen],
+        )
     row.status, row.changed_at = Status.DEACTIVATED, now
     row.save(update_fields=["status", "changed_at"])
-    audit.record(actor=actor, verb="deactivate", obj=row, workspace=row.workspace, now=now)
+    held: dict[str, int] = {"held": count} if count else {}
+    audit.record(actor=actor, verb="deactivate", obj=row, workspace=row.workspace, now=now, **held)
     configuration_deactivated.send(sender=ChannelConfiguration, configuration=row, actor=actor, now=now)
     return row

@@ -27,6 +27,7 @@ from channels.api.shapes import (
     ConfigurationDetail,
     ConfigurationShape,
     ConfigurationWrite,
+    Deactivation,
     TestShape,
     VersionShape,
 )
@@ -48,7 +49,16 @@ CAMEL = {
 FILTERS = [
     OpenApiParameter("status", str, enum=ChannelConfiguration.Status.values),
     OpenApiParameter("channel", str),
+    OpenApiParameter("createdBy", str, description="An email address."),
+    OpenApiParameter("label", str, description="The name of an access label."),
+    OpenApiParameter("marketingAction", str),
 ]
+BY_TEXT = {
+    "channel": "channel",
+    "createdBy": "created_by__email__iexact",
+    "label": "labels__name",
+    "marketingAction": "marketing_actions__contains",
+}
 
 
 class Configurations(APIView):
@@ -62,8 +72,9 @@ class Configurations(APIView):
         rows = access.list_for(credential, credential.workspace).prefetch_related("labels")
         if status := choice_of(request, "status", ChannelConfiguration.Status.values):
             rows = rows.filter(status=status)
-        if channel := request.query_params.get("channel"):
-            rows = rows.filter(channel=channel.replace("\0", ""))
+        for name, field in BY_TEXT.items():
+            if text := request.query_params.get(name, "").replace("\0", ""):
+                rows = rows.filter(**{field: [text] if field.endswith("contains") else text})
         wanted, pages = chosen_fields(request, ConfigurationShape), ordered(request, NAMED, "-created")
         found: Any = pages.paginate_queryset(searched(request, rows), request) or []
         _add_actions(found, credential)
@@ -167,8 +178,11 @@ class Press(APIView):
     def post(self, request: Request, pk: int) -> Response:
         credential = credential_of(request)
         row = access.configuration_for(credential, pk, access.MANAGE)
-        act = lifecycle.deactivate if self.verb == "deactivate" else getattr(configurations, self.verb)
-        done = act(row, actor=credential, now=timezone.now())
+        by: dict[str, Any] = {"actor": credential, "now": timezone.now()}
+        if self.verb == "deactivate":
+            done: Any = lifecycle.deactivate(row, is_sure=body_of(request, Deactivation)["sure"], **by)
+        else:
+            done = getattr(configurations, self.verb)(row, **by)
         made = done.pk if self.verb == "duplicate" else pk
         status = 201 if self.verb == "duplicate" else 200
         return _answer(request, access.configuration_for(credential, made), status=status)
@@ -177,9 +191,10 @@ class Press(APIView):
 def verb_view(verb: str) -> Any:
     """A view class of its own, so that OpenAPI shows each verb under its name."""
     done = {201 if verb == "duplicate" else 200: ConfigurationDetail}
+    body = Deactivation if verb == "deactivate" else None
 
     class Verb(Press):
-        @extend_schema(operation_id=f"channel_configurations_{verb}", request=None, responses=done)
+        @extend_schema(operation_id=f"channel_configurations_{verb}", request=body, responses=done)
         def post(self, request: Request, pk: int) -> Response:
             return super().post(request, pk)
 
@@ -211,11 +226,11 @@ def _settings(provider: str, given: dict[str, Any]) -> ProviderForm:
         if name not in fields:
             detail = _("There is no such field; the fields are: %(known)s.") % {"known": ", ".join(fields)}
             problems.append(Problem("unknown_field", detail, f"/settings/{name}"))
-        elif isinstance(value, dict | list) and not isinstance(fields[name], forms.JSONField):
+        elif not isinstance(fields[name], _TAKES.get(type(value), forms.Field)):
             problems.append(Problem("bad_setting", _("Give a text or a number."), f"/settings/{name}"))
     if problems:
         raise Invalid(problems)
-    form = form_class({name: "" if value is None else value for name, value in given.items()})
+    form = form_class({name: _as_entered(value) for name, value in given.items()})
     for name, faults in form.errors.as_data().items():
         pointer = "/settings" if name == "__all__" else f"/settings/{name}"
         for fault in faults:
@@ -223,6 +238,20 @@ def _settings(provider: str, given: dict[str, Any]) -> ProviderForm:
     if problems:
         raise Invalid(problems)
     return form
+
+
+# What only some fields can take; any takes a text, a number, and null for nothing.
+_TAKES: dict[type, type[forms.Field]] = {
+    dict: forms.JSONField,
+    list: forms.JSONField,
+    bool: forms.BooleanField,
+}
+
+
+def _as_entered(value: Any) -> Any:
+    """As a browser would send it: a form's own reading of numbers expects no integer of any size."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return "" if value is None else str(value) if is_number else value
 
 
 def _labels(names: list[str], credential: ApiCredential) -> tuple[AccessLabel, ...]:

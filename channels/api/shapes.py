@@ -49,6 +49,13 @@ class ConfigurationWrite(ConfigurationChange):
     )
 
 
+class Deactivation(StrictSerializer):
+    sure = serializers.BooleanField(
+        default=False,
+        help_text="While campaigns that run send by it: whether their messages shall wait. Else 409.",
+    )
+
+
 class StepShape(StrictSerializer):
     name = serializers.CharField()
     verdict = serializers.ChoiceField(["good", "warning", "failed"])

@@ -8,11 +8,13 @@ the other (StreamLane), receipts (ReceiptReader), and an answer to what became o
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from channels.messages import Arrival, Outcome, Receipt, Rendered, Reply
@@ -47,6 +49,23 @@ class ProviderForm(forms.Form):
     beside: tuple[str, ...] = ()  # fields that every provider of the channel has; shown by themselves
     parts: tuple[Part, ...] = ()
     last: tuple[str, ...] = ("api_url", "token_url")  # good as they are, for nearly everybody
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if isinstance(field, forms.ChoiceField):  # Django's own words say back whatever was entered
+                choices: Any = field.choices
+                known = ", ".join(str(value) for value, _label in choices)
+                field.error_messages["invalid_choice"] = _("Give one of: %(known)s.") % {"known": known}
+
+    def _post_clean(self) -> None:
+        """What is entered on one line may stand in a header, a command or a log: it stays on it."""
+        for name, value in list(self.cleaned_data.items()):
+            is_text = isinstance(value, str) and not isinstance(self.fields[name].widget, forms.Textarea)
+            if is_text and (odd := next(filter(_breaks, value), "")):
+                detail = _("Character U+%(code)s cannot be here. Delete it, or type the text again.")
+                fault = detail % {"code": f"{ord(odd):04X}"}
+                self.add_error(name, ValidationError(fault, code="control_character"))
 
     def first_fields(self) -> list[forms.BoundField]:
         """What everybody fills in."""
@@ -91,6 +110,10 @@ class ProviderForm(forms.Form):
     def mailbox_secrets(self) -> dict[str, str]:
         """Of a mailbox beside the provider, by their fields; an empty one means that the stored one stays."""
         return {}
+
+
+def _breaks(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Zl", "Zp")
 
 
 def secrets_of(configuration: ChannelConfiguration) -> dict[str, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -23,40 +22,34 @@ from channels.messages import Arrival, Fact, Fault, Happened, Outcome, Receipt, 
 from channels.models import ChannelConfiguration
 from channels.payload import Payload
 from channels.providers.base import Part, Reading, Step, secrets_of
+from channels.providers.gateway_auth import AUTH, PART, GatewayAuthForm, SignIn, claims_of
 from channels.providers.keywords_form import REPLIES
 from channels.providers.over_http import (
     AddressField,
     ClosedLane,
-    HttpLane,
     NotWritable,
     SecretField,
     along,
     as_json,
-    basic_auth,
     opened,
     parsed,
     sms_of,
     text_at,
 )
+from channels.providers.signing_in import SigningInLane
 from channels.providers.sms_form import SmsForm
-from channels.providers.webhook import reached
+from channels.providers.webhook import headers_of, reached
 from channels.sandbox import RenderError
 from channels.segments import segment
 from channels.signatures import NotGenuine, Proof
 from common.errors import Invalid, Problem
+from common.wording import joined
 from common.wording import worded as _
 
 NAMES = {"fromNumber", "toNumber", "message", "messageId", "encoding", "parts"}
 SAMPLE = {"from": "{{ fromNumber }}", "to": "{{ toNumber }}", "text": "{{ message }}"}
 PATH = r"^[\w-]{1,100}(\.[\w-]{1,100}){0,9}$"
 TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,60}")
-AUTH = [
-    ("none", gettext_lazy("None")),
-    ("basic", gettext_lazy("User name and password (Basic)")),
-    ("bearer", gettext_lazy("Token (Bearer)")),
-    ("header", gettext_lazy("Key in a header")),
-    ("query", gettext_lazy("Key in the address")),
-]
 RECEIPTS = [
     ("none", gettext_lazy("Takes no receipts")),
     ("header", gettext_lazy("Token in a header")),
@@ -97,10 +90,11 @@ class PayloadField(forms.CharField):
         return text
 
 
-class SmsHttpForm(SmsForm):
+class SmsHttpForm(GatewayAuthForm, SmsForm):
     secret_fields = ("auth_secret", "receipts_secret")
-    secret_goes_to = ("url", "auth", "auth_name")
+    secret_goes_to = ("url", "auth", "auth_name", "auth_token_url")
     parts = (
+        PART,
         Part(
             gettext_lazy("What it answers"),
             ("id_path", "ok_path", "ok_values", "later_values", "settings_values"),
@@ -149,7 +143,9 @@ class SmsHttpForm(SmsForm):
         label=gettext_lazy("Name for the sign-in"),
         required=False,
         max_length=100,
-        help_text=gettext_lazy("The user name, or the name of the header or of the part of the address."),
+        help_text=gettext_lazy(
+            "The user name, the client’s id, or the name of the header or of the part of the address."
+        ),
     )
     auth_secret = SecretField(label=gettext_lazy("Password, token or key"))
     payload = PayloadField(
@@ -208,14 +204,15 @@ class SmsHttpForm(SmsForm):
 
     def clean(self) -> None:
         given = self.cleaned_data
-        for field, wants in (("auth", ("header", "query")), ("receipts", ("header", "query", "hmac"))):
+        for field in ("auth", "receipts"):
             name = given.get(f"{field}_name", "")
-            if given.get(field) in wants and not TOKEN.fullmatch(name):
+            if given.get(field) in ("header", "query", "hmac") and not TOKEN.fullmatch(name):
                 self.add_error(f"{field}_name", ValidationError(_("Give the name."), code="name_needed"))
             if given.get(field) == "basic" and (":" in name or not name.isprintable()):
                 self.add_error(
                     f"{field}_name", ValidationError(_("Give a user name without “:”."), code="name")
                 )
+        self.check_token()
         is_signed_in = given.get("auth") != "none"
         if is_signed_in and given.get("receipts_secret") and not given.get("auth_secret"):
             detail = _("Secrets are stored together. Enter this one as well.")
@@ -252,7 +249,17 @@ class SmsHttp:
             shown = json.dumps(lane.payload.fill(lane.values("+886900000000", "Sample", "sample")))
         except RenderError as error:
             return [Step(_("Write a sample message"), False, error.detail)]
-        return [Step(_("Write a sample message"), True, shown[:500]), await reached(lane.url)]
+        steps = [Step(_("Write a sample message"), True, shown[:500])]
+        if lane.auth.kind == "oauth":
+            name = _("Sign in as %(account)s") % {"account": lane.auth.name}
+            try:
+                trouble = await lane.sign_in()
+            finally:
+                await lane.close()
+            if trouble is not None:
+                return [*steps, Step(name, False, joined(trouble.code, trouble.detail))]
+            steps.append(Step(name, True, _("Signed in.")))
+        return [*steps, await reached(lane.url)]
 
     def read_receipts(self, configuration: ChannelConfiguration, arrival: Arrival) -> Reading:
         chosen = configuration.settings
@@ -328,27 +335,7 @@ def _reply(chosen: Mapping[str, Any], entry: Any) -> Reply | None:
     return Reply(_read(chosen, "reply_id", entry), person, _read(chosen, "reply_to", entry), text[:5000])
 
 
-@dataclass(frozen=True)
-class SignIn:
-    kind: str
-    name: str
-    secret: str
-
-    def headers(self) -> dict[str, str]:
-        match self.kind:
-            case "basic":
-                return {"Authorization": basic_auth(self.name, self.secret)}
-            case "bearer":
-                return {"Authorization": f"Bearer {self.secret}"}
-            case "header":
-                return {self.name: self.secret}
-        return {}
-
-    def query(self) -> dict[str, str]:
-        return {self.name: self.secret} if self.kind == "query" else {}
-
-
-class SmsHttpLane(HttpLane):
+class SmsHttpLane(SigningInLane):
     def __init__(self, configuration: ChannelConfiguration) -> None:
         """Raises SealBroken, Invalid, or KeyError or ValueError when a setting is missing."""
         super().__init__()
@@ -358,10 +345,24 @@ class SmsHttpLane(HttpLane):
         self.method, self.sent_as = str(chosen["method"]), str(chosen["sent_as"])
         self.payload = Payload(str(chosen["payload"]), NAMES)
         secret = secrets.get("auth_secret", "")
-        self.sign_in = SignIn(str(chosen["auth"]), str(chosen.get("auth_name") or ""), secret)
-        if self.sign_in.kind != "none" and not secret:
+        self.auth = SignIn(
+            str(chosen["auth"]), str(chosen.get("auth_name") or ""), secret,
+            hash=str(chosen.get("auth_hash") or "sha256-hex"),
+            claims=claims_of(str(chosen.get("auth_claims") or "")),
+            token_url=str(chosen.get("auth_token_url") or ""),
+            sent_as=str(chosen.get("auth_sent_as") or "form"),
+        )  # fmt: skip
+        if self.auth.kind != "none" and not secret:
             raise ValueError("no secret")
+        self.further = headers_of(str(chosen.get("headers") or ""))
+        self.identity = f"{self.auth.token_url} {self.auth.name} {secret} {json.dumps(self.auth.claims)}"
         self.hidden = tuple(secrets.values())
+
+    async def sign_in(self) -> Outcome | None:
+        return await super().sign_in() if self.auth.kind == "oauth" else None
+
+    def question(self) -> Request:
+        return self.auth.question()
 
     def values(self, recipient: str, text: str, key: str) -> dict[str, Any]:
         parts = segment(text)
@@ -383,7 +384,7 @@ class SmsHttpLane(HttpLane):
             filled = self.payload.fill(self.values(recipient, text, message.key))
         except RenderError as error:
             raise NotWritable(error.detail, Fault.CONTENT) from error
-        query, body, headers = dict(self.sign_in.query()), b"", dict(self.sign_in.headers())
+        query, body, headers = self.auth.query(), b"", dict(self.further)
         if self.sent_as == "json":
             headers["Content-Type"], body = "application/json", as_json(filled)
         elif self.sent_as == "form":
@@ -391,8 +392,10 @@ class SmsHttpLane(HttpLane):
             body = urlencode(filled, errors="replace").encode()
         else:
             query = {**filled, **query}
-        joined = "&" if "?" in self.url else "?"
-        url = f"{self.url}{joined}{urlencode(query, errors='replace')}" if query else self.url
+        sent = body or urlencode(query, errors="replace").encode()
+        headers |= self.auth.headers(sent, self.token)
+        sign = "&" if "?" in self.url else "?"
+        url = f"{self.url}{sign}{urlencode(query, errors='replace')}" if query else self.url
         return Request(self.method, url, headers, body)
 
     def read(self, answer: Answer) -> Outcome:

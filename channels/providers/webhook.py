@@ -31,15 +31,9 @@ HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,60}): *([\x21-\x7e][\x20-\x7e]{0,4
 OURS = {"host", "content-type", "content-length", "transfer-encoding", "connection", "user-agent"}
 
 
-class WebhookForm(ProviderForm):
-    secret_fields = ("signing_secret",)
-    secret_goes_to = ("url",)
+class HeadersForm(forms.Form):
+    """Headers of one's own, on every request."""
 
-    url = AddressField(label=gettext_lazy("Web address"))
-    signing_secret = SecretField(
-        label=gettext_lazy("Signing secret"),
-        help_text=gettext_lazy("whsec_ and 24 to 64 bytes in base64; the receiver checks with it."),
-    )
     headers = forms.CharField(
         label=gettext_lazy("Further headers"),
         required=False,
@@ -48,13 +42,6 @@ class WebhookForm(ProviderForm):
         help_text=gettext_lazy("One on each line, such as X-Team: crm. Not for secrets."),
     )
 
-    def clean_signing_secret(self) -> str:
-        secret: str = self.cleaned_data["signing_secret"]
-        if secret and not _is_usable(secret):
-            detail = _("The secret is whsec_ and 24 to 64 bytes in base64.")
-            raise ValidationError(detail, code="bad_secret")
-        return secret
-
     def clean_headers(self) -> str:
         try:
             found = headers_of(self.cleaned_data["headers"])
@@ -62,6 +49,25 @@ class WebhookForm(ProviderForm):
             detail = _("“%(line)s” cannot be a header. Write it like X-Team: crm.") % {"line": error}
             raise ValidationError(detail, code="bad_header") from error
         return "\n".join(f"{name}: {value}" for name, value in found.items())
+
+
+class WebhookForm(HeadersForm, ProviderForm):
+    secret_fields = ("signing_secret",)
+    secret_goes_to = ("url",)
+    field_order = ("url", "signing_secret", "headers")
+
+    url = AddressField(label=gettext_lazy("Web address"))
+    signing_secret = SecretField(
+        label=gettext_lazy("Signing secret"),
+        help_text=gettext_lazy("whsec_ and 24 to 64 bytes in base64; the receiver checks with it."),
+    )
+
+    def clean_signing_secret(self) -> str:
+        secret: str = self.cleaned_data["signing_secret"]
+        if secret and not _is_usable(secret):
+            detail = _("The secret is whsec_ and 24 to 64 bytes in base64.")
+            raise ValidationError(detail, code="bad_secret")
+        return secret
 
 
 def headers_of(text: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -16,6 +17,7 @@ from accounts import sharing as people
 from accounts.access import may, require
 from accounts.doors import seen
 from accounts.doors.callers import actor_of, workspace_of
+from accounts.models import AccessLabel, User
 from channels import (
     access,
     addresses,
@@ -43,15 +45,18 @@ PRESSED = ("submit", "reactivate", "duplicate", "deactivate", "delete")
 @login_required
 @require_safe
 def show_list(request: HttpRequest) -> HttpResponse:
-    rows = access.list_for(actor_of(request), workspace_of(request))
+    everything = rows = access.list_for(actor_of(request), workspace_of(request))
     status, channel = request.GET.get("status", ""), request.GET.get("channel", "")
     channels = sorted(set(rows.order_by().values_list("channel", flat=True)))
     if status in ChannelConfiguration.Status.values:
         rows = rows.filter(status=status)
     if channel in channels:
         rows = rows.filter(channel=channel)
+    narrowed, chosen = _narrowed(request, rows)
     page = {
-        "configurations": rows,
+        **chosen,
+        "narrowing": _narrowing(everything),
+        "configurations": narrowed.select_related("created_by").prefetch_related("labels"),
         "providers": dict(registry.choices()),
         "statuses": ChannelConfiguration.Status.choices,
         "channels": channels,
@@ -141,7 +146,7 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         pk = configurations.duplicate(configuration, actor=actor, now=now).pk
         messages.success(request, _("This is the copy, a draft. Test it when it is as you want it."))
     elif verb == "deactivate":
-        lifecycle.deactivate(configuration, actor=actor, now=now)
+        lifecycle.deactivate(configuration, actor=actor, now=now, is_sure="sure" in request.POST)
         messages.success(request, _("Deactivated. No message leaves through it from now on."))
     else:
         configurations.delete(configuration, actor=actor, now=now)
@@ -179,6 +184,34 @@ def share(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 # ---- parts --------------------------------------------------------------------------------------
+def _narrowing(rows: QuerySet[ChannelConfiguration]) -> dict[str, list[tuple[str, str]]]:
+    """By what the list can be narrowed: values and labels of what is there."""
+    people = User.objects.filter(pk__in=rows.values("created_by")).order_by("name")
+    labels = AccessLabel.objects.filter(pk__in=rows.order_by().values("labels")).order_by("name")
+    actions = {name for found in rows.values_list("marketing_actions", flat=True) for name in found}
+    return {
+        "by": [(str(one.pk), str(one)) for one in people],
+        "label": [(str(one.pk), str(one)) for one in labels],
+        "action": [(name, name) for name in sorted(actions)],
+    }
+
+
+def _narrowed(
+    request: HttpRequest, rows: QuerySet[ChannelConfiguration]
+) -> tuple[QuerySet[ChannelConfiguration], dict[str, str]]:
+    chosen = {name: request.GET.get(name, "")[:100] for name in ("by", "label", "action", "search")}
+    chosen = {name: text.replace("\0", "") for name, text in chosen.items()}
+    for name, field in (("by", "created_by"), ("label", "labels")):
+        if text := chosen[name]:
+            is_number = text.isascii() and text.isdigit() and len(text) < 19
+            rows = rows.filter(**{field: int(text)}) if is_number else rows.none()
+    if action := chosen["action"]:
+        rows = rows.filter(marketing_actions__contains=[action])
+    if search := chosen["search"].strip():
+        rows = rows.filter(name__icontains=search)
+    return rows, chosen
+
+
 def _by_channel() -> dict[str, list[Provider]]:
     found: dict[str, list[Provider]] = {}
     for provider in registry.PROVIDERS.values():
@@ -251,6 +284,7 @@ def _page(
         "steps": tested if tested is not None else (past[0].dialogue if past else None),
         "is_test": tested is not None,
         "buttons": [lifecycle.TRANSITIONS[verb] for verb in PRESSED if verb in possible],
+        "running": uses.running_over(configuration, actor) if "deactivate" in possible else None,
         "can_edit": bool({"change", "update"} & set(possible)),
         "is_running": lifecycle.running_check(configuration, now) is not None,
         "may_manage": may_manage,

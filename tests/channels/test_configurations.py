@@ -187,6 +187,9 @@ def test_a_test_whose_process_died_can_be_repeated(workspace: Workspace) -> None
         ({"sender_name": "a\nBcc: e@x.tw"}, "sender_name"),
         ({"reply_to": "a@x.tw <b@x.tw>"}, "reply_to"),
         ({"provider": "pigeon"}, "provider"),
+        ({"name": "2nd"}, "name"),
+        ({"name": "  -Main"}, "name"),
+        ({"name": " "}, "name"),
     ],
 )
 def test_bad_values_are_refused_and_nothing_is_saved(
@@ -196,6 +199,16 @@ def test_bad_values_are_refused_and_nothing_is_saved(
         make(workspace, **changes)
     assert [problem.pointer for problem in refused.value.problems] == [pointer]
     assert not ChannelConfiguration.objects.exists()
+
+
+def test_a_name_begins_with_a_letter_of_any_alphabet_and_an_older_one_may_stay(workspace: Workspace) -> None:
+    assert make(workspace, name="蕨丘 2").name == "蕨丘 2"
+    older = make(workspace)
+    ChannelConfiguration.objects.filter(pk=older.pk).update(name="2nd")
+    older.refresh_from_db()
+    configurations.change(older, values=values(name="2nd", sender_name="New"), actor=SYSTEM, now=NOW)
+    older.refresh_from_db()
+    assert older.sender_name == "New"
 
 
 def test_a_name_is_given_once_and_the_refused_secret_is_not_kept(workspace: Workspace) -> None:

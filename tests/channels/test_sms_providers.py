@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import json
+from base64 import b64decode
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
+import jwt
 import pytest
 from standardwebhooks import Webhook
 
@@ -293,6 +298,74 @@ def test_a_gateway_is_signed_in_to_by_the_address_or_not_at_all() -> None:
     assert "authorization" not in sent(auth="none").headers
 
 
+@pytest.mark.parametrize("sent_as", ["json", "form", "query"])
+def test_a_gateway_is_signed_in_to_by_a_signature_of_what_is_sent(sent_as: str) -> None:
+    request = sent(auth="hmac", auth_name="X-Mac", auth_hash="sha512-hex", sent_as=sent_as)
+    signed = request.body or urlencode(request.query).encode()
+    assert b"Early" in signed
+    known = hmac.new(b"gateway-key-00000000001", signed, hashlib.sha512).hexdigest()
+    assert request.headers["x-mac"] == known
+    short = sent(auth="hmac", auth_name="X-Mac", auth_hash="sha256-base64").headers["x-mac"]
+    assert len(b64decode(short)) == 32
+
+
+def test_a_gateway_gets_headers_of_its_own_beside_the_sign_in() -> None:
+    headers = sent(headers="X-Team: crm\nX-Region: tw").headers
+    assert (headers["x-team"], headers["x-region"]) == ("crm", "tw")
+    assert headers["x-api-key"] == "gateway-key-00000000001"
+
+
+def test_a_gateway_is_signed_in_to_by_a_token_that_we_sign() -> None:
+    claims = '{"iss": "fernhill", "aud": "gate"}'
+    request = sent(auth="jwt", auth_claims=claims, secrets={"auth_secret": "j" * 32})
+    token = request.headers["authorization"].removeprefix("Bearer ")
+    told = jwt.decode(token, "j" * 32, algorithms=["HS256"], audience="gate")
+    assert told["iss"] == "fernhill" and told["exp"] - told["iat"] == 300
+
+
+class GivesTokens(FakeHttp):
+    """Gives out a token at /token, and takes messages with the last one only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given = 0
+
+    def answer(self, request: Received) -> Response:
+        if request.path == "/token":
+            asked = request.json if request.headers["content-type"] == "application/json" else request.form
+            if (asked["client_id"], asked["client_secret"]) != ("crm", "gateway-key-00000000001"):
+                return Response(401, {"error": "invalid_client"})
+            self.given += 1
+            told = {"access_token": f"T-{self.given}", "expires_in": 3600, "scope": asked["scope"]}
+            return Response(200, told)
+        if request.headers.get("authorization") != f"Bearer T-{self.given}":
+            return Response(401, {"error": "expired"})
+        return Response(200, {"result": "ok", "messages": [{"id": 7}]})
+
+
+@pytest.mark.parametrize("sent_as", ["form", "json"])
+def test_a_gateway_gives_out_a_token_once_and_anew_when_it_takes_it_back(sent_as: str) -> None:
+    bench = BENCHES["sms_http"]
+    with GivesTokens() as server:
+        oauth = {
+            "auth": "oauth", "auth_name": "crm", "auth_claims": '{"scope": "sms"}', "auth_sent_as": sent_as,
+            "auth_token_url": f"{server.url}/token",
+        }  # fmt: skip
+        configuration = gateway(server, **oauth)
+        many = bench.send(configuration, bench.message(), bench.message("next", key="1-2"))
+        assert [one.fact for one in many] == [Fact.ACCEPTED, Fact.ACCEPTED]
+        assert server.given == 1
+        server.given = 2  # it takes no older one any more
+        first, second = bench.send(configuration, bench.message(), bench.message("next", key="1-2"))
+        assert (first.fact, first.fault, second.fact) == (Fact.MISCONFIGURED, None, Fact.ACCEPTED)
+        steps = bench.rehearse(configuration)
+        assert all(step.is_ok for step in steps) and len(steps) == 3
+        wrong = gateway(server, **{**oauth, "auth_name": "else"})
+        (refused,) = bench.send(wrong, bench.message())
+        assert (refused.fact, refused.code) == (Fact.MISCONFIGURED, "invalid_client")
+        assert not bench.rehearse(wrong)[-1].is_ok
+
+
 def test_a_gateway_gets_json_form_fields_or_parts_of_the_address() -> None:
     expected = {"from": "+15005550006", "to": "+886912345678", "text": "早一天 Early"}
     assert sent().json == {**expected, "n": 1}
@@ -375,6 +448,17 @@ def test_a_gateways_word_for_an_outcome_is_what_the_settings_say() -> None:
         ({"sender": "a name that is too long"}, "sender"),
         ({"sender": "x\r\ny"}, "sender"),
         ({"auth_secret": "", "receipts_secret": "x"}, "auth_secret"),
+        ({"auth": "hmac", "auth_name": "X Mac"}, "auth_name"),
+        ({"auth": "hmac", "auth_name": "X-Mac", "auth_hash": "md5-hex"}, "auth_hash"),
+        ({"headers": "Content-Type: text/plain"}, "headers"),
+        ({"headers": "X-A: b\r\n\r\nbody"}, "headers"),
+        ({"auth": "jwt", "auth_secret": "j" * 31}, "auth_secret"),
+        ({"auth": "jwt", "auth_claims": "[1]"}, "auth_claims"),
+        ({"auth": "jwt", "auth_claims": '{"a": NaN}'}, "auth_claims"),
+        ({"auth": "jwt", "auth_claims": '{"a": {"b": 1}}'}, "auth_claims"),
+        ({"auth": "oauth", "auth_name": "crm"}, "auth_token_url"),
+        ({"auth": "oauth", "auth_name": "", "auth_token_url": "https://x.example/"}, "auth_name"),
+        ({"auth": "oauth", "auth_name": "crm", "auth_token_url": "https://10.0.0.1/"}, "auth_token_url"),
     ],
 )
 def test_settings_of_a_gateway_that_cannot_work_are_shown_at_their_field(changes: Any, field: str) -> None:
