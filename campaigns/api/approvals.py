@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -209,7 +209,12 @@ class OnePolicy(APIView):
 
 
 class ActOnPolicy(APIView):
-    @extend_schema(operation_id="approval_policies_act", request=None, responses=PolicyShape)
+    @extend_schema(
+        operation_id="approval_policies_act",
+        parameters=[OpenApiParameter("verb", str, OpenApiParameter.PATH, enum=[*VERBS])],
+        request=None,
+        responses=PolicyShape,
+    )
     def post(self, request: Request, pk: int, verb: str) -> Response:
         """`activate` or `deactivate`."""
         policy = _policy(request, pk)

@@ -121,6 +121,19 @@ class OneAction(APIView):
         return Response(status=204)
 
 
+class MoveUp(APIView):
+    @extend_schema(
+        operation_id="contents_move_up", parameters=[IF_MATCH], request=None, responses=ActionsShape
+    )
+    @transaction.atomic
+    def post(self, request: Request, pk: int, position: int) -> Response:
+        """It changes places with the message before it, which is tried after it then; the first one stays."""
+        campaign, told = _draft(request, pk)
+        matched(request, campaign)
+        actions.move_up(campaign, position, **told)
+        return Response({"results": _shown(campaign)})
+
+
 class OneContent(APIView):
     @extend_schema(operation_id="contents_read", parameters=WHICH, responses=ContentShape)
     def get(self, request: Request, pk: int, position: int) -> Response:

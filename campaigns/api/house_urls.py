@@ -40,6 +40,11 @@ urlpatterns = [
     path("campaigns/<int:pk>/contents/", contents.Contents.as_view(), name="campaign_contents"),
     path("campaigns/<int:pk>/contents/<int:position>/", contents.OneAction.as_view(), name="campaign_action"),
     path(
+        "campaigns/<int:pk>/contents/<int:position>/move_up/",
+        contents.MoveUp.as_view(),
+        name="campaign_action_move_up",
+    ),
+    path(
         "campaigns/<int:pk>/contents/<int:position>/content/",
         contents.OneContent.as_view(),
         name="campaign_content",

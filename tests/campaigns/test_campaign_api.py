@@ -205,6 +205,14 @@ def test_messages_are_added_written_in_another_language_and_removed(
     channel = builders.configuration(where, name="Mail too")
     other = change(call, f"{address}contents/1/", {"configuration": channel.pk})
     assert pointers(other) == [("wrong_channel", "/configuration")]
+    stale = call("POST", f"{address}contents/1/move_up/", headers={**call.headers, "If-Match": '"older"'})
+    assert stale.status_code == 412 and call("POST", f"{address}contents/1/move_up/").status_code == 428
+    moved = change(call, f"{address}contents/1/move_up/", None, "POST")
+    assert [one["channel"] for one in moved.json()["results"]] == ["sms", "email"]
+    assert change(call, f"{address}contents/1/move_up/", None, "POST").status_code == 200
+    assert change(call, f"{address}contents/0/move_up/", None, "POST").status_code == 200
+    assert [one["channel"] for one in call.get(f"{address}contents/").json()["results"]] == ["email", "sms"]
+    assert change(call, f"{address}contents/7/move_up/", None, "POST").status_code == 404
     assert change(call, f"{address}contents/1/", None, "DELETE").status_code == 204
     assert change(call, f"{address}contents/0/", None, "DELETE").status_code == 400
 
