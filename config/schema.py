@@ -101,6 +101,8 @@ class Schema(AutoSchema):
         is_text = isinstance(field, serializers.CharField) and not field.allow_blank
         if direction == "request" and is_text and "$ref" not in shape:
             shape.setdefault("pattern", r"\S")
+        if direction == "request" and isinstance(field, serializers.ListSerializer) and not field.allow_empty:
+            shape["minItems"] = 1
         return shape
 
 
