@@ -466,10 +466,12 @@ class AccessLabelAdmin(LabelAdminBase):
     def delete_model(self, request: HttpRequest, obj: AccessLabel) -> None:
         labels.delete(obj, actor=_actor(request), now=timezone.now())
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[AccessLabel]) -> HttpResponse | None:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[AccessLabel], *more: Any, **named: Any
+    ) -> HttpResponse | None:
         """All that are picked, or none, and no line of history about it: Django's own is not atomic."""
         with transaction.atomic():
-            return super().response_action(request, queryset)
+            return super().response_action(request, queryset, *more, **named)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AccessLabel]) -> None:
         for label in queryset:

@@ -126,6 +126,7 @@ DOORS = {
     ],
     "/campaigns/assets/": ["POST /api/assets/"],
     "/campaigns/assets/<int:pk>/": ["PATCH /api/assets/{id}/"],
+    "/campaigns/assets/<int:pk>/resize/": ["POST /api/assets/{id}/resize/"],
     "/campaigns/assets/<int:pk>/delete/": ["DELETE /api/assets/{id}/"],
     "/campaigns/calendars/new/": ["POST /api/calendars/"],
     "/campaigns/calendars/<int:pk>/remove/": ["DELETE /api/calendars/{id}/"],
