@@ -88,6 +88,15 @@ class ReportPartShape(StrictSerializer):
     complained = serializers.IntegerField()
 
 
+class ReportDeviceShape(StrictSerializer):
+    """What was sent to a device nobody knows: it shows when somebody opens."""
+
+    key = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    opened = serializers.IntegerField()
+    clicked = serializers.IntegerField()
+
+
 class ReportArmShape(StrictSerializer):
     """One treatment against the first of its table, which has no lift."""
 
@@ -134,7 +143,7 @@ class ReportShape(SparseSerializer):
     languages = ReportPartShape(many=True)
     actions = ReportPartShape(many=True)
     domains = ReportPartShape(many=True, help_text="The largest 30.")
-    devices = ReportPartShape(many=True)
+    devices = ReportDeviceShape(many=True)
     experiment = ExperimentShape(allow_null=True, help_text="Of all runs together, or else of the newest.")
     experimentRuns = ExperimentShape(many=True, help_text="Run by run, the newest twelve.")
 
@@ -189,7 +198,7 @@ def told(report: Report) -> dict[str, Any]:
         "languages": _parts(report.languages),
         "actions": _parts(report.actions),
         "domains": _parts(report.domains),
-        "devices": _parts(report.devices),
+        "devices": _parts(report.devices, ReportDeviceShape),
         "experiment": _experiment(report.trial) if report.trial else None,
         "experimentRuns": [_experiment(one) for one in report.trials.runs],
     }
@@ -267,6 +276,8 @@ def _reasons(found: Iterable[Reason]) -> list[dict[str, Any]]:
     return [{"code": code, "reason": label, "messages": count} for code, label, count in found]
 
 
-def _parts(found: Iterable[Part]) -> list[dict[str, Any]]:
-    names = tuple(ReportPartShape().fields)
+def _parts(
+    found: Iterable[Part], shape: type[serializers.Serializer[Any]] = ReportPartShape
+) -> list[dict[str, Any]]:
+    names = tuple(shape().fields)
     return [{name: getattr(one, name) for name in names} for one in found]

@@ -53,7 +53,6 @@ HEAD = ParagraphStyle("head", parent=TEXT, fontName="Helvetica-Bold", fontSize=1
 HEAD_AND_ROWS = 28 * mm  # no title stands alone at a page's end, nor takes its table to the next
 RIGHT = ParagraphStyle("right", parent=TEXT, alignment=2)
 SMALL_RIGHT = ParagraphStyle("small right", parent=SMALL, alignment=2)
-OF_DEVICES = ("opened", "clicked")  # nobody knows on what a message arrived that was not opened
 MOST_LINKS, CURVE_HEIGHT = 40, 130
 
 
@@ -191,7 +190,7 @@ def _curve(report: Report) -> Drawing:
 
 def _tables(report: Report) -> Iterator[Flowable]:
     for title, parts in sheet.tables(report):
-        names = OF_DEVICES if parts is report.devices else sheet.COLUMNS
+        names = sheet.columns(report, parts)
         columns = [report.numbers[code].label for code in names if code in report.numbers]
         if parts:
             yield from _headed(title)

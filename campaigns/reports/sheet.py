@@ -13,6 +13,7 @@ from campaigns.reports.trials import Trial
 from common.percents import cut, sure
 
 Cells = list[Any]
+OF_DEVICES = ("opened", "clicked")
 COLUMNS = ("accepted", "delivered", "bounced", "opened", "clicked", "unsubscribed", "complained")
 
 
@@ -55,8 +56,14 @@ def rows(report: Report) -> Iterator[Cells]:
 def _tables(report: Report) -> Iterator[Cells]:
     yield [_("Table"), _("Name"), *COLUMNS]
     for title, parts in tables(report):
+        known = columns(report, parts)
         for part in parts:
-            yield [title, part.label, *(getattr(part, name) for name in COLUMNS)]
+            yield [title, part.label, *(getattr(part, name) if name in known else None for name in COLUMNS)]
+
+
+def columns(report: Report, parts: list[Part]) -> tuple[str, ...]:
+    """A device shows when somebody opens: what was sent to it nobody knows."""
+    return OF_DEVICES if parts is report.devices else COLUMNS
 
 
 def tables(report: Report) -> list[tuple[str, list[Part]]]:

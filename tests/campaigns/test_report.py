@@ -354,6 +354,7 @@ def test_the_page_costs_the_same_number_of_queries_whatever_there_is(run: Run, r
 def test_the_report_as_csv_has_every_number_and_no_formula(run: Run, reader: Client) -> None:
     Message.objects.filter(ref=1).update(address="=cmd()@evil.example")
     file = b"".join(reader.get(f"/campaigns/runs/{run.pk}/report.csv").streaming_content).decode()
+    assert "\r\nDevices,Phone,,,,1,1,,\r\n" in file
     assert "Numbers,Opened,3,50.0," in file and "Links,https://shop.example/a,2,3,1" in file
     people = b"".join(reader.get(f"/campaigns/runs/{run.pk}/export.csv").streaming_content).decode()
     assert "'=cmd()@evil.example" in people

@@ -64,6 +64,7 @@ def test_a_run_and_its_campaign_tell_every_figure_with_its_definition(run: Run, 
         assert opens == EXPECTED["opens"][0]
         assert sum(one["machineOpens"] for one in told["series"]) == 2
         assert {one["key"] for one in told["devices"]} >= {"phone", "computer"}
+        assert set(told["devices"][0]) == {"key", "label", "opened", "clicked"}
 
 
 def test_the_last_day_leaves_out_what_came_before(run: Run, caller: Caller) -> None:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts.access import SYSTEM
 from accounts.models import AccessLabel, AuditEntry, Role, User, Workspace
 from campaigns.models import Attempt, Batch, Campaign, Message, ReportOrder, Run
-from campaigns.reports import orders
+from campaigns.reports import orders, paper
 from common.errors import PermissionMissing
 from tests import builders
 from tests.api import Caller, pointers
@@ -323,8 +323,11 @@ def test_who_cancels_while_it_is_sent_stops_the_rest(campaign: Campaign, setting
     assert orders._send(claimed, SOON) == 1 and not ReportOrder.objects.exists()
 
 
-def test_on_paper_a_long_table_begins_below_what_stands_before_it(run: Run, client: Client) -> None:
+def test_on_paper_a_long_table_begins_below_what_stands_before_it(
+    run: Run, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And that of devices has the two columns of the page."""
+    monkeypatch.setattr(paper, "CURVE_HEIGHT", 30)  # there is room below it, however long the definitions are
     client.force_login(reader(run.campaign, "ana"))
     for ref in range(13, 43):
         Message.objects.create(run=run, action=0, ref=ref, address=f"p{ref}@house{ref}.example", slot=0)
