@@ -172,11 +172,12 @@ def test_3_3_unknown_recipients_fail_the_call_or_are_made_with_their_identity_on
 
 def test_3_5_a_call_outside_the_window_fails(campaign: Campaign, call: Caller) -> None:
     now = timezone.now()
-    for window in ({"starts_at": now + timedelta(hours=1)}, {"starts_at": None, "ends_at": now}):
+    later = now + timedelta(hours=1)
+    for window, told in (({"starts_at": later}, later), ({"starts_at": None, "ends_at": now}, now)):
         Campaign.objects.filter(pk=campaign.pk).update(**window)
         answer = call.post(f"{HERE}/unitary", body(campaign))
         assert faults(answer) == [("outside_window", "/campaignId")]
-        assert now.astimezone(UTC).isoformat()[:10] in answer.json()["detail"]
+        assert told.astimezone(UTC).isoformat()[:10] in answer.json()["detail"]
 
 
 def test_3_6_the_ready_call_of_a_live_campaign_is_shown(client: Any, campaign: Campaign) -> None:

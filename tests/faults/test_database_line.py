@@ -104,14 +104,16 @@ def test_an_activation_cut_at_its_commit_is_one_run_or_none_and_the_next_press_s
 
 
 @LOSES
-def test_a_call_cut_at_its_commit_is_one_message_when_it_is_sent_again(line: Line, loses: str) -> None:
+def test_a_call_cut_while_it_is_kept_is_one_message_when_it_is_sent_again(line: Line, loses: str) -> None:
+    """It is written and committed by one statement, the only one that names the call."""
     with FakeSmtp() as server:
         campaign, token = campaign_over(server)
-        line.cut_at(b"COMMIT", 1, loses)
-        first = post(campaign, token)
+        line.cut_at(b"named-nowhere-else", 1, loses)
+        first = post(campaign, token, "named-nowhere-else")
         connection.close()
         assert (line.cuts, first.status_code) == (1, 503)
-        again = post(campaign, token)
+        assert Execution.objects.count() == (1 if loses == "answer" else 0)
+        again = post(campaign, token, "named-nowhere-else")
         call_command("deliver")
         assert again.status_code == 202 and Execution.objects.count() == 1
         assert len(server.accepted) == 1
