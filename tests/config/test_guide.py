@@ -35,6 +35,7 @@ NO_PAGE = {
     *("audiences:namespace_remove", "audiences:audience_csv", "audiences:evaluate", "audiences:sample"),
     *("audiences:share", "audiences:act"),
     *("campaigns:feedback_act", "campaigns:many", "campaigns:keep", "campaigns:asset_pick"),
+    "campaigns:asset_resize",
     *("campaigns:template_preview", "campaigns:template_begin", "campaigns:template_act"),
     *("campaigns:fragment_preview", "campaigns:fragment_act", "campaigns:folder", "campaigns:calendar_add"),
     *("campaigns:calendar_remove", "campaigns:stand_in", "campaigns:policy_act", "campaigns:share"),
