@@ -38,14 +38,15 @@ READ = (
     *("id", "workspace_id", "type", "status", "draft_status", "before_draft", "starts_at", "ends_at"),
     *("create_profiles", "high_throughput", "live_version_id"),
 )
+IS_ALONE = "pg_try_advisory_xact_lock(hashtextextended(%(call)s, 0))"  # the same call is written nowhere else
 # Holds the campaign as it was read: no verb can move it until this is done, so a call that is accepted while
 # somebody presses stop is in the run's books before they are closed. Writes nothing where it has moved, where
 # the same call is being written, and where it was; `first_ref` is the number of the call's first recipient.
-WRITE = """
+WRITE = f"""
 WITH held AS MATERIALIZED (
     SELECT FROM campaigns_campaign
     WHERE id = %(campaign)s AND status = 'live' AND live_version_id = %(version)s
-      AND pg_try_advisory_xact_lock(hashtextextended(%(call)s, 0))
+      AND {IS_ALONE}
     FOR KEY SHARE
 ), call AS (
     INSERT INTO campaigns_execution
@@ -140,11 +141,11 @@ def accept(campaign_id: int, recipients: Sequence[Recipient], call: Call) -> Acc
     def write() -> Execution:
         if execution := _write(campaign_id, recipients, call):
             return execution
-        with transaction.atomic():
+        with transaction.atomic():  # who was made for a call that cannot be written goes with it
             execution = _write(campaign_id, recipients, call, holds=True)
-        if execution is None:
-            raise _in_progress()
-        return execution
+            if execution is None:
+                raise _in_progress()
+            return execution
 
     return once(campaign_id, call, write)
 
@@ -240,10 +241,9 @@ def open_campaign(
 @cache
 def _reading(holds: bool) -> tuple[str, Columns[Campaign]]:
     columns = Columns(Campaign, *READ)
-    is_alone = "pg_try_advisory_xact_lock(hashtextextended(%(call)s, 0))" if holds else "TRUE"
     statement = f"""
-        SELECT {rights_of_role(Campaign)}, accounts_workspace.sends_from = %(place)s, {is_alone},
-               r.id, r.weights, {columns.sql}
+        SELECT {rights_of_role(Campaign)}, accounts_workspace.sends_from = %(place)s,
+               {IS_ALONE if holds else "TRUE"}, r.id, r.weights, {columns.sql}
         FROM campaigns_campaign
         JOIN accounts_workspace ON accounts_workspace.id = campaigns_campaign.workspace_id
         JOIN accounts_role ON accounts_role.group_ptr_id = %(role)s
@@ -271,7 +271,6 @@ def _write(
     is a transaction by itself. None where more is needed: somebody's profile has to be made, or the campaign
     has to be held to tell what stands in the way.
     """
-    problems: list[Problem] = []
     with prepared.cursor() as cursor:
         search = _search(recipients, call)
         held = open_campaign(campaign_id, call, search, cursor, holds=holds)
@@ -281,7 +280,7 @@ def _write(
         known = _known(recipients, search, cursor, call.at, creates and holds)
     if creates and not holds and search and None in known:
         return None
-    problems += _unknown(recipients, known) if search else []
+    problems = _unknown(recipients, known) if search else []
     wanted = calls.needs(version)
     for place, one in enumerate(recipients):
         problems += calls.missing(wanted, _given(campaign, one), f"/recipients/{place}")

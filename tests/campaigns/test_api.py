@@ -156,6 +156,18 @@ def test_an_unknown_recipient_is_refused_or_created_as_the_campaign_says(
     assert Profile.objects.filter(email="new@example.com", attributes={}).exists()
 
 
+@pytest.mark.parametrize("renamed", ["new@example.com", "newer@example.com"], ids=["again", "another body"])
+def test_a_call_that_is_kept_already_makes_nobody(campaign: Campaign, token: str, renamed: str) -> None:
+    """Neither a person anew who was taken away since, nor the one whom a refused body names."""
+    Campaign.objects.update(create_profiles=True)
+    stranger = body(campaign, recipients=[recipient(userId="new@example.com")])
+    assert post(token, stranger).status_code == 202
+    Profile.objects.filter(email="new@example.com").delete()
+    answer = post(token, body(campaign, recipients=[recipient(userId=renamed)]))
+    assert answer.status_code == (202 if renamed == "new@example.com" else 409)
+    assert not Profile.objects.filter(email__startswith="new").exists()
+
+
 def test_transactional_mail_reaches_somebody_who_wants_no_marketing(campaign: Campaign, token: str) -> None:
     profile = Profile.objects.get(email="p0@example.com")
     consent.withdraw(profile_id=profile.pk, channel="email", source="test", now=timezone.now())
