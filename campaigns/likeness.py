@@ -20,7 +20,7 @@ from common.csvfiles import BOM, lines
 Piece = tuple[str, str]  # "image", "title", "text", "button" or "note", and what it says
 DEEPEST = 12  # deeper than LINE lets a flex message be
 # In the order in which they stand in a bubble.
-INNER = ("thumbnailImageUrl", "header", "hero", "body", "footer", "contents", "columns", "actions")
+INNER = ("header", "hero", "body", "footer", "contents", "columns", "actions")
 
 
 def bubbles(message: Rendered) -> list[list[Piece]]:
@@ -77,7 +77,7 @@ def _shown(node: Any, depth: int) -> Iterator[Piece]:
         yield "title", str(node["title"])
     if node.get("text"):
         yield "text", str(node["text"])
-    for name in INNER[1:]:
+    for name in INNER:
         yield from _shown(node.get(name), depth + 1)
 
 

@@ -41,9 +41,7 @@ def redrawn(octets: bytes) -> Taken:
     copies = {}
     for width in WIDTHS:
         if width < upright.width:
-            copy = upright.convert("RGBA") if upright.mode == "P" else upright.copy()
-            copy.thumbnail((width, upright.height), Image.Resampling.LANCZOS)
-            copies[width] = _written(copy, kind)
+            copies[width] = _narrower(upright, kind, width)
     return Taken(PICTURES[kind], _written(upright, kind), upright.width, upright.height, copies)
 
 
@@ -59,9 +57,14 @@ def narrowed(octets: bytes, width: int) -> bytes:
             raise Invalid(Problem("bad_width", detail, "width"))
         kind = str(image.format)
         image.load()
-        copy = image.convert("RGBA") if image.mode == "P" else image
-        height = max(1, round(copy.height * width / copy.width))
-        return _written(copy.resize((width, height), Image.Resampling.LANCZOS), kind)
+        return _narrower(image, kind, width)
+
+
+def _narrower(image: Image.Image, kind: str, width: int) -> bytes:
+    """Its height in proportion."""
+    copy = image.convert("RGBA") if image.mode == "P" else image.copy()
+    copy.thumbnail((width, image.height), Image.Resampling.LANCZOS)
+    return _written(copy, kind)
 
 
 def _require_bounded(image: Image.Image) -> None:

@@ -22,9 +22,10 @@ from common import prepared
 log = structlog.get_logger(__name__)
 
 UNFINISHED = (Batch.State.WAITING, Batch.State.READY, Batch.State.CLAIMED)
-IS_ENDING = """
+IS_ENDING = f"""
 SELECT r.state = 'stopping' OR r.state = 'sending' AND NOT EXISTS (
-    SELECT FROM campaigns_batch b WHERE b.run_id = r.id AND b.state IN ('waiting', 'ready', 'claimed'))
+    SELECT FROM campaigns_batch b WHERE b.run_id = r.id
+    AND b.state IN ({", ".join(f"'{state}'" for state in UNFINISHED)}))
 FROM campaigns_run r WHERE r.id = %(run)s
 """
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from channels.messages import Fault
+
 
 class Meaning(NamedTuple):
     """`base` is the number its rate is a share of; `more` says where to find its messages."""
@@ -143,13 +145,13 @@ MEANINGS: dict[str, Meaning] = {
 }
 FUNNEL = ("targeted", "accepted", "delivered", "opened", "clicked")
 BALANCE = ("accepted", "failed", "excluded", "cancelled", "expired", "uncertain", "to_go")
-# Why messages came back: `channels.messages.Fault`, and what nobody told.
-FAULTS = {
-    "address": _("Hard: the address is no more"),
-    "mailbox": _("Soft: the mailbox could not take it then"),
-    "opted_out": _("The person told the carrier to stop"),
-    "content": _("The message itself was refused"),
-    "sender": _("The sender was refused"),
+# Why messages came back, and what nobody told.
+FAULTS: dict[str, Any] = {
+    Fault.ADDRESS: _("Hard: the address is no more"),
+    Fault.MAILBOX: _("Soft: the mailbox could not take it then"),
+    Fault.OPTED_OUT: _("The person told the carrier to stop"),
+    Fault.CONTENT: _("The message itself was refused"),
+    Fault.SENDER: _("The sender was refused"),
     "": _("No reason was told"),
 }
 DEVICES = {
