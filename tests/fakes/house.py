@@ -107,6 +107,10 @@ class House:
                 start_new_session=True,
             )
 
+    def kill_all(self) -> None:
+        for name in list(self.parts):
+            self.kill(name)
+
     def kill(self, name: str) -> None:
         """kill -9 of the part and of its children: nobody says goodbye."""
         process = self.parts.pop(name)

@@ -65,8 +65,7 @@ def test_all_killed_at_once_and_started_in_the_worst_order_misses_nobody(
         house.wait(lambda: len(server.accepted) > PEOPLE / 4)
         bell.kill()
         database.kill()
-        for name in list(house.parts):
-            house.kill(name)
+        house.kill_all()
         assert len(server.accepted) < PEOPLE
         connection.close()
         house.worker("after")

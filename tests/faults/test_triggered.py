@@ -118,8 +118,7 @@ def test_after_the_202_everything_is_killed_servers_too_and_the_message_leaves_s
         status, _answer = shop.post(address)
         bell.kill()
         database.kill()
-        for name in list(house.parts):
-            house.kill(name)
+        house.kill_all()
         assert (status, server.accepted) == (202, [])
         connection.close()
 

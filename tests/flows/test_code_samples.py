@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
 from accounts import credentials
@@ -21,6 +18,7 @@ from campaigns import codesamples
 from campaigns.codesamples import TOKEN, Request
 from campaigns.models import Campaign, Execution, MessageContext
 from tests import builders
+from tests.campaigns.test_api_page import page_of, samples_in
 from tests.fakes.house import House, needs_broker
 
 pytestmark = [pytest.mark.django_db(transaction=True), needs_broker, pytest.mark.slow]
@@ -60,14 +58,6 @@ def token_of(campaign: Campaign) -> str:
     return credentials.issue(workspace=campaign.workspace, role=role, name="Shop", **by)[1]
 
 
-def on_the_page(campaign: Campaign) -> dict[str, str]:
-    client = Client()
-    client.force_login(builders.person(campaign.workspace, "viewer"))
-    page = client.get(f"/campaigns/{campaign.pk}/api/").content.decode()
-    found = re.findall(r"<summary class=.strong.>(.*?)</summary>.*?<pre[^>]*>(.*?)</pre>", page, re.S)
-    return {name: html.unescape(text) for name, text in found}
-
-
 def run(language: str, text: str, folder: Path, token: str) -> str:
     """What the sample printed. A language that is not installed here is passed over."""
     program, name = PROGRAMS[language]
@@ -94,7 +84,9 @@ def test_a_sample_sends_its_call_as_it_stands_on_the_page(
         settings.PUBLIC_URL = house.web()
         campaign = live()
         token = token_of(campaign)
-        written = on_the_page(campaign)[language].replace("ana@example.com", "p0@example.com")
+        written = samples_in(page_of(campaign, "viewer"))[language].replace(
+            "ana@example.com", "p0@example.com"
+        )
         told = run(language, written, tmp_path, token)
         execution = Execution.objects.get()
         assert str(execution.pk) in told

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.test import Client
+from django.utils import timezone
 
 from accounts import roles
-from accounts.models import User
-from tests.rights.addresses import every, methods
+from accounts.models import ApiCredential, User
+from channels import allowed
+from tests.rights.addresses import Address, every, methods
 from tests.rights.asking import Asker
 from tests.rights.bodies import changes
 from tests.rights.forms import Field, Forms
@@ -30,6 +33,12 @@ POSTED = "application/x-www-form-urlencoded"
 OURS = ("accounts", "audiences", "campaigns", "channels")
 # What somebody would write over what the admin site shows.
 WRITTEN = {"who": "lin@here.example", "name": "New", "slug": "new", "description": "New"}
+
+
+def settle(world: World) -> None:
+    """What the first call of all would write: that the credential was used, and the list it reads."""
+    ApiCredential.objects.update(last_used_at=timezone.now() + timedelta(days=1))
+    allowed.list_of(world.here)
 
 
 def operations(world: World, schema: dict[str, Any]) -> Iterator[Pressed]:
@@ -53,17 +62,20 @@ def operations(world: World, schema: dict[str, Any]) -> Iterator[Pressed]:
                 yield f"{method} {address.path}", partial(asker.client.generic, *given, headers=headers)
 
 
+def pages(asker: Asker, world: World, addresses: Iterable[Address]) -> Iterator[tuple[Address, str, str]]:
+    """The addresses, of what is somebody's own, that show a page: with its path and what it says."""
+    for address in addresses:
+        path = address.for_kind(world, "own")
+        answer = asker.ask(address, "GET", path)
+        if answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html"):
+            yield address, path, answer.body.decode()
+
+
 def forms(world: World) -> Iterator[Pressed]:
     asker = Asker(world, "administrator")
     done: set[Any] = set()
-    for address in every():
-        if address.is_api:
-            continue
-        path = address.for_kind(world, "own")
-        answer = asker.ask(address, "GET", path)
-        if answer.status_code != 200 or not answer.headers["Content-Type"].startswith("text/html"):
-            continue
-        for action, shown in Forms(answer.body.decode(), path).found:
+    for _address, path, page in pages(asker, world, (one for one in every() if not one.is_api)):
+        for action, shown in Forms(page, path).found:
             name = _numberless(action)
             for fields in (shown, [(key, value or "7") for key, value in shown]):
                 form = (name, *sorted((key, bool(value)) for key, value in fields))

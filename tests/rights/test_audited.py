@@ -6,16 +6,12 @@ a body that fits.
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
-from accounts.models import ApiCredential
-from channels import allowed
 from tests.rights.judging import judge
-from tests.rights.pressing import Pressed, forms, forms_of_the_admin_site, operations
+from tests.rights.pressing import Pressed, forms, forms_of_the_admin_site, operations, settle
 from tests.rights.world import World
 
 pytestmark = pytest.mark.django_db
@@ -74,10 +70,7 @@ def _silent(
 
 
 def test_every_operation_of_the_api(world: World, schema: dict[str, Any]) -> None:
-    ApiCredential.objects.update(
-        last_used_at=timezone.now() + timedelta(days=1)  # so that no use is noted
-    )
-    allowed.list_of(world.here)
+    settle(world)
     seen, silent = _silent(operations(world, schema))
     assert silent == {}
     assert len(seen) > 80  # else it looks at nothing any more

@@ -16,6 +16,7 @@ from accounts import roles
 from tests.rights.addresses import every
 from tests.rights.asking import Asker
 from tests.rights.forms import Forms
+from tests.rights.pressing import pages
 from tests.rights.world import World
 
 pytestmark = pytest.mark.django_db
@@ -54,14 +55,9 @@ ELSE = {
 
 def test_every_page_that_changes_a_thing_marks_what_it_showed(world: World) -> None:
     asker, unmarked, marked = Asker(world, "administrator"), set(), set()
-    for address in every():
-        if address.is_api or not re.search(r"<(int:pk|\w+:key)>", address.path):
-            continue
-        path = address.for_kind(world, "own")
-        answer = asker.ask(address, "GET", path)
-        if answer.status_code != 200 or not answer.headers["Content-Type"].startswith("text/html"):
-            continue
-        for action, fields in Forms(answer.body.decode(), path).found:
+    things = [one for one in every() if not one.is_api and re.search(r"<(int:pk|\w+:key)>", one.path)]
+    for address, path, page in pages(asker, world, things):
+        for action, fields in Forms(page, path).found:
             if action.partition("?")[0] == path:
                 is_marked = {"seen", "revision", "seen_at"} & {name for name, value in fields if value}
                 (marked if is_marked else unmarked).add(address.path)

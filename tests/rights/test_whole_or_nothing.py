@@ -5,18 +5,14 @@ step of a verb fails, no door leaves half of its change behind, and none says th
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
-from django.utils import timezone
 
-from accounts.models import ApiCredential
-from channels import allowed
 from tests.rights.asking import Undo
 from tests.rights.judging import everything, written
-from tests.rights.pressing import Pressed, forms, forms_of_the_admin_site, operations
+from tests.rights.pressing import Pressed, forms, forms_of_the_admin_site, operations, settle
 from tests.rights.world import World
 
 pytestmark = pytest.mark.django_db
@@ -64,8 +60,7 @@ def _halves(doors: Iterable[Pressed]) -> tuple[set[str], dict[str, Any]]:
 
 
 def test_every_operation_of_the_api(world: World, schema: dict[str, Any]) -> None:
-    ApiCredential.objects.update(last_used_at=timezone.now() + timedelta(days=1))
-    allowed.list_of(world.here)
+    settle(world)
     asked, wrong = _halves(operations(world, schema))
     assert wrong == {}
     assert len(asked) > 75  # else it looks at nothing any more
