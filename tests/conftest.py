@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connection
 from django.db.backends.postgresql.creation import DatabaseCreation
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.utils import translation
+from pytest_django import DjangoDbBlocker
 
 from config.env import is_loopback
+from tests import model_database
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -59,6 +62,19 @@ def _drop_the_database_with_whoever_is_left_in_it() -> Iterator[None]:
     DatabaseCreation._destroy_test_db = destroy_by_force  # type: ignore[method-assign]
     yield
     DatabaseCreation._destroy_test_db = destroy  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None,
+    django_db_blocker: DjangoDbBlocker,
+    django_db_keepdb: bool,
+    django_db_createdb: bool,
+) -> None:
+    """A test database that has to be made is copied; --reuse-db alone goes on with the one that is there."""
+    if django_db_createdb or not django_db_keepdb:
+        with django_db_blocker.unblock():
+            connection.settings_dict["TEST"]["TEMPLATE"] = model_database.ready()
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,10 +39,20 @@ def modules() -> Iterator[tuple[str, Path]]:
 MODULES = dict(modules())
 
 
-def imported(source: str, module: str, is_package: bool = False) -> set[str]:
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text())
+
+
+@cache
+def imports(module: str) -> set[str]:
+    return imported(tree(module), module, MODULES[module].name == "__init__.py")
+
+
+def imported(tree: ast.Module, module: str, is_package: bool = False) -> set[str]:
     """Every name a module imports, also inside functions and for the type checker only, as dotted paths."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -100,10 +111,8 @@ def _is_of_a_door(module: str, name: str) -> bool:
     return any(within(name, frame) for frame in FRAMES)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_to_the_right_and_downwards_only(module: str) -> None:
-    path = MODULES[module]
-    assert not faults(module, imported(path.read_text(), module, path.name == "__init__.py"))
+def test_a_module_imports_to_the_right_and_downwards_only() -> None:
+    assert not [fault for module in MODULES for fault in faults(module, imports(module))]
 
 
 @pytest.mark.parametrize(
@@ -123,16 +132,15 @@ def test_a_module_imports_to_the_right_and_downwards_only(module: str) -> None:
     ],
 )
 def test_an_import_against_the_order_is_found(module: str, source: str) -> None:
-    assert faults(module, imported(source, module))
+    assert faults(module, imported(ast.parse(source), module))
 
 
 def test_rights_on_single_objects_are_asked_in_one_place() -> None:
     """Models may hold guardian's tables; only accounts.access may ask them."""
     askers = {
         module
-        for module, path in MODULES.items()
-        if any(within(name, "guardian") for name in imported(path.read_text(), module))
-        and kind(module) != "model"
+        for module in MODULES
+        if kind(module) != "model" and any(within(name, "guardian") for name in imports(module))
     }
     assert askers <= {"accounts.access"}
 
@@ -145,6 +153,6 @@ def test_every_module_with_code_says_what_it_is() -> None:
     silent = [
         module
         for module, path in MODULES.items()
-        if len(path.read_text().splitlines()) > 25 and not ast.get_docstring(ast.parse(path.read_text()))
+        if len(path.read_text().splitlines()) > 25 and not ast.get_docstring(tree(module))
     ]
     assert not silent
