@@ -2,7 +2,8 @@
 
 Receives a version's definition and one of its actions. Answers twice, and always the same: as SQL over `p`,
 the profiles table, for a whole fan-out, and in Python for one person. A person's treatment comes from a hash
-of the experiment's salt and their id alone, so it stays theirs in every run and on every machine.
+of the experiment's salt and their lot alone, so it stays theirs in every run and on every machine: the lot is
+the id of their profile, and for who has none their address.
 """
 
 from __future__ import annotations
@@ -96,26 +97,34 @@ def weighted(definition: dict[str, Any], weights: dict[str, Any] | None) -> dict
     return {**definition, "experiment": {**experiment, "treatments": moved}}
 
 
-def bucket_of(salt: str, profile_id: int) -> int:
+def lot_of(definition: dict[str, Any], addresses: dict[str, str]) -> str:
+    """Of somebody without a profile: their address by channel over the first action that has one, so that
+    all their messages are of one treatment.
+    """
+    channels = (str(action["channel"]) for action in definition["actions"])
+    return next((addresses[channel] for channel in channels if channel in addresses), "")
+
+
+def bucket_of(salt: str, lot: int | str) -> int:
     """From 0 to 9999, the same for the same salt and person for ever."""
-    digest = hashlib.sha256(f"{salt}:{profile_id}".encode()).digest()
+    digest = hashlib.sha256(f"{salt}:{lot}".encode()).digest()
     return (int.from_bytes(digest[:4], "big") * WHOLE) >> 32
 
 
-def treatment_of(experiment: dict[str, Any], profile_id: int) -> str | None:
+def treatment_of(experiment: dict[str, Any], lot: int | str) -> str | None:
     """The treatment's name, whoever is held out; None for who waits for the winner of a test."""
     salt = str(experiment.get("salt", ""))
-    if bucket_of(f"{salt}/test", profile_id) >= _tested(experiment):
+    if bucket_of(f"{salt}/test", lot) >= _tested(experiment):
         return None
-    bucket = bucket_of(salt, profile_id)
+    bucket = bucket_of(salt, lot)
     return next(
         (name for name, end in zip(treatments(experiment), _ends(experiment), strict=False) if bucket < end),
         treatments(experiment)[-1],
     )
 
 
-def is_held_out(experiment: dict[str, Any], profile_id: int) -> bool:
-    return bucket_of(f"{experiment.get('salt', '')}/holdout", profile_id) < _shares(experiment, "holdout")
+def is_held_out(experiment: dict[str, Any], lot: int | str) -> bool:
+    return bucket_of(f"{experiment.get('salt', '')}/holdout", lot) < _shares(experiment, "holdout")
 
 
 def _shares(part: dict[str, Any], name: str) -> int:
@@ -137,12 +146,12 @@ def _ends(experiment: dict[str, Any]) -> list[int]:
 # ---- one person -------------------------------------------------------------------------------
 
 
-def choose(definition: dict[str, Any], action: dict[str, Any], profile_id: int, locale: str) -> Choice:
+def choose(definition: dict[str, Any], action: dict[str, Any], lot: int | str, locale: str) -> Choice:
     """What one person gets of the action."""
     experiment = definition.get("experiment") or {}
-    if is_held_out(experiment, profile_id):
+    if is_held_out(experiment, lot):
         return Choice(exclusion=HELD_OUT)
-    treatment = treatment_of(experiment, profile_id)
+    treatment = treatment_of(experiment, lot)
     if treatment is None:
         return Choice()
     return _find(definition, action, treatment, language_for(definition.get("languages") or {}, locale))

@@ -352,6 +352,7 @@ def _rows(
     rows: list[_Row] = []
     for place, (recipient, person) in enumerate(zip(recipients, known, strict=True)):
         reached = False
+        lot = person.profile_id if person else variants.lot_of(definition, recipient.addresses)
         for action in definition["actions"]:
             channel = str(action["channel"])
             address = recipient.addresses.get(channel) or (
@@ -360,13 +361,12 @@ def _rows(
             if reached and definition.get("reach") == Campaign.Reach.FIRST:
                 break
             reached = reached or bool(address)
-            named = person.profile_id if person else 0
-            choice = variants.choose(definition, action, named, person.locale if person else "")
+            choice = variants.choose(definition, action, lot, person.locale if person else "")
             rows.append(
                 _Row(
                     action=action["position"],
                     place=place,
-                    profile=named or None,
+                    profile=person.profile_id if person else None,
                     address=address,
                     variant=choice.variant or 0,
                     reason=choice.exclusion,

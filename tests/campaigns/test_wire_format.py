@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,13 +12,14 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from audiences.models import Profile, Suppression
-from campaigns import lifecycle
+from campaigns import actions, lifecycle
 from campaigns.models import Attempt, Campaign, Execution, Message
 from tests import builders
 from tests.api import Caller
 
 pytestmark = pytest.mark.django_db
 HERE = "/ajo/im/executions"
+TWO = [{"key": "A", "title": "As it was", "percent": 50}, {"key": "B", "title": "Shorter", "percent": 50}]
 HTML = "<p>{{ profile.name }} {{ context.code | default('none') }}</p>"
 ANSWER = {"executionId", "requestId", "createdAt", "createdBy", "modifiedAt", "modifiedBy"}
 STATUS = {"executionId", "status", "createdAt", "campaignId", "audienceId", "targetedProfileCount"}
@@ -184,6 +186,48 @@ def test_3_6_the_ready_call_of_a_live_campaign_is_shown(client: Any, campaign: C
     client.force_login(builders.person(campaign.workspace, "viewer"))
     shown = client.get(f"/campaigns/{campaign.pk}/api/").content.decode()
     assert "curl" in shown and f"{HERE}/unitary" in shown and f"{campaign.pk}&#34;" in shown
+
+
+def test_3_7_strangers_share_the_treatments_and_the_hold_out_and_each_keeps_theirs() -> None:
+    where = builders.workspace()
+    author, now = builders.person(where, "manager"), timezone.now()
+    experiment = {"treatments": TWO, "holdout": 20, "metric": "click", "salt": "s"}
+    made = builders.draft(
+        where,
+        author,
+        type="api_triggered",
+        category="transactional",
+        high_throughput=True,
+        experiment=experiment,
+        subject="Hi",
+        html="<p>Hello</p>",
+    )
+    actions.copy_to_all(made, 0, revision=made.revision, actor=author, now=now)
+    made.refresh_from_db()
+    campaign = lifecycle.apply(made, "activate", actor=builders.person(where, "approver"), now=now)
+    call = Caller(where, "approver")
+
+    def drawn(again: str, **written: Any) -> dict[str, tuple[int, str]]:
+        before = set(Message.objects.values_list("ref", flat=True))
+        for start in range(0, 200, 20):
+            crowd = [
+                recipient(n, type="external", **{key: make(n) for key, make in written.items()})
+                for n in range(start, start + 20)
+            ]
+            answer = call.post(f"{HERE}/highthroughput", body(campaign, *crowd, requestId=f"{again} {start}"))
+            assert answer.status_code == 202, answer.content
+        held = set(Attempt.objects.filter(outcome="excluded", code="050018").values_list("ref", flat=True))
+        rows = Message.objects.exclude(ref__in=before).values_list("address", "variant", "ref")
+        return {one: (variant, "held" if ref in held else "") for one, variant, ref in rows}
+
+    first = drawn("first")
+    shares = Counter(first.values())
+    assert len(first) == 200 and 60 < shares[(0, "")] < 100 and 60 < shares[(1, "")] < 100, shares
+    assert 20 < shares[(0, "held")] < 60, shares
+    # By another name, to the same address, written otherwise: it is the same person's.
+    same = {"userId": lambda n: f"u-{n}", "namespace": lambda _n: "crm"}
+    data = {"channelData": lambda n: {"emailAddress": f"P{n}@Example.com"}}
+    assert drawn("second", **same, **data) == first
 
 
 def test_3_10_accepted_is_not_delivered(campaign: Campaign, call: Caller) -> None:
