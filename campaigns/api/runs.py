@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.doors.callers import credential_of
-from campaigns import access
+from campaigns import access, variants
 from campaigns.api.campaign_shapes import ReasonShape
 from campaigns.delivery import winners
 from campaigns.models import Outcome, Run
@@ -77,11 +77,31 @@ class WinnerShape(StrictSerializer):
     at = serializers.DateTimeField()
 
 
+class TreatmentShape(StrictSerializer):
+    treatment = serializers.CharField(help_text="A for the first.")
+    title = serializers.CharField(allow_blank=True)
+    percent = serializers.FloatField(help_text="Its part of the people now.")
+
+
+class RunExperimentShape(StrictSerializer):
+    """How people are placed; what they then did is in the report."""
+
+    mode = serializers.ChoiceField(["ab", "winner", "bandit"])
+    treatments = TreatmentShape(many=True)
+    holdout = serializers.FloatField(help_text="Percent who get nothing.")
+    weighedAt = serializers.DateTimeField(
+        allow_null=True, help_text="When the parts last followed the results; null: they stand as planned."
+    )
+    waiting = serializers.IntegerField(help_text="Messages that wait for the winner.")
+    decidesAt = serializers.DateTimeField(allow_null=True, help_text="When the winner is looked for.")
+
+
 class WinnerChoice(StrictSerializer):
     treatment = serializers.CharField(max_length=1, help_text="A for the first.")
 
 
 class ProgressShape(RunShape):
+    experiment = RunExperimentShape(allow_null=True)
     winner = WinnerShape(allow_null=True, help_text="Of its experiment, once it is decided for the rest.")
     counts = CountsShape()
     waves = WaveShape(many=True)
@@ -142,6 +162,7 @@ def _progress(run: Run) -> dict[str, Any]:
     book = {name: getattr(far.book, name) for name in ("targeted", *STATES)}
     return {
         **RunShape(run).data,
+        "experiment": _experiment(run),
         "winner": _winner(run),
         "counts": {("toGo" if name == "to_go" else name): value for name, value in book.items()},
         "waves": [
@@ -159,6 +180,25 @@ def _progress(run: Run) -> dict[str, Any]:
         "rate": far.rate,
         "endsAt": far.ends_at,
         "waitingFor": waiting.waiting_for(run, now=now),
+    }
+
+
+def _experiment(run: Run) -> dict[str, Any] | None:
+    experiment = variants.weighted(run.version.definition, run.weights).get("experiment")
+    if not experiment:
+        return None
+    standing = winners.standing(run)
+    parts = [
+        {"treatment": one["key"], "title": one.get("title") or "", "percent": one["percent"]}
+        for one in experiment.get("treatments", [])
+    ]
+    return {
+        "mode": experiment.get("mode") or "ab",
+        "treatments": parts,
+        "holdout": experiment.get("holdout") or 0,
+        "weighedAt": run.weights["at"] if run.weights else None,
+        "waiting": standing.waiting if standing else 0,
+        "decidesAt": standing.due_at if standing else None,
     }
 
 

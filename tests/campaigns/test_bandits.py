@@ -150,6 +150,10 @@ def test_a_campaign_that_takes_calls_is_weighed_every_hour_and_its_calls_follow(
     assert bandits.refresh(now=now) == 1 and bandits.refresh(now=now + timedelta(minutes=59)) == 0
     run.refresh_from_db()
     assert run.weights["percents"]["B"] > 90
+    told = caller.get(f"/api/runs/{run.pk}/").json()["experiment"]
+    parts = {one["treatment"]: one["percent"] for one in told["treatments"]}
+    assert parts == {"A": run.weights["percents"][""], "B": run.weights["percents"]["B"]}
+    assert (told["mode"], told["weighedAt"], told["waiting"]) == ("bandit", now.isoformat(), 0)
     last = Message.objects.filter(run=run).order_by("-ref").values_list("ref", flat=True)[0]
     call(people[40:], "second")
     assert Message.objects.filter(run=run, ref__gt=last, variant=1).count() > 15

@@ -258,6 +258,10 @@ def test_the_run_page_and_the_api_choose_too(client: Client) -> None:
 def test_the_api_names_a_treatment_that_is_not_there(client: Client) -> None:
     run = trying(60)
     caller = Caller(run.campaign.workspace, "approver")
+    told = caller.get(f"/api/runs/{run.pk}/").json()["experiment"]
+    assert (told["mode"], told["waiting"], told["weighedAt"]) == ("winner", waiting(run), None)
+    assert datetime.fromisoformat(told["decidesAt"]) == run.started_at + timedelta(hours=4)
+    assert [one["percent"] for one in told["treatments"]] == [50, 50]
     assert pointers(caller.post(f"/api/runs/{run.pk}/winner/", {"treatment": "Z"})) == [
         ("unknown_treatment", "/treatment")
     ]
