@@ -333,9 +333,9 @@ def _sender_problems(values: Values, *, is_needed: bool) -> Iterable[Problem]:
 
 def _secret_problems(values: Values, base: Any) -> Iterable[Problem]:
     """A stored secret goes only where it was stored for: else whoever may edit could have it sent to them."""
-    first = registry.get(values.provider).Form.secret_fields[:1]
+    needed = registry.get(values.provider).Form.needed_secret(values.settings)
     if values.secret:
-        if first and not json.loads(values.secret).get(first[0]):
+        if needed and not json.loads(values.secret).get(needed):
             yield Problem("together", _("Secrets are stored together. Enter this one as well."), "secret")
     elif base.credential is not None and not _goes_where_it_went(values, base):
         detail = _("Enter the password again: the stored one was given for another server.")

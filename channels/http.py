@@ -13,8 +13,9 @@ import ipaddress
 import json
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -23,13 +24,20 @@ from urllib.parse import urlsplit
 import httpcore
 from h11 import LocalProtocolError
 
+from channels.client_certificate import Identity
 from channels.destinations import PORTS, Address, check_url, is_ours, is_public
 from channels.messages import Fact
 from common.errors import Invalid
 from common.wording import worded as _
 
 CONNECT_SECONDS, WRITE_SECONDS, READ_SECONDS, TOTAL_SECONDS = 5.0, 5.0, 10.0, 15.0
+REFUSAL_SECONDS = 1.0
 MAX_ANSWER, MAX_ADDRESSES = 64 * 1024, 4
+# What a server says that does not like our certificate, or wants one (RFC 8446, section 6.2). It reads no
+# request then, however far we were.
+NO_CERTIFICATE = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE")
+BAD_CERTIFICATE = ("BAD_CERTIFICATE", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED", "CERTIFICATE_EXPIRED",
+                   "CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "ACCESS_DENIED")  # fmt: skip
 
 
 class Failure(Exception):
@@ -124,6 +132,53 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         await self.inner.sleep(seconds)
 
 
+class KnownNetwork(CheckedNetwork):
+    """For servers that ask who connects: after the greeting a refusal is waited for, so that a request is
+    handed over to nobody who did not take our certificate.
+    """
+
+    async def connect_tcp(self, *arguments: Any, **more: Any) -> httpcore.AsyncNetworkStream:
+        return _Listening(await super().connect_tcp(*arguments, **more))
+
+
+class _Listening(httpcore.AsyncNetworkStream):
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self.inner = inner
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        began = time.monotonic()
+        stream = await self.inner.start_tls(ssl_context, server_hostname, timeout)
+        if stream.get_extra_info("ssl_object").version() != "TLSv1.3":
+            return stream  # it was part of the greeting
+        try:
+            await _listen(stream, min(0.05 + 2 * (time.monotonic() - began), REFUSAL_SECONDS))
+        except BaseException:
+            await stream.aclose()
+            raise
+        return stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await self.inner.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self.inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self.inner.get_extra_info(info)
+
+
+async def _listen(stream: httpcore.AsyncNetworkStream, seconds: float) -> None:
+    """With TLS 1.3 a server that refuses our certificate says so only after the greeting."""
+    with suppress(httpcore.ReadTimeout):
+        if not await stream.read(1, seconds):
+            raise httpcore.ConnectError(_("The other side hangs up after the greeting."))
+
+
 @cache
 def _tls(*, is_http2: bool = False) -> ssl.SSLContext:
     """One for each protocol: httpcore writes into it which of them the greeting offers."""
@@ -134,12 +189,14 @@ def _tls(*, is_http2: bool = False) -> ssl.SSLContext:
 class Client:
     """Keeps connections alive between requests. Belongs to one event loop; close it there.
 
-    With `is_http2` nothing but HTTP/2 is spoken, on plain connections too.
+    With `is_http2` nothing but HTTP/2 is spoken, on plain connections too. `identity` is shown to servers
+    that ask who connects.
     """
 
-    def __init__(self, *, is_http2: bool = False) -> None:
+    def __init__(self, *, is_http2: bool = False, identity: Identity | None = None) -> None:
         self.pools: dict[str, httpcore.AsyncConnectionPool] = {}
         self.is_http2 = is_http2
+        self.identity = identity
 
     async def close(self) -> None:
         while self.pools:
@@ -160,7 +217,7 @@ class Client:
             raise Failure(Fact.MISCONFIGURED, "bad_request", said(str(error))) from error
         except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError, OSError) as error:
             if (reason := _untrusted(error)) is not None:
-                refused = _("TLS failed: %(error)s") % {"error": said(reason)}
+                refused = _("TLS failed: %(error)s") % {"error": reason}
                 raise Failure(Fact.MISCONFIGURED, "tls", refused) from error
             return exchange.broken(error, "broken", said(str(error)) or _("The line broke."))
 
@@ -173,12 +230,12 @@ class Client:
         port = parts.port or (80 if is_plain else 443)
         try:
             async with asyncio.timeout(TOTAL_SECONDS):
-                stream = await CheckedNetwork(is_plain=is_plain).connect_tcp(host, port, CONNECT_SECONDS)
+                stream = await KnownNetwork(is_plain=is_plain).connect_tcp(host, port, CONNECT_SECONDS)
                 try:
                     reached = str((stream.get_extra_info("server_addr") or [host])[0])
                     if is_plain:
                         return reached
-                    stream = await stream.start_tls(_tls(), host, CONNECT_SECONDS)
+                    stream = await stream.start_tls(self._context(), host, CONNECT_SECONDS)
                     tls = stream.get_extra_info("ssl_object")
                     return f"{reached}, {tls.version() if tls else 'TLS'}"
                 finally:
@@ -188,9 +245,12 @@ class Client:
             raise Failure(Fact.UNREACHABLE, "timeout", detail) from error
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
             if (reason := _untrusted(error)) is not None:
-                refused = _("TLS failed: %(error)s") % {"error": said(reason)}
+                refused = _("TLS failed: %(error)s") % {"error": reason}
                 raise Failure(Fact.MISCONFIGURED, "tls", refused) from error
             raise Failure(Fact.UNREACHABLE, "broken", said(str(error)) or _("The line broke.")) from error
+
+    def _context(self) -> ssl.SSLContext:
+        return self.identity.context if self.identity else _tls(is_http2=self.is_http2)
 
     async def _exchange(self, request: Request, exchange: _Exchange) -> Answer:
         url = _allowed(request.url)
@@ -211,13 +271,14 @@ class Client:
         scheme = urlsplit(url).scheme
         pool = self.pools.get(scheme)
         if pool is None:
+            network = KnownNetwork if self.identity else CheckedNetwork
             pool = self.pools[scheme] = httpcore.AsyncConnectionPool(
-                ssl_context=_tls(is_http2=self.is_http2),
+                ssl_context=self._context(),
                 http1=not self.is_http2,
                 http2=self.is_http2,
                 max_connections=10,
                 keepalive_expiry=5.0,
-                network_backend=CheckedNetwork(is_plain=scheme == "http"),
+                network_backend=network(is_plain=scheme == "http"),
             )
         phases = {
             "connect": CONNECT_SECONDS,
@@ -275,12 +336,19 @@ def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:
 
 
 def _untrusted(error: BaseException) -> str | None:
-    """Why the certificate was refused, when that is what happened."""
+    """Why a certificate was refused, theirs or ours, when that is what happened."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return cause.verify_message
+            return said(cause.verify_message)
         if isinstance(cause, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(cause):
             return _("the other side does not speak TLS here")
+        if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
+            _alert, _word, reason = str(cause.reason).partition("_ALERT_")
+            if reason in NO_CERTIFICATE:
+                return _("the other side breaks off the greeting; it may want a client certificate")
+            if reason in BAD_CERTIFICATE:
+                said_so = {"reason": reason.replace("_", " ").lower()}
+                return _("the other side refuses our client certificate (%(reason)s)") % said_so
         cause = cause.__cause__ or cause.__context__
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -39,8 +39,8 @@ class ProviderForm(forms.Form):
     """A provider's settings. Every field but the secrets is stored as plain JSON under its own name.
 
     A provider with one secret names it in `secret_field`, which is sealed as it is. `secret_fields` are
-    sealed as one JSON object (see `secrets_of`); the first of them is required. One that is left empty keeps
-    what is stored of it (see `configurations.py`).
+    sealed as one JSON object (see `secrets_of`); one of them is required (`needed_secret`). One that is left
+    empty keeps what is stored of it (see `configurations.py`).
     """
 
     secret_field = ""
@@ -66,6 +66,11 @@ class ProviderForm(forms.Form):
                 detail = _("Character U+%(code)s cannot be here. Delete it, or type the text again.")
                 fault = detail % {"code": f"{ord(odd):04X}"}
                 self.add_error(name, ValidationError(fault, code="control_character"))
+
+    @classmethod
+    def needed_secret(cls, settings: Mapping[str, Any]) -> str:
+        """Which of several secrets has to be stored with these settings."""
+        return next(iter(cls.secret_fields), "")
 
     def first_fields(self) -> list[forms.BoundField]:
         """What everybody fills in."""

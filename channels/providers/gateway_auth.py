@@ -1,5 +1,6 @@
 """How a gateway of one's own is signed in to: by a name and a secret, by what is signed with the secret, or
-by a token that the secret is exchanged for (see `signing_in.py`).
+by a token that the secret is exchanged for (see `signing_in.py`). Beside that, or instead, by a certificate
+of ours that TLS shows (see `client_certificate.py`).
 
 Of a request it gets the body, or what stands behind the question mark; it promises headers and parts of the
 address to send along.
@@ -18,12 +19,15 @@ from urllib.parse import urlencode
 import jwt
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
+from channels import client_certificate
 from channels.http import Request
 from channels.providers.base import Part
-from channels.providers.over_http import AddressField, as_json, basic_auth
+from channels.providers.over_http import AddressField, SecretField, as_json, basic_auth
 from channels.providers.webhook import HeadersForm
+from common.errors import Invalid
 from common.wording import worded as _
 
 AUTH = [
@@ -49,6 +53,24 @@ PART = Part(
     FIELDS,
     gettext_lazy("For a sign-in by signature, JWT or OAuth 2, and for headers that the gateway wants."),
 )
+TLS_PART = Part(
+    gettext_lazy("Client certificate (mutual TLS)"),
+    ("mutual_tls", "client_certificate"),
+    gettext_lazy("For a gateway that asks who connects, beside the sign-in above or instead of it."),
+)
+
+
+class ClientCertificateField(SecretField):
+    """A certificate, those that vouch for it, and its private key, in PEM."""
+
+    def clean(self, value: Any) -> str:
+        text = str(super().clean(value)).strip()
+        try:
+            if text:
+                client_certificate.read(text, timezone.now())
+        except Invalid as error:
+            raise ValidationError(error.problems[0].detail, code=error.code) from error
+        return text
 
 
 class ClaimsField(forms.CharField):
@@ -95,6 +117,33 @@ class GatewayAuthForm(HeadersForm):
         initial="form",
         required=False,
     )
+
+    mutual_tls = forms.BooleanField(
+        label=gettext_lazy("Show a client certificate"),
+        required=False,
+        help_text=gettext_lazy("To the address above, and where OAuth 2 gives out tokens. Both need https."),
+    )
+    client_certificate = ClientCertificateField(
+        label=gettext_lazy("Certificate and private key"),
+        max_length=40_000,
+        widget=forms.Textarea(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
+        help_text=gettext_lazy(
+            "Both in PEM, one below the other, with the certificates that vouch for it. Stored sealed and "
+            "never shown. Leave it empty to keep the stored one."
+        ),
+    )
+
+    def check_certificate(self) -> None:
+        given = self.cleaned_data
+        if given.get("client_certificate") and not given.get("mutual_tls"):
+            detail = _("Tick this as well, so that the certificate is shown.")
+            self.add_error("mutual_tls", ValidationError(detail, code="not_shown"))
+        if not given.get("mutual_tls"):
+            return
+        for name in ("url", "auth_token_url"):
+            if str(given.get(name, "")).startswith("http:"):
+                detail = _("A client certificate is shown over https only.")
+                self.add_error(name, ValidationError(detail, code="https_needed"))
 
     def check_token(self) -> None:
         kind, secret = self.cleaned_data.get("auth"), self.cleaned_data.get("auth_secret", "")

@@ -13,16 +13,17 @@ from urllib.parse import parse_qsl, urlencode
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from channels import signatures
-from channels.http import Answer, Request
+from channels import client_certificate, signatures
+from channels.http import Answer, Client, Request
 from channels.kinds import clean_sms_sender
 from channels.messages import Arrival, Fact, Fault, Happened, Outcome, Receipt, Rendered, Reply
 from channels.models import ChannelConfiguration
 from channels.payload import Payload
 from channels.providers.base import Part, Reading, Step, secrets_of
-from channels.providers.gateway_auth import AUTH, PART, GatewayAuthForm, SignIn, claims_of
+from channels.providers.gateway_auth import AUTH, PART, TLS_PART, GatewayAuthForm, SignIn, claims_of
 from channels.providers.keywords_form import REPLIES
 from channels.providers.over_http import (
     AddressField,
@@ -91,10 +92,11 @@ class PayloadField(forms.CharField):
 
 
 class SmsHttpForm(GatewayAuthForm, SmsForm):
-    secret_fields = ("auth_secret", "receipts_secret")
+    secret_fields = ("auth_secret", "receipts_secret", "client_certificate")
     secret_goes_to = ("url", "auth", "auth_name", "auth_token_url")
     parts = (
         PART,
+        TLS_PART,
         Part(
             gettext_lazy("What it answers"),
             ("id_path", "ok_path", "ok_values", "later_values", "settings_values"),
@@ -196,6 +198,10 @@ class SmsHttpForm(GatewayAuthForm, SmsForm):
     reply_text = PathField(label=gettext_lazy("Text of a reply"))
     reply_id = PathField(label=gettext_lazy("Id of a reply"))
 
+    @classmethod
+    def needed_secret(cls, settings: Mapping[str, Any]) -> str:
+        return "" if settings.get("auth") == "none" else super().needed_secret(settings)
+
     def clean_sender(self) -> str:
         try:
             return clean_sms_sender(self.cleaned_data["sender"])
@@ -213,10 +219,7 @@ class SmsHttpForm(GatewayAuthForm, SmsForm):
                     f"{field}_name", ValidationError(_("Give a user name without “:”."), code="name")
                 )
         self.check_token()
-        is_signed_in = given.get("auth") != "none"
-        if is_signed_in and given.get("receipts_secret") and not given.get("auth_secret"):
-            detail = _("Secrets are stored together. Enter this one as well.")
-            self.add_error("auth_secret", ValidationError(detail, code="together"))
+        self.check_certificate()
         if given.get("method") == "GET" and given.get("sent_as") != "query":
             detail = _("A GET request carries its payload in the address.")
             self.add_error("sent_as", ValidationError(detail, code="get_has_no_body"))
@@ -250,6 +253,10 @@ class SmsHttp:
         except RenderError as error:
             return [Step(_("Write a sample message"), False, error.detail)]
         steps = [Step(_("Write a sample message"), True, shown[:500])]
+        if (identity := lane.client.identity) is not None:
+            told = {"name": identity.name, "day": identity.ends_at.date().isoformat()}
+            said = _("%(name)s, until %(day)s") % told
+            steps.append(Step(_("Read the client certificate"), True, said))
         if lane.auth.kind == "oauth":
             name = _("Sign in as %(account)s") % {"account": lane.auth.name}
             try:
@@ -259,7 +266,7 @@ class SmsHttp:
             if trouble is not None:
                 return [*steps, Step(name, False, joined(trouble.code, trouble.detail))]
             steps.append(Step(name, True, _("Signed in.")))
-        return [*steps, await reached(lane.url)]
+        return [*steps, await reached(lane.url, lane.client)]
 
     def read_receipts(self, configuration: ChannelConfiguration, arrival: Arrival) -> Reading:
         chosen = configuration.settings
@@ -357,6 +364,9 @@ class SmsHttpLane(SigningInLane):
         self.further = headers_of(str(chosen.get("headers") or ""))
         self.identity = f"{self.auth.token_url} {self.auth.name} {secret} {json.dumps(self.auth.claims)}"
         self.hidden = tuple(secrets.values())
+        if chosen.get("mutual_tls"):
+            shown = client_certificate.read(secrets.get("client_certificate", ""), timezone.now())
+            self.client = Client(identity=shown)
 
     async def sign_in(self) -> Outcome | None:
         return await super().sign_in() if self.auth.kind == "oauth" else None

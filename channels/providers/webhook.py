@@ -106,14 +106,14 @@ class Webhook:
         lane = self.open(configuration)
         if isinstance(lane, ClosedLane):
             return [Step(_("Read the settings"), False, lane.outcome.detail)]
-        return [await reached(lane.url)]
+        return [await reached(lane.url, lane.client)]
 
 
-async def reached(url: str) -> Step:
+async def reached(url: str, client: Client) -> Step:
     """Whether something listens at an address, with a certificate that holds."""
     name = _("Connect to %(url)s") % {"url": url}
     try:
-        return Step(name, True, await Client().reach(url))
+        return Step(name, True, await client.reach(url))
     except Failure as failure:
         return Step(name, False, failure.detail)
 

@@ -19,7 +19,9 @@ from tests.channels.providers import BENCHES, Bench
 from tests.channels.test_contract import FakeHttpStub
 
 pytestmark = pytest.mark.django_db
-several = pytest.mark.parametrize("key", ["mailersend", "mandrill", "resend", "mailgun", "twilio", "infobip"])
+several = pytest.mark.parametrize(
+    "key", ["mailersend", "mandrill", "resend", "mailgun", "twilio", "infobip", "sms_http"]
+)
 
 
 @pytest.fixture
@@ -34,13 +36,14 @@ def _ours(settings: Any) -> None:
 
 def names(bench: Bench) -> tuple[str, str]:
     """The secret one signs in with, and the one beside it."""
-    first, second = bench.provider.Form.secret_fields
+    first, second, *_others = bench.provider.Form.secret_fields
     return first, second
 
 
 def set_up(where: Workspace, bench: Bench, server: Any = None) -> tuple[ChannelConfiguration, dict[str, str]]:
     first, second = names(bench)
-    secrets = {first: "first-of-all-0000001", second: "second-of-all-000001", **dict(bench.secrets or {})}
+    secrets = dict.fromkeys(bench.provider.Form.secret_fields, "")
+    secrets |= {first: "first-of-all-0000001", second: "second-of-all-000001", **dict(bench.secrets or {})}
     secrets[second] = secrets[second] or "second-of-all-000001"
     entered = bench.provider.Form({**bench.settings(server or FakeHttpStub()), **secrets})
     assert entered.is_valid(), entered.errors

@@ -447,7 +447,6 @@ def test_a_gateways_word_for_an_outcome_is_what_the_settings_say() -> None:
         ({"id_path": "a.b[0]"}, "id_path"),
         ({"sender": "a name that is too long"}, "sender"),
         ({"sender": "x\r\ny"}, "sender"),
-        ({"auth_secret": "", "receipts_secret": "x"}, "auth_secret"),
         ({"auth": "hmac", "auth_name": "X Mac"}, "auth_name"),
         ({"auth": "hmac", "auth_name": "X-Mac", "auth_hash": "md5-hex"}, "auth_hash"),
         ({"headers": "Content-Type: text/plain"}, "headers"),
