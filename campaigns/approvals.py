@@ -65,8 +65,11 @@ def request(
 ) -> ApprovalRequest:
     """Opens a request for `campaign.version`; one that no policy asks for is approved at once.
 
-    Raises Invalid where nobody could ever satisfy the policy, so that nothing waits for ever.
+    Raises Invalid where nobody could ever satisfy the policy, so that nothing waits for ever, and where the
+    time to decide by is over.
     """
+    if due_at is not None and due_at <= now:
+        raise Invalid(Problem("due_is_over", _("The day to decide by must lie in the future."), "/dueAt"))
     policy = policy_for(campaign, by)
     row = ApprovalRequest(
         campaign=campaign,

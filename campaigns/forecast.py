@@ -8,6 +8,7 @@ pipe of that width.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,8 +34,8 @@ NOT_REACHED = limits.NOT_REACHED
 
 COUNT = """
 WITH page AS MATERIALIZED ({people}), sent AS NOT MATERIALIZED ({sent})
-SELECT s.action, COALESCE(s.reason, {limit}, ''), COALESCE(p.time_zone, ''), count(*)
-FROM sent s JOIN audiences_profile p ON p.id = s.profile_id GROUP BY 1, 2, 3
+SELECT m.action, COALESCE(m.why, ''), m.is_over, COALESCE(p.time_zone, ''), count(*)
+FROM {looked} m JOIN audiences_profile p ON p.id = m.profile_id GROUP BY 1, 2, 3, 4
 """
 
 
@@ -110,17 +111,18 @@ def forecast(campaign: Campaign, *, now: datetime) -> Forecast | None:
     try:
         definition = versions.definition(campaign)
         slot = next_slot(campaign, now)
-        counted = _count(campaign, definition, now)
+        counted = _count(campaign, definition, now, slot)
     except Invalid:
         return None
     run = Run(campaign=campaign, version=Version(campaign=campaign, definition=definition))
     run.due_at, run.wall_clock = slot.due_at, slot.wall_clock
     found = Forecast(_by_action(definition, counted), slot.due_at, pace(definition))
-    cohorts, discarded = _cohorts(run, counted)
+    cohorts, kept_back = _cohorts(run, counted)
     for action in found.actions:
-        if people := discarded.get(action.position):
+        for code, people in kept_back.get(action.position, {}).items():
             action.reached -= people
-            action.excluded.append(Excluded(limits.QUIET, str(REASON_LABELS[limits.QUIET]), people))
+            action.excluded.append(Excluded(code, str(REASON_LABELS[code]), people))
+        action.excluded.sort(key=lambda one: -one.people)
     _flow(found, cohorts)
     return found
 
@@ -132,23 +134,25 @@ def next_slot(campaign: Campaign, now: datetime) -> Slot:
     return coming[0] if coming else Slot(now)
 
 
-Counted = list[tuple[int, str, str, int]]  # action, reason, time zone, people
+Counted = list[tuple[int, str, bool, str, int]]  # action, reason, over a cap, time zone, people
 
 
-def _count(campaign: Campaign, definition: dict[str, Any], now: datetime) -> Counted:
+def _count(campaign: Campaign, definition: dict[str, Any], now: datetime, slot: Slot) -> Counted:
     run = Run(campaign=campaign, version=Version(campaign=campaign, definition=definition), due_at=now)
     people, sent = fanout.statement(run, now)
-    limit = foreseen.limit(definition, campaign.workspace_id, now)
-    query = COUNT.format(people=people.sql, sent=sent.sql, limit=limit.sql)
+    # What counts in a cap is what its window has seen when the run is due.
+    looked = foreseen.looked(definition, campaign.workspace_id, max(now, slot.due_at))
+    query = COUNT.format(people=people.sql, sent=sent.sql, looked=looked.sql)
     with connection.cursor() as cursor:
-        cursor.execute(query, (*people.params, *sent.params, *limit.params))
-        return [(int(at), str(why), str(zone), int(count)) for at, why, zone, count in cursor.fetchall()]
+        cursor.execute(query, (*people.params, *sent.params, *looked.params))
+        rows = cursor.fetchall()
+    return [(int(at), str(why), bool(over), str(zone), int(count)) for at, why, over, zone, count in rows]
 
 
 def _by_action(definition: dict[str, Any], counted: Counted) -> list[OfAction]:
     found = {one["position"]: OfAction(one["position"], one["channel"]) for one in definition["actions"]}
     reasons: dict[tuple[int, str], int] = {}
-    for action, reason, _zone, people in counted:
+    for action, reason, _over, _zone, people in counted:
         if reason:
             reasons[action, reason] = reasons.get((action, reason), 0) + people
         else:
@@ -166,16 +170,19 @@ def pace(definition: dict[str, Any]) -> float | None:
     return min([*rates, *([float(definition["rate"])] if definition.get("rate") else [])], default=None)
 
 
-def _cohorts(run: Run, counted: Counted) -> tuple[list[Cohort], dict[int, int]]:
-    """Everybody who is reached, by wave and by the zone they live in; and whom quiet hours discard."""
-    definition, found, discarded = run.version.definition, list[Cohort](), dict[int, int]()
+def _cohorts(run: Run, counted: Counted) -> tuple[list[Cohort], dict[int, Counter[str]]]:
+    """Everybody who is reached, by wave and by the zone they live in; and by action whom the last look keeps
+    back, and why: quiet hours are asked before the caps.
+    """
+    definition, found, kept_back = run.version.definition, list[Cohort](), dict[int, Counter[str]]()
     workspace, planned = run.campaign.workspace, waves.plan(definition, run)
-    shares = _shares(planned, max(sum(people for _a, reason, _z, people in counted if not reason), 1))
+    everybody = sum(people for _a, reason, _o, _z, people in counted if not reason)
+    shares = _shares(planned, max(everybody, 1))
     rules = {
         one["position"]: foreseen.rules(definition, workspace.pk, one["channel"], Rule.Kind.QUIET)
         for one in definition["actions"]
     }
-    for action, reason, zone, people in counted:
+    for action, reason, is_over, zone, people in counted:
         if reason:
             continue
         local = schedule.local_send_at(definition, run, zone)
@@ -185,13 +192,14 @@ def _cohorts(run: Run, counted: Counted) -> tuple[list[Cohort], dict[int, int]]:
             before += share
             starts = local + (wave.starts_at - planned[0].starts_at)
             sleep = limits.asleep(rules[action], zone, workspace.time_zone, starts)
-            if sleep is not None and sleep.is_queued and sleep.ends:
-                found.append(Cohort(sleep.ends, size, is_held=True))
-            elif sleep is None:
-                found.append(Cohort(starts, size))
+            ends = sleep.ends if sleep and sleep.is_queued else None
+            if sleep is not None and ends is None:
+                kept_back.setdefault(action, Counter())[limits.QUIET] += size
+            elif is_over:
+                kept_back.setdefault(action, Counter())[limits.OVER_CAP] += size
             else:
-                discarded[action] = discarded.get(action, 0) + size
-    return [one for one in found if one.people], discarded
+                found.append(Cohort(ends or starts, size, is_held=ends is not None))
+    return [one for one in found if one.people], kept_back
 
 
 def _shares(planned: list[Wave], people: int) -> list[Fraction]:

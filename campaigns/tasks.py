@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import heartbeat
 from campaigns import archive, preflight, watch
-from campaigns.delivery import asking, bandits, clock, fanout, recovery, retention, seeds, send
+from campaigns.delivery import asking, bandits, caps, clock, fanout, recovery, retention, seeds, send
 from campaigns.feedback import gather, post
 from campaigns.models import Batch
 from campaigns.reports import counting, orders
@@ -115,6 +115,7 @@ def sweep() -> None:
 def look_after() -> None:
     watch.look_after(now=timezone.now())
     bandits.refresh(now=timezone.now())
+    caps.begin_where_due(now=timezone.now())
 
 
 @shared_task

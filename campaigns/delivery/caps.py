@@ -16,6 +16,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from campaigns.models import CapTally, Run
+from channels.models import Rule, RuleState
 
 LOCK_SPACE = 0x0CA9  # first key of the two-key advisory lock; the second is the workspace
 HELD, UNCERTAIN = timedelta(hours=1), timedelta(days=1)
@@ -79,6 +80,15 @@ class Cap:
     channels: tuple[str, ...]
     count: int
     since: datetime
+
+
+def begin_where_due(*, now: datetime) -> None:
+    """Counts wherever a cap became active, before its first run: a forecast reads the same numbers."""
+    active = Rule.objects.filter(kind=Rule.Kind.CAP, state=RuleState.ACTIVE, rule_set__state=RuleState.ACTIVE)
+    counted = CapTally.objects.values("workspace")
+    due = active.exclude(rule_set__workspace__in=counted).order_by().values_list("rule_set__workspace")
+    for (workspace_id,) in due.distinct():
+        begin(workspace_id, now=now)
 
 
 @transaction.atomic

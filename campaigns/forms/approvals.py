@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.access import people_who_may
 from accounts.models import Role, User, Workspace
 from audiences.reachability import CHANNELS
+from campaigns import policies
 from campaigns.approvals import APPROVE
 from campaigns.models import ApprovalPolicy, Campaign, Folder
+from campaigns.policybook import MOST
 
 if TYPE_CHECKING:
     PolicyFormBase = forms.ModelForm[ApprovalPolicy]
 else:
     PolicyFormBase = forms.ModelForm  # cannot be subscripted while running
 
-ROWS, GROUPS = 4, 3
+ROWS, GROUPS = 4, 3  # that stand there at least; one that is full shows more the next time
 FIELD_LABELS = {
     "type": _("Type is"),
     "category": _("Category is"),
@@ -96,12 +100,21 @@ class PolicyForm(PolicyFormBase):
         row = self.instance
         self.initial["match"] = row.conditions.get("match", "all")
         self.initial["between"] = row.approvers.get("match", "all")
-        self._add_conditions(row.conditions.get("rows", []))
-        self._add_groups(_groups_of(row.approvers))
+        rows, groups = row.conditions.get("rows", []), _groups_of(row.approvers)
+        self.condition_rows = self._room("field", rows, ROWS)
+        self.group_rows = self._room("match", groups, GROUPS)
+        self._add_conditions(rows)
+        self._add_groups(groups)
+
+    def _room(self, name: str, kept: Sequence[Any], least: int) -> range:
+        """As many rows as were posted, or as are kept and one more."""
+        posted = [key.removeprefix(name) for key in self.data]
+        numbers = [int(key) for key in posted if key.isascii() and key.isdigit() and len(key) < 3]
+        return range(min(MOST, max(least, len(kept) + 1, *(number + 1 for number in numbers))))
 
     def _add_conditions(self, rows: list[dict[str, Any]]) -> None:
         choices = [("", _("Choose a condition")), *self._condition_choices()]
-        for at in range(ROWS):
+        for at in self.condition_rows:
             row = rows[at] if at < len(rows) else {}
             self.fields[f"field{at}"] = forms.ChoiceField(
                 label=_("Condition %(number)s") % {"number": at + 1}, choices=choices, required=False
@@ -134,13 +147,8 @@ class PolicyForm(PolicyFormBase):
         ]
 
     def _add_groups(self, groups: list[tuple[str, list[str]]]) -> None:
-        people = people_who_may(APPROVE, self.workspace)
-        roles = Role.objects.filter(workspace=self.workspace, permissions__codename="approve_campaign")
-        choices = [
-            *((f"role:{one.pk}", one.label) for one in roles.order_by("pk")),
-            *((f"user:{one.pk}", str(one)) for one in people),
-        ]
-        for at in range(GROUPS):
+        choices = self._people(list(policies.leaves(self.instance.approvers)))
+        for at in self.group_rows:
             match, chosen = groups[at] if at < len(groups) else ("any", [])
             self.fields[f"who{at}"] = forms.MultipleChoiceField(
                 label=_("Group %(number)s") % {"number": at + 1},
@@ -154,14 +162,34 @@ class PolicyForm(PolicyFormBase):
             )
             self.initial[f"who{at}"], self.initial[f"match{at}"] = chosen, match
 
+    def _people(self, named: list[dict[str, int]]) -> list[tuple[str, str]]:
+        """Who may approve, and who is named already and may no more: nobody is dropped unseen."""
+        able = people_who_may(APPROVE, self.workspace)
+        roles = Role.objects.filter(workspace=self.workspace, permissions__codename="approve_campaign")
+        choices = [
+            *((f"role:{one.pk}", one.label) for one in roles.order_by("pk")),
+            *((f"user:{one.pk}", str(one)) for one in able),
+        ]
+        known = {key for key, _name in choices}
+        members = User.objects.filter(groups__role__workspace=self.workspace).distinct()
+        past: list[tuple[str, str]] = [
+            *((f"role:{one.pk}", one.label) for one in Role.objects.filter(workspace=self.workspace)),
+            *((f"user:{one.pk}", str(one)) for one in members),
+        ]
+        still = {f"{kind}:{pk}" for leaf in named for kind, pk in leaf.items()} - known
+        may_not = gettext("%(name)s (may not approve)")
+        return [*choices, *((key, may_not % {"name": name}) for key, name in past if key in still)]
+
     def values(self) -> dict[str, Any]:
         given = self.cleaned_data
         rows = [
-            _as_row(given[f"field{at}"], given[f"value{at}"]) for at in range(ROWS) if given[f"field{at}"]
+            _as_row(given[f"field{at}"], given[f"value{at}"])
+            for at in self.condition_rows
+            if given[f"field{at}"]
         ]
         groups = [
             {"match": given[f"match{at}"], "of": [_as_leaf(text) for text in given[f"who{at}"]]}
-            for at in range(GROUPS)
+            for at in self.group_rows
             if given[f"who{at}"]
         ]
         return {

@@ -30,6 +30,7 @@ from audiences.rules import references
 from audiences.timelimit import limited
 from campaigns import access, foreseen
 from campaigns.delivery import fanout
+from campaigns.delivery.limits import OVER_CAP
 from campaigns.models import Campaign, Event, Message, Outcome, Run
 from campaigns.reports.metrics import NAMED, REASON_LABELS, told
 from common.errors import CarillonError
@@ -41,7 +42,8 @@ PATIENCE = 1_500  # milliseconds the rule may take
 
 ASK = """
 WITH page AS MATERIALIZED ({people}), sent AS NOT MATERIALIZED ({sent})
-SELECT s.action, COALESCE(s.reason, {limit}, '') FROM sent s ORDER BY s.action
+SELECT m.action, COALESCE(m.why, CASE WHEN m.is_over THEN '{over_cap}' END, '')
+FROM {looked} m ORDER BY m.action
 """
 
 
@@ -219,9 +221,9 @@ def _is_hidden(definition: dict[str, Any], campaign: Campaign, actor: Actor) -> 
 def _would(run: Run, person: Profile, now: datetime) -> list[tuple[str, str]]:
     definition = run.version.definition
     people, sent = fanout.statement(run, now, person=person.pk)
-    limit = foreseen.limit(definition, run.campaign.workspace_id, now)
-    query = ASK.format(people=people.sql, sent=sent.sql, limit=limit.sql)
+    looked = foreseen.looked(definition, run.campaign.workspace_id, now)
+    query = ASK.format(people=people.sql, sent=sent.sql, looked=looked.sql, over_cap=OVER_CAP)
     with connection.cursor() as cursor:
-        cursor.execute(query, (*people.params, *sent.params, *limit.params))
+        cursor.execute(query, (*people.params, *sent.params, *looked.params))
         found = cursor.fetchall()
     return [(_channel(run, action), str(REASON_LABELS.get(code, code))) for action, code in found]

@@ -21,7 +21,7 @@ from campaigns.forms.approvals import RequestForm, StandInForm, end_of, start_of
 from campaigns.models import ApprovalRequest, Campaign
 from campaigns.policies import Place
 from campaigns.views.common import campaign_of
-from common.errors import Invalid
+from common.errors import Invalid, Problem
 
 PAGE = 25
 
@@ -63,9 +63,16 @@ def panel(campaign: Campaign, actor: User) -> dict[str, Any]:
 
 
 def details_of(request: HttpRequest) -> dict[str, Any]:
-    """What goes with a request for approval, beside its message: until when an answer is wanted."""
+    """What goes with a request for approval, beside its message: until when an answer is wanted.
+
+    Raises Invalid for what is no day, and for a message that is too long.
+    """
     form = RequestForm(request.POST)
-    due = form.cleaned_data.get("due") if form.is_valid() else None
+    if not form.is_valid():
+        raise Invalid(
+            Problem("invalid", str(error), name) for name, errors in form.errors.items() for error in errors
+        )
+    due = form.cleaned_data["due"]
     return {"due_at": end_of(due)} if due else {}
 
 

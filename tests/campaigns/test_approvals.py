@@ -14,7 +14,7 @@ from accounts.access import SYSTEM
 from accounts.models import AuditEntry, Notification, Role, User, Workspace
 from campaigns import approvals, comments, drafts, lifecycle, policybook, watch
 from campaigns.delivery import clock, fanout, send
-from campaigns.models import ApprovalPolicy, ApprovalRequest, Attempt, Batch, Campaign, Folder, Run, Status
+from campaigns.models import ApprovalPolicy, ApprovalRequest, Attempt, Batch, Campaign, Run, Status
 from channels.models import ChannelConfiguration
 from common.errors import CarillonError, IllegalTransition, Invalid, PermissionMissing
 from tests import builders
@@ -83,71 +83,6 @@ def test_nested_ways_and_people_who_were_not_asked(where: Workspace) -> None:
     assert press(campaign, "approve", "bo").status == Status.IN_REVIEW
     assert press(campaign, "approve", "admin").status == Status.APPROVED
     assert not approvals.still_missing(ApprovalRequest.objects.get())
-
-
-def test_the_highest_priority_decides_then_the_default(where: Workspace) -> None:
-    low = policy(where, {"match": "any", "of": [leaf("ana")]}, name="Low", priority=1)
-    high = policy(
-        where,
-        {"match": "any", "of": [leaf("bo")]},
-        name="High",
-        priority=5,
-        conditions={
-            "match": "all",
-            "rows": [{"field": "tag", "value": "Legal"}, {"field": "audience_size", "value": 2}],
-        },
-    )
-    campaign = builders.draft(where, who("mia"), tags=["legal"])
-    assert approvals.policy_for(campaign, who("mia")) == high
-    campaign.tags = []
-    assert approvals.policy_for(campaign, who("mia")) == low
-    policybook.switch(low, on=False, actor=who("admin"), now=timezone.now())
-    assert approvals.policy_for(campaign, who("mia")) is None
-    caught = policy(where, {"match": "any", "of": [leaf("cy")]}, name="Rest", is_default=True)
-    assert approvals.policy_for(campaign, who("mia")) == caught
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "met"),
-    [
-        ("type", "scheduled", True),
-        ("type", "api_triggered", False),
-        ("category", "marketing", True),
-        ("channel", "email", True),
-        ("channel", "sms", False),
-        ("name", "WINTER", True),
-        ("name", "summer", False),
-        ("audience_size", 2, True),
-        ("audience_size", 3, False),
-        ("requester", "mia", True),
-        ("requester", "ana", False),
-        ("requester_role", "manager", True),
-        ("requester_role", "approver", False),
-    ],
-)
-def test_every_condition_is_met_or_not(where: Workspace, field: str, value: object, met: bool) -> None:
-    if field == "requester":
-        value = who(str(value)).pk
-    if field == "requester_role":
-        value = Role.objects.get(workspace=where, builtin=value).pk
-    rows = {"match": "any", "rows": [{"field": field, "value": value}]}
-    policy(where, {"match": "any", "of": [leaf("ana")]}, conditions=rows)
-    campaign = builders.draft(where, who("mia"))
-    assert (approvals.policy_for(campaign, who("mia")) is not None) == met
-
-
-def test_what_no_policy_asks_for_is_approved_by_itself_but_never_skips_the_request(where: Workspace) -> None:
-    tagged = {"match": "all", "rows": [{"field": "tag", "value": "legal"}]}
-    policy(where, {"match": "any", "of": [leaf("ana")]}, conditions=tagged)
-    campaign = builders.draft(where, who("mia"))
-    with pytest.raises(IllegalTransition, match="Request approval"):
-        press(campaign, "activate", "ana")
-    campaign = press(campaign, "request_approval", "mia")
-    assert campaign.status == Status.APPROVED
-    assert press(campaign, "activate", "ana").status == Status.LIVE
-    Workspace.objects.update(approval_required=True)
-    where.refresh_from_db()
-    assert submitted(where).status == Status.IN_REVIEW
 
 
 def test_a_policy_that_nobody_could_satisfy_is_told_at_once(where: Workspace) -> None:
@@ -268,17 +203,6 @@ def test_a_review_shows_what_changed_since_what_was_approved_last(where: Workspa
             campaign = press(campaign, answer, "ana", comment="so")
     assert "What changed since Version 1, approved" in page
     assert "First" in page and "Third" in page and "Second" not in page
-
-
-def test_a_folder_counts_with_all_that_lies_in_it(where: Workspace) -> None:
-    outer, other = (Folder.objects.create(workspace=where, name=name) for name in ("Outer", "Other"))
-    inner = Folder.objects.create(workspace=where, name="Inner", parent=outer)
-    rows = {"match": "all", "rows": [{"field": "folder", "value": outer.pk}]}
-    policy(where, {"match": "any", "of": [leaf("ana")]}, conditions=rows)
-    campaign = builders.draft(where, who("mia"))
-    for folder, met in ((outer, True), (inner, True), (other, False), (None, False)):
-        campaign.folder = folder
-        assert (approvals.policy_for(campaign, who("mia")) is not None) == met, folder
 
 
 @pytest.mark.parametrize("field", ["sender_email", "sender_name", "reply_to", "provider"])

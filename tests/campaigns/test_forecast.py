@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.utils import timezone
 
+from accounts.access import SYSTEM
+from accounts.models import Workspace
 from audiences import consent, suppression
-from audiences.models import Profile
-from campaigns import forecast, lifecycle
-from campaigns.models import Run
+from audiences.models import Audience, Profile
+from campaigns import forecast, lifecycle, tasks
+from campaigns.models import Campaign, Run
 from campaigns.reports.metrics import ledger, reasons
-from channels.models import AllowedEntry, AllowedList
+from channels import rulesets
+from channels.models import AllowedEntry, AllowedList, RuleSet
+from channels.rulesets import RuleValues
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +90,78 @@ def test_several_channels_are_counted_as_messages_and_the_people_beside_them(rea
     else:
         assert told.people == 2 * 12
         assert f"12 people, {told.reached} messages" in review
+
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # a Monday; evening in Taipei
+BY = {"actor": SYSTEM, "now": NOON}
+EVENING = [{"days": list(range(7)), "start": "19:00", "end": "22:00"}]
+
+
+def ruled(where: Workspace, **values: Any) -> RuleSet:
+    made = rulesets.create(where, name="Limits", **BY)
+    hush = {"name": "evening", "kind": "quiet", "periods": EVENING, "handling": "discard", **values}
+    for one in (
+        RuleValues(channels=("email", "sms"), **hush),
+        RuleValues(name="cap", kind="cap", channels=("email", "sms"), count=2, unit="week"),
+    ):
+        rulesets.switch_rule(rulesets.add_rule(made, one, **BY), "activate", **BY)
+    return rulesets.switch(made, "activate", **BY)
+
+
+@pytest.mark.parametrize("channels", ["email", "email and sms to all", "email, then sms"])
+def test_every_reason_has_the_number_that_the_run_then_shows(channels: str, client: Any) -> None:
+    """Among them people who fall under two reasons: the one that the run finds first is told."""
+    where = people(40)  # of whom four are not reachable by mail
+    found = list(Profile.objects.order_by("pk"))
+    for first, last, values in (
+        (10, 18, {"time_zone": "Asia/Taipei"}),
+        (14, 22, {"attributes": {"name": "Regular"}}),  # got two already: half of them sleep
+        (22, 25, {"attributes": {"name": "Left"}}),
+    ):
+        Profile.objects.filter(pk__in=[one.pk for one in found[first:last]]).update(**values)
+    for one in (found[3], *found[16:30]):  # the first has no mail, but a telephone
+        Profile.objects.filter(pk=one.pk).update(phone=f"+8869{one.pk % 10**8:08}")
+    manager, approver = builders.person(where, "manager"), builders.person(where, "approver")
+    client.force_login(approver)
+
+    def named(name: str) -> Audience:
+        return builders.audience(where, name=name, rule={"field": "name", "op": "is", "value": name})
+
+    def run_of(draft: Campaign) -> Run:
+        lifecycle.apply(draft, "activate", actor=approver, now=timezone.now())
+        call_command("deliver")
+        return Run.objects.get(campaign=draft)
+
+    with time_machine.travel(NOON, tick=False):
+        regular = named("Regular")
+        for _twice in range(2):  # before there is any cap
+            assert ledger(run_of(builders.draft(where, manager, audience=regular))).accepted == 8
+        experiment = {
+            "treatments": [{"key": "a", "title": "A", "weight": 1}],
+            "holdout": 10,
+            "metric": "clicked",
+        }
+        changes = {"exclusions": [named("Left")], "rule_set": ruled(where), "experiment": experiment}
+        draft = builders.draft(where, manager, audience=builders.audience(where, name="All"), **changes)
+        if "sms" in channels:
+            sms = builders.configuration(where, channel="sms", name="SMS")
+            draft.actions.create(position=1, channel="sms", configuration=sms, content={"text": "Hello"})
+            type(draft).objects.update(reach="first" if "then" in channels else "all")
+            draft.refresh_from_db()
+        tasks.look_after()
+        told = forecast.forecast(draft, now=NOON)
+        review = client.get(f"/campaigns/{draft.pk}/review/").text
+        run = run_of(draft)
+    assert told is not None
+    assert (told.people, told.reached) == (ledger(run).targeted, ledger(run).accepted)
+    expected: Counter[str] = Counter()
+    for action in told.actions:
+        expected.update({one.code: one.people for one in action.excluded})
+    shown = {code: (label, count) for code, label, count in reasons(run, "excluded")}
+    assert expected == {code: count for code, (_label, count) in shown.items()}
+    assert {"050002", "quiet_hours", "050018", "050019"} < set(expected)
+    page = client.get(f"/campaigns/runs/{run.pk}/").text
+    assert all(label in review and label in page for label, _count in shown.values())
 
 
 def drafted(count: int, **changes: Any) -> Any:
