@@ -1,8 +1,8 @@
 """What the last look would say of a whole audience, as SQL over `sent`, the messages that would be written.
 
 The same limits as `delivery/limits.py` asks per batch: the allowed list, and caps over what was sent so far
-and what the same run sends before. Quiet hours are no matter of people but of the clock; `rules` gives them to
-the forecast, which asks them first, as the last look does.
+and what the same run sends before. Quiet hours are no matter of people but of the clock; `rules` gives them
+to the forecast, which asks them first, as the last look does.
 """
 
 from __future__ import annotations
