@@ -186,7 +186,7 @@ def read(content: bytes) -> list[Entry]:
         raise _invalid("bad_encoding", _("Save the file as UTF-8.")) from error
     found = list(_ics(text) if text.lstrip().startswith("BEGIN:VCALENDAR") else _csv(text))
     if not found:
-        raise _invalid("empty", _("The file holds no event."))
+        raise _invalid("no_event", _("The file holds no event."))
     if len(found) > MOST_ENTRIES:
         raise _invalid("too_many", _("At most %(most)s events in a file.") % {"most": MOST_ENTRIES})
     return found

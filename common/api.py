@@ -69,6 +69,14 @@ class FilePart(serializers.FileField):
     """A file of a form. An empty one has no use; the verb that reads it says so in its own words."""
 
 
+@extend_schema_field({"type": "string", "format": "email", "maxLength": 254})
+class EmailOfSomebody(serializers.CharField):
+    """Whoever looks the person up refuses an address that is nobody's, whatever it is written like."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=254, **options)
+
+
 class SafeJSONRenderer(renderers.JSONRenderer):
     """UTF-8, but where a text echoes half a surrogate pair: that answer is written in ASCII escapes."""
 

@@ -77,6 +77,10 @@ CODES = {
 }
 
 
+# What a text may not be made of alone: all that Python strips, which is more than \s of a JSON Schema.
+NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
+
+
 class CredentialScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "accounts.authentication.CredentialAuthentication"
     name = "credential"
@@ -100,7 +104,7 @@ class Schema(AutoSchema):
         shape = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]
         is_text = isinstance(field, serializers.CharField) and not field.allow_blank
         if direction == "request" and is_text and "$ref" not in shape:
-            shape.setdefault("pattern", r"\S")
+            shape.setdefault("pattern", NOT_BLANK)
         if direction == "request" and isinstance(field, serializers.ListSerializer) and not field.allow_empty:
             shape["minItems"] = 1
         return shape

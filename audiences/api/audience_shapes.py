@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from audiences.explain import Explained
 from audiences.models import AttributeDefinition, Audience
-from common.api import SparseSerializer, StrictSerializer
+from common.api import EmailOfSomebody, SparseSerializer, StrictSerializer
 
 
 class ChannelReason(StrictSerializer):
@@ -71,7 +71,7 @@ class AudienceChange(StrictSerializer):
     composition = Tree(required=False)
     topic = serializers.CharField(required=False, max_length=63, help_text="The topic's key.")
     tags = serializers.ListField(required=False, child=serializers.CharField(max_length=51), max_length=20)
-    owner = serializers.EmailField(required=False, allow_null=True)
+    owner = EmailOfSomebody(required=False, allow_null=True)
     labels = serializers.ListField(required=False, child=serializers.CharField(max_length=100), max_length=50)
     refresh = serializers.ChoiceField(Audience.Refresh.choices, required=False)
     everybody = serializers.BooleanField(

@@ -17,7 +17,7 @@ from accounts.doors.callers import credential_of, rights_of
 from campaigns.access import campaign_for
 from campaigns.models import Campaign, ReportOrder
 from campaigns.reports import orders as ordering
-from common.api import IF_MATCH, StrictSerializer, fields_of
+from common.api import IF_MATCH, EmailOfSomebody, StrictSerializer, fields_of
 from common.doors import Acting, body_of, pointing, shown, unchanged, whole
 from common.errors import NotFound
 
@@ -38,7 +38,7 @@ class ReportOrderWrite(StrictSerializer):
     every = serializers.ChoiceField(ReportOrder.Every.choices)
     form = serializers.ChoiceField(ReportOrder.Form.choices)
     people = serializers.ListField(
-        child=serializers.EmailField(),
+        child=EmailOfSomebody(),
         min_length=1,
         max_length=ordering.MOST_PEOPLE,
         help_text="People of the workspace who may see the report.",

@@ -19,7 +19,7 @@ from accounts.models import User
 from campaigns import listing as views
 from campaigns.access import MANAGE
 from campaigns.models import SavedView
-from common.api import StrictSerializer, fields_of, page_of
+from common.api import EmailOfSomebody, StrictSerializer, fields_of, page_of
 from common.doors import SEARCH, Acting, body_of, listed, listing, pointing, searched, shown
 from common.errors import Invalid, Problem
 
@@ -31,7 +31,7 @@ class SavedViewWrite(StrictSerializer):
     query = serializers.CharField(
         max_length=2000, allow_blank=True, help_text="As it stands in the list's address: status=live&tag=x."
     )
-    owner = serializers.EmailField(help_text="A person of the workspace: who may change it on the page.")
+    owner = EmailOfSomebody(help_text="A person of the workspace: who may change it on the page.")
 
 
 class SavedViewShape(Acting):

@@ -250,6 +250,7 @@ def test_another_system_changes_an_order_and_sends_it_at_once(campaign: Campaign
     assert call.client.put(one, body, "application/json", headers=call.headers).status_code == 428
     wrongs: list[tuple[dict[str, Any], tuple[str, str]]] = [
         ({"people": ["nobody@example.com"]}, ("bad_people", "/people")),
+        ({"people": ["0@0.a"]}, ("bad_people", "/people")),
         ({"beginsAt": "2020-01-01T08:00:00Z"}, ("in_the_past", "/beginsAt")),
     ]
     for wrong, place in wrongs:

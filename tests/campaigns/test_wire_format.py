@@ -8,12 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.utils import timezone
 
+from accounts.models import ApiCredential
 from audiences.models import Profile, Suppression
 from campaigns import actions, lifecycle
 from campaigns.models import Attempt, Campaign, Execution, Message
+from config.celery import app
 from tests import builders
 from tests.api import Caller
 
@@ -290,6 +293,19 @@ def test_3_16_the_request_id_is_a_contract(campaign: Campaign, call: Caller) -> 
     assert Message.objects.count() == 1
 
 
+def test_3_16_a_request_id_is_still_known_after_a_day_of_tidying_up(campaign: Campaign, call: Caller) -> None:
+    first = call.post(f"{HERE}/unitary", body(campaign)).json()
+    call_command("deliver")
+    with time_machine.travel(timezone.now() + timedelta(hours=25)):
+        app.loader.import_default_modules()
+        for task in {entry["task"] for entry in app.conf.beat_schedule.values()}:
+            app.tasks[task].apply(throw=True)
+        again = call.post(f"{HERE}/unitary", body(campaign))
+        other = call.post(f"{HERE}/unitary", body(campaign, recipient(1)))
+    assert (again.status_code, again.json()) == (202, {**first, "deduplicated": True})
+    assert (other.status_code, Message.objects.count()) == (409, 1)
+
+
 def test_3_17_a_refused_call_is_told_with_the_ids_it_named_and_in_plain_letters(
     campaign: Campaign, call: Caller
 ) -> None:
@@ -318,6 +334,38 @@ def test_3_17_every_refusal_has_one_shape_and_its_own_status(campaign: Campaign,
         assert {"type", "title", "status", "code", "detail"} <= set(answer.json())
         assert answer.json()["status"] == status
     assert answers[403].json()["permission"] == "campaigns.publish_campaign"
+
+
+def test_3_17_who_calls_too_often_is_told_when_to_come_back_at_every_door(campaign: Campaign) -> None:
+    to_audience = {
+        "campaignId": str(campaign.pk),
+        "audience": {"id": str(builders.audience(campaign.workspace).pk)},
+        "requestId": "a-1",
+    }
+    call = Caller(campaign.workspace, "approver")
+    ApiCredential.objects.filter(workspace=campaign.workspace).update(calls_per_minute=2)
+    with time_machine.travel("2027-01-04T12:00:20Z", tick=False):
+        first = call.post(f"{HERE}/audience", to_audience).json()
+        assert call.post(f"{HERE}/audience", to_audience).json()["deduplicated"] is True
+        for address, given in (
+            ("audience", {**to_audience, "requestId": "a-2"}),
+            ("unitary", body(campaign)),
+        ):
+            refused = call.post(f"{HERE}/{address}", given)
+            assert (refused.status_code, refused.json()["code"]) == (429, "too_many")
+            assert refused.headers["Retry-After"] == "40" and refused.json()["status"] == 429
+    assert [str(one.pk) for one in Execution.objects.all()] == [first["executionId"]]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [f"{HERE}/unitary", f"{HERE}/highthroughput", f"{HERE}/audience", "/api/profiles/bulk/", "/api/events/"],
+)
+def test_a_body_of_fifty_megabytes_is_refused_before_it_is_read(call: Caller, address: str) -> None:
+    """The test client holds one byte: whoever reads for the others that were announced fails."""
+    answer = call("POST", address, b"{", CONTENT_LENGTH=str(50 * 2**20))
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    assert "5 MB" in answer.json()["detail"] and answer.headers["Content-Type"] == "application/problem+json"
 
 
 def test_3_19_a_campaign_is_of_profiles_or_of_strangers_and_never_both(

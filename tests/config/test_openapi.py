@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,6 +85,16 @@ def check(schema: dict[str, Any], path: str, method: str, answer: Any) -> None:
     media = answer.headers["Content-Type"].partition(";")[0]
     shape = {**response["content"][media]["schema"], "components": schema["components"]}
     Draft202012Validator(shape, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(answer.json())
+
+
+@pytest.mark.django_db
+def test_what_counts_as_blank_is_described_so(schema: dict[str, Any]) -> None:
+    described = schema["components"]["schemas"]["DomainWriteRequest"]["properties"]["spf"]["pattern"]
+    call = Caller(builders.workspace(), "administrator")
+    for blank in (" ", "\x1e", "\x85\u3000"):
+        answer = call.post("/api/sending-domains/", {"name": "news.example.com", "spf": blank})
+        assert answer.status_code == 400 and not re.search(described, blank), repr(blank)
+    assert re.search(described, " mx ")
 
 
 @pytest.mark.django_db
