@@ -100,6 +100,14 @@ def message_retention_months() -> int:
     return _months("MESSAGE_RETENTION_MONTHS")
 
 
+def web_lock_seconds() -> int:
+    """Callers of the trigger API give up after a minute (3.15 of the catalogue): they hear of it before."""
+    value: int = env.int("WEB_LOCK_SECONDS", default=20)
+    if not 1 <= value <= 50:
+        raise ImproperlyConfigured(f"WEB_LOCK_SECONDS is {value}; give 1 to 50.")
+    return value
+
+
 def session_idle() -> timedelta:
     """How long somebody stays signed in without opening a page."""
     minutes: int = env.int("SESSION_IDLE_MINUTES", default=720)

@@ -245,6 +245,8 @@ LEASE_SECONDS = env.env.int("LEASE_SECONDS", default=60)
 EVENT_RETENTION_MONTHS = env.event_retention_months()
 # How many months the messages of a run are kept after its end. Its totals stay.
 MESSAGE_RETENTION_MONTHS = env.message_retention_months()
+# How long a request waits for what another one holds before it is answered with 503.
+WEB_LOCK_SECONDS = env.web_lock_seconds()
 FAILPOINT = env.failpoint(MODE)
 QUEUE_PREFIX = env.env.str("QUEUE_PREFIX", default="carillon")
 

@@ -2,7 +2,20 @@
 
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.db import connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
+
+
+def _limit_waiting() -> None:
+    """Who asks for a page or by the API hears 503 when somebody holds what they need, and waits no longer.
+    A worker has nobody who waits for it, and may.
+    """
+    options = connections.settings["default"]["OPTIONS"]
+    options["options"] = f"{options.get('options', '')} -c lock_timeout={settings.WEB_LOCK_SECONDS}s".strip()
+
+
+_limit_waiting()

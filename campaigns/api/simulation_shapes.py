@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiSerializerExtension
 from rest_framework import serializers
 
 from common.api import StrictSerializer
@@ -66,16 +69,44 @@ class TokenShape(StrictSerializer):
     platform = serializers.ChoiceField(["apns", "apnssandbox", "fcm"])
 
 
-class ChannelsDataShape(StrictSerializer):
-    channel = serializers.ChoiceField(CHANNELS)
-    emailAddresses = serializers.ListField(
-        child=serializers.CharField(max_length=2000), max_length=MOST_ADDRESSES, required=False
-    )
+def _some(child: serializers.Field[Any, Any, Any, Any]) -> serializers.ListField:
+    return serializers.ListField(child=child, max_length=MOST_ADDRESSES, required=False)
+
+
+class ToEmailShape(StrictSerializer):
+    channel = serializers.ChoiceField(["email"])
+    emailAddresses = _some(serializers.CharField(max_length=2000))
     subjectPrefix = serializers.CharField(max_length=40, allow_blank=True, required=False)
-    phoneNumbers = serializers.ListField(
-        child=serializers.CharField(max_length=2000), max_length=MOST_ADDRESSES, required=False
-    )
-    tokens = serializers.ListField(child=TokenShape(), max_length=MOST_ADDRESSES, required=False)
+
+
+class ToSmsShape(StrictSerializer):
+    channel = serializers.ChoiceField(["sms"])
+    phoneNumbers = _some(serializers.CharField(max_length=2000))
+
+
+class ToPushShape(StrictSerializer):
+    channel = serializers.ChoiceField(["push"])
+    tokens = _some(TokenShape())
+
+
+class ChannelsDataShape(StrictSerializer):
+    """Each channel has its own fields; those of another one are refused in our own words."""
+
+    channel = serializers.ChoiceField(CHANNELS)
+    emailAddresses = _some(serializers.CharField(max_length=2000))
+    subjectPrefix = serializers.CharField(max_length=40, allow_blank=True, required=False)
+    phoneNumbers = _some(serializers.CharField(max_length=2000))
+    tokens = _some(TokenShape())
+
+
+class _ByChannel(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """Describes them one by one."""
+
+    target_class = ChannelsDataShape
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        each = (ToEmailShape, ToSmsShape, ToPushShape)
+        return {"oneOf": [auto_schema.resolve_serializer(one, direction).ref for one in each]}
 
 
 class ReceiverShape(PersonShape):

@@ -163,6 +163,25 @@ def test_each_field_of_the_body(
 
 
 # ---- the numbered rows --------------------------------------------------------------------------
+def test_3_2_marketing_has_an_audience_of_its_own_and_transactional_names_them_in_the_call(
+    campaign: Campaign, call: Caller
+) -> None:
+    given: dict[str, Any] = {"requestId": "a-1", "campaignId": str(campaign.pk)}
+    assert faults(call.post(f"{HERE}/audience", given)) == [("audience_missing", "/audience/id")]
+    where = builders.workspace("elsewhere")
+    builders.profiles(where, 3)
+    rule = {"field": "email", "op": "one_of", "value": ["p0@example.com", "p1@example.com"]}
+    two = builders.audience(where, rule=rule)
+    made = builders.live(where, now=timezone.now(), type="api_triggered", audience=two, subject="Hi")
+    there = Caller(where, "approver")
+    told = there.post(f"{HERE}/audience", {**given, "campaignId": str(made.pk)})
+    assert told.status_code == 202, told.content
+    assert left(settings).count("@example.com") >= 2
+    status = there.get(f"{HERE}/audience/{told.json()['executionId']}").json()
+    assert (status["audienceId"], status["targetedProfileCount"]) == (str(two.pk), 2)
+    assert sorted(Message.objects.values_list("address", flat=True)) == rule["value"]
+
+
 def test_3_3_unknown_recipients_fail_the_call_or_are_made_with_their_identity_only(
     campaign: Campaign, call: Caller
 ) -> None:

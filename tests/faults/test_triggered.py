@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from kombu import Connection
 
@@ -101,6 +101,25 @@ def test_killed_before_the_answer_the_same_call_again_is_one_message(tmp_path: P
         house.kill("first")
         status, answer = shop.post(house.web("second"))
         assert (status, answer.get("deduplicated")) == (202, True)
+        finish(house, shop, server)
+
+
+def test_a_call_that_cannot_go_on_is_answered_long_before_its_minute_is_over_and_is_safe_to_repeat(
+    tmp_path: Path,
+) -> None:
+    """Somebody holds the campaign and does not let go (3.15 of the catalogue)."""
+    with FakeSmtp() as server, House(tmp_path, WEB_LOCK_SECONDS="2") as house:
+        shop = Shop(server)
+        address = house.web()
+        with transaction.atomic():
+            Campaign.objects.select_for_update().get(pk=shop.campaign.pk)
+            began = time.monotonic()
+            status, answer = shop.post(address)
+            assert time.monotonic() - began < 20
+        assert (status, answer["code"]) == (503, "unavailable")
+        assert answer["retryAfter"] and not Execution.objects.exists()
+        status, answer = shop.post(address)
+        assert status == 202 and "deduplicated" not in answer
         finish(house, shop, server)
 
 
