@@ -164,7 +164,7 @@ def test_each_field_of_the_body(
 
 # ---- the numbered rows --------------------------------------------------------------------------
 def test_3_2_marketing_has_an_audience_of_its_own_and_transactional_names_them_in_the_call(
-    campaign: Campaign, call: Caller
+    campaign: Campaign, call: Caller, settings: Any
 ) -> None:
     given: dict[str, Any] = {"requestId": "a-1", "campaignId": str(campaign.pk)}
     assert faults(call.post(f"{HERE}/audience", given)) == [("audience_missing", "/audience/id")]
