@@ -18,6 +18,7 @@ from accounts import access, audit
 from accounts.access import Actor, require
 from accounts.models import Role, User, Workspace
 from common.errors import Invalid, Problem
+from common.text import whole_number
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,13 @@ def choices(workspace: Workspace) -> list[tuple[str, list[tuple[str, str]]]]:
 
 def holder_called(workspace: Workspace, key: str) -> User | Role:
     """Raises Invalid: one from elsewhere is as unknown as one that does not exist."""
-    kind, _colon, number = key.partition(":")
+    kind, _colon, text = key.partition(":")
+    number = whole_number(text) or 0
     found: User | Role | None = None
-    if number.isascii() and number.isdigit() and len(number) < 19:
-        if kind == "role":
-            found = Role.objects.filter(workspace=workspace, pk=int(number)).first()
-        elif kind == "user":
-            found = User.objects.filter(groups__role__workspace=workspace, pk=int(number)).first()
+    if kind == "role":
+        found = Role.objects.filter(workspace=workspace, pk=number).first()
+    elif kind == "user":
+        found = User.objects.filter(groups__role__workspace=workspace, pk=number).first()
     if found is None:
         detail = _("This is not known here. Choose from the list.")
         raise Invalid(Problem("unknown", detail, "holder"))

@@ -15,6 +15,7 @@ from accounts.models import User, Workspace
 from campaigns import access, folders, lifecycle, shelf
 from campaigns.models import Campaign
 from common.errors import CarillonError, Invalid, NotFound, Problem
+from common.text import whole_number
 
 MOST = 200
 LABELS = {
@@ -59,9 +60,8 @@ def _act(
             raise Invalid(Problem("tags_missing", _("Write the tags to add."), "tags"))
         return lambda row: shelf.add_tags(row, tags, actor=actor, now=now)
     if verb == "move":
-        number = given.get("folder", "")
-        is_number = number.isascii() and number.isdigit() and len(number) < 19
-        folder = folders.folder_for(actor, workspace, int(number)) if is_number else None
+        number = whole_number(given.get("folder", ""))
+        folder = None if number is None else folders.folder_for(actor, workspace, number)
         return lambda row: shelf.move(row, folder, actor=actor, now=now)
     if verb == "delete":
         return lambda row: lifecycle.delete(row, actor=actor, now=now)

@@ -20,6 +20,7 @@ from accounts.models import User, Workspace
 from campaigns import access, folders
 from campaigns.models import Action, Campaign, Columns, Run, SavedView, Status
 from common.errors import Invalid, NotFound, Problem
+from common.text import whole_number
 
 OPEN = (Status.DRAFT, Status.IN_REVIEW, Status.APPROVED, Status.SCHEDULED, Status.LIVE, Status.PAUSED)
 SORTS = {
@@ -100,8 +101,8 @@ def read(given: Mapping[str, str]) -> Asked:
         status=status if status in (*Status.values, "all") else "open",
         channel=text("channel"),
         tag=text("tag").lstrip("#"),
-        folder=_number(text("folder")),
-        owner=_number(text("owner")),
+        folder=whole_number(text("folder")),
+        owner=whole_number(text("owner")),
         since=_date(text("since")),
         until=_date(text("until")),
         is_mine=text("mine") == "1",
@@ -109,10 +110,6 @@ def read(given: Mapping[str, str]) -> Asked:
         search=text("search"),
         sort=sort if sort.removeprefix("-") in SORTS else "-changed",
     )
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _date(text: str) -> date | None:

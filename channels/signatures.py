@@ -25,6 +25,7 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from channels.messages import Arrival
 from common.errors import CarillonError
+from common.text import whole_number
 from common.wording import worded as _
 
 MAX_AGE = timedelta(minutes=5)
@@ -254,9 +255,10 @@ def _text(body: bytes) -> str:
 
 
 def _at_seconds(stamp: str) -> datetime:
-    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 10):
+    seconds = whole_number(stamp, 10**10 - 1)
+    if seconds is None:
         raise _wrong()
-    return datetime.fromtimestamp(int(stamp), UTC)
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _dated(signed_at: datetime, key: str, now: datetime, most: timedelta = MAX_AGE) -> Proof:

@@ -7,6 +7,7 @@ import unicodedata
 from typing import Any
 
 BREAKS = "\t\n\r"
+LARGEST_KEY = 2**63 - 1  # of PostgreSQL's bigint
 
 
 def has_control(text: str, *, allowed: str = "") -> bool:
@@ -19,6 +20,14 @@ def has_control(text: str, *, allowed: str = "") -> bool:
 def is_blank(text: str) -> bool:
     """Whether nobody would see it: white space, and characters without any width."""
     return all(letter.isspace() or unicodedata.category(letter) in ("Cf", "Cc") for letter in text)
+
+
+def whole_number(text: str, most: int = LARGEST_KEY) -> int | None:
+    """What plain digits say, from 0 to `most`; None for any other text."""
+    if not (text.isascii() and text.isdigit() and len(text) < 20):  # int() refuses thousands of digits
+        return None
+    number = int(text)
+    return number if number <= most else None
 
 
 def is_storable(value: Any) -> bool:

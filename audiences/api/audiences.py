@@ -45,6 +45,7 @@ from audiences.models import Audience, AudienceSize, Topic
 from common.api import IF_MATCH, PAGING, CursorPages, chosen_fields, fields_of, only, ordered, page_of
 from common.doors import NAMED, body_of, listed, listing, tag_of, unchanged
 from common.errors import Conflict, Invalid, NotFound, Problem
+from common.text import whole_number
 
 AT = {"at": "at"}
 FILTERS = [
@@ -185,7 +186,7 @@ class Explain(APIView):
         credential = credential_of(request)
         audience = access.audience_for(credential, pk)
         people = access.profiles_for(credential, audience.workspace)
-        number = _number(request.query_params.get("profile", ""), 2**63 - 1)
+        number = whole_number(request.query_params.get("profile", ""))
         if number is None:
             raise Invalid(Problem("bad_profile", _("Give the number of a person."), "/profile"))
         person = people.select_related("workspace").filter(pk=number).first()
@@ -235,8 +236,8 @@ def _paging(request: Request) -> tuple[str, str | None, int, int]:
     if reason is not None and reason not in reachability.REASON_LABELS:
         known = ", ".join(sorted(reachability.REASON_LABELS))
         problems.append(Problem("unknown_reason", _("Give one of: %(known)s.") % {"known": known}, "/reason"))
-    after = _number(query.get("cursor", "0"), 2**63 - 1)
-    limit = _number(query.get("limit", "100"), CursorPages.max_page_size)
+    after = whole_number(query.get("cursor", "0"))
+    limit = whole_number(query.get("limit", "100"), CursorPages.max_page_size)
     if after is None:
         problems.append(Problem("bad_cursor", _("Take the cursor from `next` of another page."), "/cursor"))
     if not limit:
@@ -244,11 +245,6 @@ def _paging(request: Request) -> tuple[str, str | None, int, int]:
     if problems or after is None or limit is None:
         raise Invalid(problems)
     return channel, reason, after, limit
-
-
-def _number(text: str, most: int) -> int | None:
-    is_number = text.isascii() and text.isdigit() and len(text) < 20
-    return int(text) if is_number and int(text) <= most else None
 
 
 def _filtered(rows: QuerySet[Audience], request: Request) -> QuerySet[Audience]:

@@ -24,6 +24,7 @@ from audiences.imports.sniff import refusal
 from audiences.models import Import, ImportProblem
 from audiences.namespaces import LONGEST, namespaces_of
 from common.errors import Invalid, Problem
+from common.text import whole_number
 
 PROFILE, NAME, TIME, KEY, PROPERTIES = "profile", "name", "time", "key", "properties"
 OURS = (NAME, TIME, KEY, PROPERTIES)
@@ -101,7 +102,8 @@ def _fault(code: str, column: str) -> Problem:
 
 
 def _number(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else text
+    number = whole_number(text)
+    return text if number is None else number
 
 
 def _moment(layout: Layout, cell: str) -> str:

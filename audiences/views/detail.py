@@ -37,6 +37,7 @@ from audiences.models import AttributeDefinition, Audience
 from audiences.timelimit import limited
 from audiences.views.common import audience_of
 from common.errors import CarillonError, NotFound
+from common.text import whole_number
 
 SIZES, LOG, SAMPLE, PAGE = 30, 20, 5, 50
 TOLD = {
@@ -205,8 +206,7 @@ def unreached(request: HttpRequest, pk: int, channel: str, code: str) -> HttpRes
     access.profiles_for(actor_of(request), audience.workspace)
     if channel not in reachability.WAYS or code not in reachability.REASON_LABELS:
         raise NotFound(_("There is no such channel or reason."))
-    after = request.GET.get("after", "")
-    first = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else 0
+    first = whole_number(request.GET.get("after", "")) or 0
     found = members.page(audience, channel=channel, reason=code, after=first, size=PAGE)
     page = {
         "audience": audience,

@@ -28,6 +28,7 @@ from audiences.namespaces import namespaces_of
 from audiences.typed import written
 from audiences.views.common import show_faults
 from common.errors import Conflict, Invalid, Problem
+from common.text import whole_number
 
 PAGE, EVENTS = 50, 20
 
@@ -61,8 +62,7 @@ def profiles(request: HttpRequest) -> HttpResponse:
 
 
 def _number(request: HttpRequest, name: str) -> int | None:
-    given = request.GET.get(name, "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+    return whole_number(request.GET.get(name, ""))
 
 
 @login_required
@@ -230,14 +230,14 @@ def profile_events(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _place(given: str) -> tuple[datetime, int] | None:
     """The event that the page before ended with; what is none begins at the beginning."""
-    at, _tilde, number = given.partition("~")
+    at, _tilde, text = given.partition("~")
     try:
         moment = datetime.fromisoformat(at)
         in_utc = moment.astimezone(UTC)
     except (ValueError, OverflowError):  # before all moments that can be kept, or after them
         return None
-    is_number = number.isascii() and number.isdigit() and len(number) < 19
-    return (in_utc, int(number)) if is_number and moment.tzinfo is not None else None
+    number = whole_number(text)
+    return (in_utc, number) if number is not None and moment.tzinfo is not None else None
 
 
 @login_required

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from campaigns.delivery.triggered import MOST_RECIPIENTS, Recipient
 from channels.kinds import clean_email, clean_phone, clean_push_token
 from common.errors import Invalid, Problem
+from common.text import whole_number
 
 MOST_CONTEXT = 200 * 1024
 TO_AUDIENCE = {"requestId", "campaignId", "audience", "context", "schedule"}
@@ -73,8 +74,8 @@ class Unitary:
     def _campaign_id(self, body: dict[str, Any]) -> int:
         value = body.get("campaignId")
         text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-        if text.isascii() and text.isdigit() and len(text) < 19:
-            return int(text)
+        if (number := whole_number(text)) is not None:
+            return number
         self._fault("bad_campaign_id", _("“campaignId” must be the id of a campaign."), "/campaignId")
         return 0
 
@@ -201,9 +202,8 @@ class ToAudience(Unitary):
             return None
         given = self._mapping(body, "audience", "")
         self._known_keys(given, {"id"}, "/audience")
-        value = str(given.get("id"))
-        if value.isascii() and value.isdigit() and len(value) < 19:
-            return int(value)
+        if (number := whole_number(str(given.get("id")))) is not None:
+            return number
         self._fault("bad_audience_id", _("“id” must be the id of an audience."), "/audience/id")
         return None
 

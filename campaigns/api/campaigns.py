@@ -52,6 +52,7 @@ from common.api import (
 )
 from common.doors import hold
 from common.errors import IllegalTransition, Invalid, NotFound, Problem
+from common.text import whole_number
 
 ORDERS = {"created": "created_at", "changed": "changed_at", "name": "name"}
 VOCABULARIES = {
@@ -370,9 +371,10 @@ def _filtered(rows: QuerySet[Campaign], request: Request, workspace: Workspace) 
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    number = whole_number(text)
+    if number is None:
         raise Invalid(Problem("bad_folder", _("Give the number of a folder."), "/folder"))
-    return int(text)
+    return number
 
 
 def _moment(text: str) -> Any:

@@ -22,6 +22,7 @@ from campaigns.reports import overview
 from campaigns.reports import report as reporting
 from common.api import chosen_fields, fields_of, only
 from common.errors import Invalid, NotFound, Problem
+from common.text import whole_number
 
 REPORT = "campaigns.view_report"
 WINDOWS = ("all", "24h")
@@ -62,9 +63,10 @@ def _action(request: Request) -> int | None:
     text = request.query_params.get("action")
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 2**15):
+    number = whole_number(text, 2**15 - 1)
+    if number is None:
         raise Invalid(Problem("bad_action", _("Give the position of a message, from 0."), "/action"))
-    return int(text)
+    return number
 
 
 class WorkspaceReport(APIView):
@@ -108,11 +110,10 @@ class Comparison(APIView):
         caller = credential_of(request)
         require(caller, REPORT, caller.workspace)
         given = list(dict.fromkeys(request.query_params.getlist("campaign")))
-        are_numbers = all(one.isascii() and one.isdigit() and len(one) < 19 for one in given)
-        if not (are_numbers and 1 <= len(given) <= overview.MOST_COMPARED):
+        wanted = [pk for one in given if (pk := whole_number(one)) is not None]
+        if len(wanted) < len(given) or not 1 <= len(given) <= overview.MOST_COMPARED:
             detail = _("Give the numbers of one to %(most)s campaigns.") % {"most": overview.MOST_COMPARED}
             raise Invalid(Problem("bad_campaigns", detail, "/campaign"))
-        wanted = [int(one) for one in given]
         mine = access.list_for(caller, caller.workspace)
         if mine.filter(pk__in=wanted).count() < len(set(wanted)):
             raise NotFound(_("There is no such campaign, or you may not see it."))

@@ -16,6 +16,7 @@ from campaigns.models import Campaign, Version
 from common.api import SparseSerializer, StrictSerializer, page_of
 from common.doors import NUMBERED, listed, listing
 from common.errors import Invalid, NotFound, Problem
+from common.text import whole_number
 
 
 class CampaignVersionShape(SparseSerializer):
@@ -96,9 +97,10 @@ def _version(request: Request, campaign: Campaign, name: str) -> Version | None:
     text = request.query_params.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) < 2**31):
+    number = whole_number(text, 2**31 - 1)
+    if number is None:
         raise Invalid(Problem("bad_version", _("Give the number of a version."), f"/{name}"))
-    found = campaign.versions.exclude(number=0).filter(number=int(text)).first()
+    found = campaign.versions.exclude(number=0).filter(number=number).first()
     if found is None:
         raise NotFound(_("There is no such version."))
     return found

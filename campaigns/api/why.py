@@ -29,6 +29,7 @@ from campaigns.models import Outcome, Run
 from campaigns.reports import why
 from common.api import PAGING, CursorPages, StrictSerializer, page_of
 from common.errors import Invalid, NotFound, Problem
+from common.text import whole_number
 
 SHOW = ("considered", "all")
 OUTCOMES = [*Outcome.values, why.TO_GO]
@@ -121,9 +122,10 @@ def _number(request: Request, name: str) -> int | None:
     text = request.query_params.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    number = whole_number(text)
+    if number is None:
         raise Invalid(Problem(f"bad_{name}", _("Give a number."), f"/{name}"))
-    return int(text)
+    return number
 
 
 def _person(request: Request, caller: ApiCredential) -> Profile:

@@ -18,6 +18,7 @@ from campaigns import policies
 from campaigns.approvals import APPROVE
 from campaigns.models import ApprovalPolicy, Campaign, Folder
 from campaigns.policybook import MOST
+from common.text import whole_number
 
 if TYPE_CHECKING:
     PolicyFormBase = forms.ModelForm[ApprovalPolicy]
@@ -109,7 +110,7 @@ class PolicyForm(PolicyFormBase):
     def _room(self, name: str, kept: Sequence[Any], least: int) -> range:
         """As many rows as were posted, or as are kept and one more."""
         posted = [key.removeprefix(name) for key in self.data]
-        numbers = [int(key) for key in posted if key.isascii() and key.isdigit() and len(key) < 3]
+        numbers = [number for key in posted if (number := whole_number(key, 99)) is not None]
         return range(min(MOST, max(least, len(kept) + 1, *(number + 1 for number in numbers))))
 
     def _add_conditions(self, rows: list[dict[str, Any]]) -> None:
@@ -204,9 +205,8 @@ def _as_row(field: str, value: str) -> dict[str, Any]:
     name, has_value, chosen = field.partition(":")
     text = chosen if has_value else value.strip()
     is_number = name in ("requester", "requester_role", "folder", "audience_size")
-    if is_number and text.isascii() and text.isdigit() and len(text) < 19:
-        return {"field": name, "value": int(text)}
-    return {"field": name, "value": text}
+    number = whole_number(text) if is_number else None
+    return {"field": name, "value": text if number is None else number}
 
 
 def _as_choice(row: dict[str, Any]) -> tuple[str, str]:

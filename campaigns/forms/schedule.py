@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from campaigns import recurrence, schedule, sentences, waves
 from campaigns.forms.tab import FARTHEST, NEAREST, TabForm
 from campaigns.models import Campaign
+from common.text import whole_number
 
 ROWS = 3  # rules offered without a save; each save offers more
 MORNING = time(9)  # what a new frequency begins with
@@ -104,8 +105,8 @@ class RuleForm(forms.Form):
         for word in self.cleaned_data["days"].replace(",", " ").split():
             if word.lower() in ("last", _("last")):
                 found.append(-1)
-            elif word.isascii() and word.isdigit() and 1 <= int(word[:3]) <= 31:
-                found.append(int(word))
+            elif day := whole_number(word, 31):
+                found.append(day)
             else:
                 raise forms.ValidationError(_("Write days from 1 to 31, or “last”."))
         return sorted(set(found))
@@ -230,9 +231,10 @@ class ScheduleForm(TabForm):
 
     def clean_wave_sizes(self) -> list[int]:
         words = self.cleaned_data["wave_sizes"].replace(",", " ").replace("%", " ").split()
-        if not all(word.isascii() and word.isdigit() and len(word) < 10 for word in words):
+        sizes = [size for word in words if (size := whole_number(word, 10**9 - 1)) is not None]
+        if len(sizes) < len(words):
             raise forms.ValidationError(_("Write whole numbers, with commas between them."))
-        return [int(word) for word in words]
+        return sizes
 
     def clean(self) -> dict[str, Any]:
         for row in self.rules:

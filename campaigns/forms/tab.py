@@ -9,6 +9,7 @@ from django import forms
 from accounts.models import User
 from campaigns.models import Action, Campaign
 from common.errors import CarillonError, Invalid
+from common.text import whole_number
 
 NEAREST, FARTHEST = 2000, 2199  # years a database and every time zone can hold without overflowing
 
@@ -22,10 +23,8 @@ class DraftForm(forms.Form):
     is_late = False  # somebody saved since, or it is no draft any more
 
     def clean_revision(self) -> int:
-        over = str(self.data.get("over", ""))
-        if over.isascii() and over.isdigit() and len(over) < 10:
-            return int(over)
-        return int(self.cleaned_data["revision"])
+        over = whole_number(str(self.data.get("over", "")), 10**9 - 1)
+        return int(self.cleaned_data["revision"]) if over is None else over
 
     def refuse(self, error: CarillonError) -> None:
         """Why a save was refused: at its fields, where it is a fault of what stands in them."""

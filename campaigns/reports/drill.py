@@ -20,6 +20,7 @@ from campaigns.reports.definitions import DEVICES
 from campaigns.reports.report import DAY
 from campaigns.reports.treatments import content_of
 from campaigns.tracking.machines import LABELS
+from common.text import whole_number
 
 TO_GO, DELIVERED, SENT, RETRIED = "to_go", "delivered", "sent", "retried"
 OUTCOMES = (
@@ -92,9 +93,7 @@ def read(given: Mapping[str, str]) -> Asked:
         return None if not value else "" if value == BASE else value
 
     def number(name: str, most: int) -> int | None:
-        value = given.get(name, "")
-        is_number = value.isascii() and value.isdigit() and len(value) <= 10
-        return int(value) if is_number and int(value) <= most else None
+        return whole_number(given.get(name, ""), most)
 
     return Asked(
         outcome=word("outcome", OUTCOMES),

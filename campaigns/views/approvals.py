@@ -22,6 +22,7 @@ from campaigns.models import ApprovalRequest, Campaign
 from campaigns.policies import Place
 from campaigns.views.common import campaign_of
 from common.errors import Invalid, Problem
+from common.text import whole_number
 
 PAGE = 25
 
@@ -110,9 +111,8 @@ def stand_in(request: HttpRequest) -> HttpResponse:
     """Names a stand-in, or ends one."""
     actor, workspace, now = actor_of(request), workspace_of(request), timezone.now()
     require(actor, approvals.APPROVE, workspace)
-    ended = request.POST.get("end", "")
-    if ended.isascii() and ended.isdigit() and len(ended) < 19:
-        policybook.end_stand_in(workspace, int(ended), actor=actor, now=now)
+    if (ended := whole_number(request.POST.get("end", ""))) is not None:
+        policybook.end_stand_in(workspace, ended, actor=actor, now=now)
         return redirect("campaigns:approvals")
     form = StandInForm(workspace, actor, request.POST)
     if not form.is_valid():

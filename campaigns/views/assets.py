@@ -23,6 +23,7 @@ from campaigns.access import MANAGE, VIEW
 from campaigns.models import Asset
 from campaigns.views import kept
 from common.errors import IllegalTransition, Invalid
+from common.text import whole_number
 
 PAGE, MOST_AT_ONCE = 48, 20
 
@@ -136,8 +137,7 @@ def _describe(request: HttpRequest, asset: Asset) -> None:
 def resize(request: HttpRequest, pk: int) -> HttpResponse:
     """A copy of a picture in another width; the page of the copy is shown next."""
     asset = asset_of(request, pk, MANAGE)
-    given = request.POST.get("width", "")
-    width = int(given) if given.isascii() and given.isdigit() and len(given) < 6 else 0
+    width = whole_number(request.POST.get("width", ""), 99_999) or 0
     try:
         made = assets.resize(asset, width=width, actor=actor_of(request), now=timezone.now())
     except Invalid as error:

@@ -23,7 +23,7 @@ from campaigns.views.contents import Place, place_of
 from campaigns.views.editor import frame
 from campaigns.views.previews import PREVIEW_POLICY
 from common.errors import CarillonError, Invalid, NotFound, Problem
-from common.text import is_storable
+from common.text import is_storable, whole_number
 
 BIGGEST = 2_000_000  # bytes of an uploaded file, whatever its encoding
 
@@ -62,7 +62,7 @@ def begin(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _begun(request: HttpRequest, place: Place, own: QuerySet[ContentTemplate]) -> dict[str, Any]:
     if number := request.POST.get("template"):
-        found = own.filter(pk=number).first() if number.isascii() and number.isdigit() else None
+        found = own.filter(pk=whole_number(number) or 0).first()
         if found is None:
             raise NotFound(_("There is no such template."))
         kept = {name: value for name, value in found.content.items() if name not in ("subject", "preheader")}
@@ -106,8 +106,7 @@ def _language(place: Place) -> str:
 
 
 def _revision(request: HttpRequest) -> int:
-    given = request.POST.get("revision", "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
+    return whole_number(request.POST.get("revision", ""), 10**9 - 1) or 0
 
 
 @login_required

@@ -52,6 +52,7 @@ from channels.kinds import KINDS
 from channels.sandbox import RenderError
 from channels.segments import segment
 from common.errors import CarillonError, Invalid
+from common.text import whole_number
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,7 @@ class Place:
 def place_of(request: HttpRequest, campaign: Campaign) -> Place:
     """Raises NotFound for a message, treatment or language the campaign does not have."""
     asked = request.GET
-    number = asked.get("action", "0")
-    position = int(number) if number.isascii() and number.isdigit() and len(number) < 4 else 999
-    action = actions.at(campaign, position)
+    action = actions.at(campaign, _position(asked.get("action", "0")))
     place = Place(action, asked.get("treatment", "")[:10], asked.get("language", "")[:35])
     actions.is_offered(campaign, place.treatment, place.language)
     return place
@@ -321,8 +320,7 @@ def files(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _revision(request: HttpRequest) -> int:
-    given = request.POST.get("revision", "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
+    return whole_number(request.POST.get("revision", ""), 10**9 - 1) or 0
 
 
 @login_required
@@ -372,7 +370,9 @@ def _arrange(request: HttpRequest, form: ChannelsForm) -> bool:
 
 
 def _position(given: str) -> int:
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 4 else 999
+    """One that no campaign has, for what is no position."""
+    number = whole_number(given, 999)
+    return 999 if number is None else number
 
 
 @login_required

@@ -25,6 +25,7 @@ from campaigns.feedback import endpoints
 from campaigns.forms.feedback import FeedbackForm
 from campaigns.models import FeedbackDelivery, FeedbackEndpoint, FeedbackKind
 from common.errors import CarillonError, Invalid, NotFound
+from common.text import whole_number
 
 PAGE = 50
 
@@ -84,9 +85,8 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
 
 def _send_again(request: HttpRequest, endpoint: FeedbackEndpoint, by: dict[str, Any]) -> None:
     """The chosen one, or without one all that were given up."""
-    named = request.POST.get("delivery", "")
-    is_number = named.isascii() and named.isdigit() and len(named) < 19
-    count = endpoints.send_again(endpoint, deliveries=[int(named)] if is_number else None, **by)
+    named = whole_number(request.POST.get("delivery", ""))
+    count = endpoints.send_again(endpoint, deliveries=None if named is None else [named], **by)
     told = ngettext("%(num)s delivery is sent again.", "%(num)s deliveries are sent again.", count)
     messages.success(request, told % {"num": count})
 

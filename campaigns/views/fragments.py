@@ -28,6 +28,7 @@ from campaigns.views import kept
 from campaigns.views.previews import PREVIEW_POLICY, look
 from channels.sandbox import RenderError
 from common.errors import CarillonError, Invalid, NotFound
+from common.text import whole_number
 
 PAGE = 50
 
@@ -152,8 +153,7 @@ def _source(request: HttpRequest, fragment: Fragment) -> str:
     asked = request.GET.get("version", "")
     if not asked:
         return fragment.source
-    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 0
-    found = fragment.versions.filter(number=number).first()
+    found = fragment.versions.filter(number=whole_number(asked, 10**8) or 0).first()
     if found is None:
         raise NotFound(_("There is no such version."))
     return found.source

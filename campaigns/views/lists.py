@@ -29,6 +29,7 @@ from campaigns.forms.draft import NewCampaignForm
 from campaigns.models import Campaign, Folder, Status
 from campaigns.prerequisites import first_steps
 from common.errors import CarillonError, Invalid
+from common.text import whole_number
 
 PAGE = 25
 NAMED = 10  # results of a bulk action told one by one
@@ -83,11 +84,11 @@ def act_on_many(request: HttpRequest) -> HttpResponse:
     actor, workspace = actor_of(request), workspace_of(request)
     require(actor, access.VIEW, workspace)
     given = {name: request.POST.get(f"bulk_{name}", "") for name in ("tags", "folder")}
-    picked = [text for text in request.POST.getlist("pick") if text.isascii() and text.isdigit()]
+    picked = [pk for text in request.POST.getlist("pick") if (pk := whole_number(text)) is not None]
     try:
         results = bulk.apply(
             request.POST.get("verb", ""),
-            [int(text[:18]) for text in picked],
+            picked,
             workspace=workspace,
             actor=actor,
             now=timezone.now(),
@@ -116,8 +117,8 @@ def keep(request: HttpRequest) -> HttpResponse:
     try:
         if "columns" in given:
             listing.choose_columns(actor, request.POST.getlist("column"))
-        elif (number := given.get("forget", "")).isascii() and number.isdigit() and len(number) < 19:
-            listing.forget_view(actor, workspace, int(number))
+        elif (number := whole_number(given.get("forget", ""))) is not None:
+            listing.forget_view(actor, workspace, number)
         else:
             name, is_shared = given.get("name", ""), "shared" in given
             listing.keep_view(actor, workspace, name=name, query=given, is_shared=is_shared)
@@ -134,9 +135,8 @@ def act_on_folder(request: HttpRequest) -> HttpResponse:
     actor, workspace, now = actor_of(request), workspace_of(request), timezone.now()
 
     def named(key: str) -> Folder | None:
-        text = request.POST.get(key, "")
-        is_number = text.isascii() and text.isdigit() and len(text) < 19
-        return folders.folder_for(actor, workspace, int(text)) if is_number else None
+        number = whole_number(request.POST.get(key, ""))
+        return None if number is None else folders.folder_for(actor, workspace, number)
 
     name, parent, folder = request.POST.get("name", ""), named("parent"), named("folder_id")
     try:

@@ -22,6 +22,7 @@ from campaigns.access import MANAGE, VIEW
 from campaigns.models import Campaign
 from campaigns.views.common import campaign_of, chosen_labels
 from common.errors import CarillonError, Invalid, Problem
+from common.text import whole_number
 
 
 @login_required
@@ -49,20 +50,16 @@ def _save(request: HttpRequest, campaign: Campaign) -> None:
     """Everything of the form, or nothing."""
     actor, now, given = actor_of(request), timezone.now(), request.POST
     shelf.set_tags(campaign, shelf.read_tags(given.get("tags", "")), actor=actor, now=now)
-    number = _number(given.get("folder", ""))
+    number = whole_number(given.get("folder", ""))
     folder = folders.folder_for(actor, campaign.workspace, number) if number else None
     shelf.move(campaign, folder, actor=actor, now=now)
-    if number := _number(given.get("owner", "")):
+    if number := whole_number(given.get("owner", "")):
         owner = User.objects.filter(pk=number, groups__role__workspace=campaign.workspace).first()
         if owner is None:
             detail = _("This is not known here. Choose from the list.")
             raise Invalid(Problem("unknown", detail, "owner"))
         shelf.set_owner(campaign, owner, actor=actor, now=now)
     shelf.set_labels(campaign, chosen_labels(request, campaign.workspace), actor=actor, now=now)
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _page(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from campaigns.models import Campaign, ReportOrder
 from campaigns.reports import orders as ordering
 from campaigns.views.common import campaign_of
 from common.errors import Invalid, NotFound
+from common.text import whole_number
 
 
 @login_required
@@ -90,8 +91,7 @@ def _saved(request: HttpRequest, campaign: Campaign, row: ReportOrder | None, fo
 
 
 def _order(campaign: Campaign, given: str) -> ReportOrder:
-    number = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
-    row = ReportOrder.objects.filter(campaign=campaign, pk=number).first()
+    row = ReportOrder.objects.filter(campaign=campaign, pk=whole_number(given) or 0).first()
     if row is None:
         raise NotFound(_("Somebody has removed it already."))
     return row

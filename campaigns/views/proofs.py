@@ -20,6 +20,7 @@ from campaigns.models import Action, Campaign, Outcome
 from campaigns.views.common import campaign_of
 from channels.kinds import KINDS
 from common.errors import CarillonError, Invalid, NotFound
+from common.text import whole_number
 
 FIELDS = {"prefix": "subject_prefix", "person": "profile"}
 
@@ -77,8 +78,8 @@ def _action(request: HttpRequest, campaign: Campaign) -> Action | None:
     asked = request.GET.get("action", "")
     if not asked:
         return rows.first()
-    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 999
-    found = rows.filter(position=number).first()
+    number = whole_number(asked, 999)
+    found = None if number is None else rows.filter(position=number).first()
     if found is None:
         raise NotFound(_("This campaign has no such message."))
     return found

@@ -34,6 +34,7 @@ from campaigns.views.previews import PREVIEW_POLICY
 from channels.sandbox import RenderError
 from common.csvfiles import lines
 from common.errors import Invalid, NotFound
+from common.text import whole_number
 
 REPORT = "campaigns.view_report"
 PAGE = 50
@@ -295,8 +296,8 @@ def compare(request: HttpRequest) -> HttpResponse:
     actor, workspace = actor_of(request), workspace_of(request)
     require(actor, REPORT, workspace)
     mine = access.list_for(actor, workspace)
-    wanted = [int(one) for one in request.GET.getlist("campaign") if one.isascii() and one.isdigit()]
-    wanted = [pk for pk in wanted if pk < 2**31][: overview.MOST_COMPARED]
+    given = [whole_number(one) for one in request.GET.getlist("campaign")]
+    wanted = [pk for pk in given if pk is not None][: overview.MOST_COMPARED]
     page = {
         "lines": overview.compared(mine, wanted),
         "meanings": MEANINGS,

@@ -31,6 +31,7 @@ from campaigns.views.previews import PREVIEW_POLICY, look
 from channels.kinds import KINDS
 from channels.sandbox import RenderError
 from common.errors import CarillonError, Conflict, Invalid, NotFound
+from common.text import whole_number
 
 PAGE = 24
 
@@ -113,7 +114,7 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
     page: dict[str, Any] = {"person": person, "channel": template.channel}
     content = template.content
     if "version" in request.GET:
-        content = templates.version_of(template, _number(request.GET["version"])).content
+        content = templates.version_of(template, whole_number(request.GET["version"], 10**8) or 0).content
     try:
         message = templates.shown(template, content, person=person)
         page |= {"message": message, **look(message, template.channel, bool(request.GET.get("dark")))}
@@ -129,7 +130,7 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
 def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """restore, place, delete."""
     template, actor, now = template_of(request, pk, MANAGE), actor_of(request), timezone.now()
-    number = _number(request.POST.get("version", ""))
+    number = whole_number(request.POST.get("version", ""), 10**8) or 0
     verbs: dict[str, Callable[[], object]] = {
         "restore": lambda: templates.restore(template, number, actor=actor, now=now),
         "place": lambda: kept.place(request, template),
@@ -183,7 +184,3 @@ def keep(request: HttpRequest, pk: int) -> HttpResponse:
     except (Invalid, Conflict) as error:
         messages.error(request, error.detail)
     return redirect(f"{reverse('campaigns:content', args=[pk])}?{place.query}")
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0

@@ -21,6 +21,7 @@ from campaigns.models import Run
 from campaigns.reports import why
 from campaigns.views.common import run_of
 from common.errors import NotFound
+from common.text import whole_number
 
 PAGE = 25
 
@@ -42,8 +43,7 @@ def ask(request: HttpRequest) -> HttpResponse:
 
 
 def _number(request: HttpRequest, name: str) -> int | None:
-    given = request.GET.get(name, "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+    return whole_number(request.GET.get(name, ""))
 
 
 def _run(request: HttpRequest) -> Run | None:

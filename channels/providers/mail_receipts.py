@@ -21,6 +21,7 @@ from typing import Any
 from channels.bounce_rules import ADMIN, HARD, KINDS, SOFT, Kind, kind_of
 from channels.messages import Fault, Happened, Receipt
 from channels.providers.over_http import at, moment, text_at
+from common.text import whole_number
 
 KEY = re.compile(r"[0-9]{1,9}[.][0-9]{1,4}[.][0-9]{1,15}")
 ABOUT_US = {50, 51, 52, 54}  # blocked, listed, taken for spam, relaying denied
@@ -290,7 +291,8 @@ def sparkpost(one: Any) -> Receipt | None:
     happened, fault = SPARKPOST.get(event), None
     words = text_at(one, "raw_reason") or text_at(one, "reason")
     if event in ("bounce", "out_of_band"):
-        found = KINDS.get(int(kind)) if kind.isascii() and kind.isdigit() and len(kind) < 4 else None
+        number = whole_number(kind)
+        found = None if number is None else KINDS.get(number)
         fault = _fault(found, is_hard=found.weight == HARD) if found else None
         if kind in ("60", "80", "100"):  # somebody's machine answered
             return None

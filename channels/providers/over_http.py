@@ -28,6 +28,7 @@ from channels.models import ChannelConfiguration
 from channels.providers.base import Step
 from channels.sealing import SealBroken
 from common.errors import Invalid
+from common.text import whole_number
 from common.wording import joined, rewritten
 from common.wording import worded as _
 
@@ -234,8 +235,8 @@ def text_at(value: Any, *path: str | int) -> str:
 def along(value: Any, path: str) -> Any:
     """What stands at a dotted path such as `messages.0.id`; the whole where the path is empty."""
     for step in path.split(".") if path else []:
-        is_place = isinstance(value, list) and step.isascii() and step.isdigit() and len(step) < 6
-        value = at(value, int(step) if is_place else step)
+        place = whole_number(step) if isinstance(value, list) else None
+        value = at(value, step if place is None else place)
     return value
 
 

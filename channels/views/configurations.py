@@ -38,6 +38,7 @@ from channels.providers import registry
 from channels.providers.base import Provider, ProviderForm
 from channels.views.common import show_faults
 from common.errors import CarillonError, Invalid, NotFound
+from common.text import whole_number
 
 PRESSED = ("submit", "reactivate", "duplicate", "deactivate", "delete")
 
@@ -203,8 +204,7 @@ def _narrowed(
     chosen = {name: text.replace("\0", "") for name, text in chosen.items()}
     for name, field in (("by", "created_by"), ("label", "labels")):
         if text := chosen[name]:
-            is_number = text.isascii() and text.isdigit() and len(text) < 19
-            rows = rows.filter(**{field: int(text)}) if is_number else rows.none()
+            rows = rows.filter(**{field: whole_number(text) or 0})
     if action := chosen["action"]:
         rows = rows.filter(marketing_actions__contains=[action])
     if search := chosen["search"].strip():

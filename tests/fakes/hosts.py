@@ -47,7 +47,7 @@ class Hosts:
 
     def __init__(self, *names: str) -> None:
         self.names = names
-        self.doors: list[socket.socket] = []
+        self.ends: list[socket.socket] = []  # the doors, and both ends of each line through them
 
     def __enter__(self) -> Self:
         self._take_away()
@@ -67,8 +67,10 @@ class Hosts:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for door in self.doors:
-            door.close()
+        for end in self.ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits at it
+            end.close()
         self._take_away()
 
     def _take_away(self) -> None:
@@ -85,24 +87,24 @@ class Hosts:
     def door(self, family: int, address: object) -> int:
         """A port on the bridge that leads to a server of this machine."""
         listening = socket.create_server((CENTRE, 0))
-        self.doors.append(listening)
-        threading.Thread(target=_pass_on, args=(listening, family, address), daemon=True).start()
+        self.ends.append(listening)
+        threading.Thread(target=self._pass_on, args=(listening, family, address), daemon=True).start()
         port: int = listening.getsockname()[1]
         return port
 
-
-def _pass_on(listening: socket.socket, family: int, address: object) -> None:
-    with suppress(OSError):  # closed: the end
-        while True:
-            caller, _where = listening.accept()
-            server = socket.socket(family)
-            try:
-                server.connect(address)  # type: ignore[arg-type]
-            except OSError:
-                caller.close()
-                continue
-            for ends in ((caller, server), (server, caller)):
-                threading.Thread(target=_pump, args=ends, daemon=True).start()
+    def _pass_on(self, listening: socket.socket, family: int, address: object) -> None:
+        with suppress(OSError):  # closed: the end
+            while True:
+                caller, _where = listening.accept()
+                server = socket.socket(family)
+                self.ends += [caller, server]
+                try:
+                    server.connect(address)  # type: ignore[arg-type]
+                except OSError:
+                    caller.close()
+                    continue
+                for ends in ((caller, server), (server, caller)):
+                    threading.Thread(target=_pump, args=ends, daemon=True).start()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
