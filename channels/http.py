@@ -28,10 +28,12 @@ from channels.client_certificate import Identity
 from channels.destinations import PORTS, Address, check_url, is_ours, is_public
 from channels.messages import Fact
 from common.errors import Invalid
+from common.wording import Worded
 from common.wording import worded as _
 
 CONNECT_SECONDS, WRITE_SECONDS, READ_SECONDS, TOTAL_SECONDS = 5.0, 5.0, 10.0, 15.0
 REFUSAL_SECONDS = 1.0
+FAILURES = {"timeout", "broken", "tls", "name_unknown", "url_not_allowed", "bad_request"}  # of a Failure
 MAX_ANSWER, MAX_ADDRESSES = 64 * 1024, 4
 # What a server says that does not like our certificate, or wants one (RFC 8446, section 6.2). It reads no
 # request then, however far we were.
@@ -219,7 +221,7 @@ class Client:
             if (reason := _untrusted(error)) is not None:
                 refused = _("TLS failed: %(error)s") % {"error": reason}
                 raise Failure(Fact.MISCONFIGURED, "tls", refused) from error
-            return exchange.broken(error, "broken", said(str(error)) or _("The line broke."))
+            return exchange.broken(error, "broken", _why(error))
 
     async def reach(self, url: str) -> str:
         """Connects, with TLS where the address says so, and sends nothing. Returns what was reached, such as
@@ -247,7 +249,7 @@ class Client:
             if (reason := _untrusted(error)) is not None:
                 refused = _("TLS failed: %(error)s") % {"error": reason}
                 raise Failure(Fact.MISCONFIGURED, "tls", refused) from error
-            raise Failure(Fact.UNREACHABLE, "broken", said(str(error)) or _("The line broke.")) from error
+            raise Failure(Fact.UNREACHABLE, "broken", _why(error)) from error
 
     def _context(self) -> ssl.SSLContext:
         return self.identity.context if self.identity else _tls(is_http2=self.is_http2)
@@ -326,6 +328,21 @@ def _allowed(url: str) -> str:
 def said(text: str) -> str:
     """The other side's words on one line, at most 500 characters."""
     return " ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split())[:500]
+
+
+def _why(error: Exception) -> str:
+    """In the words of the system where there are any, else in ours."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ConnectionRefusedError):
+            return _("Nothing listens there: the connection was refused.")
+        if isinstance(cause, OSError) and cause.strerror:
+            return said(cause.strerror)
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpcore.ConnectError):
+        told = error.args[0] if error.args else ""
+        return told if isinstance(told, Worded) else _("No connection can be made.")
+    return said(str(error)) or _("The line broke.")
 
 
 def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:

@@ -24,6 +24,7 @@ from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers.base import ProviderForm, Step, secrets_of
 from channels.providers.over_http import (
+    CODE,
     AddressField,
     ClosedLane,
     HttpLane,
@@ -75,7 +76,7 @@ class ApnsForm(ProviderForm):
         label=gettext_lazy("Key (.p8)"),
         required=False,
         max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 6, **CODE}),
         help_text=gettext_lazy(
             "The whole file from Apple Developer → Keys. Stored sealed and never shown. Leave it empty to "
             "keep the stored one."

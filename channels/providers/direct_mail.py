@@ -23,7 +23,7 @@ from channels.kinds import clean_receiver
 from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers.base import Part, ProviderForm, Step
-from channels.providers.over_http import AddressField, SecretField
+from channels.providers.over_http import CODE, AddressField, SecretField
 from channels.providers.rows import RowsLane
 from common.errors import Invalid
 from common.wording import worded as _
@@ -119,7 +119,7 @@ class DirectMailForm(ProviderForm):
         help_text=gettext_lazy(
             "Not needed for a folder. Stored sealed and never shown. Leave it empty to keep the stored one."
         ),
-        widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 3, **CODE}),
     )
 
     def clean_folder(self) -> str:

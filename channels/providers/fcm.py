@@ -26,19 +26,20 @@ from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers.base import ProviderForm, Step, secrets_of
 from channels.providers.over_http import (
+    CODE,
     AddressField,
     ClosedLane,
     Meaning,
     NotWritable,
     as_json,
     at,
+    in_words,
     meant,
     opened,
     parsed,
     text_at,
 )
 from channels.providers.signing_in import SigningInLane
-from common.wording import joined
 from common.wording import worded as _
 
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
@@ -68,7 +69,7 @@ class FcmForm(ProviderForm):
         label=gettext_lazy("Service account’s key"),
         required=False,
         max_length=8000,
-        widget=forms.Textarea(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 6, **CODE}),
         help_text=gettext_lazy(
             "The whole JSON file from Firebase → Project settings → Service accounts. Stored sealed and "
             "never shown. Leave it empty to keep the stored one."
@@ -123,12 +124,12 @@ class Fcm:
             return [Step(_("Read the settings"), False, lane.outcome.detail)]
         try:
             name = _("Sign in as %(account)s") % {"account": lane.email}
-            if (trouble := await lane.sign_in()) is not None:
-                return [Step(name, False, joined(trouble.code, trouble.detail))]
+            if (trouble := await lane.sign_in(is_anew=True)) is not None:
+                return [Step(name, False, in_words(trouble))]
             outcome = await lane.exchange(lane.rehearsal(), lane.read_rehearsal)
             lane.forget(outcome)
             is_ok = outcome.fact is Fact.ACCEPTED
-            said = outcome.detail if is_ok else f"{outcome.code} {outcome.detail}".strip()
+            said = outcome.detail if is_ok else in_words(outcome)
             question = _("Ask whether a message of project %(project)s would be taken")
             return [
                 Step(name, True, _("Signed in.")),

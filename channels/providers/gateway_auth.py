@@ -25,7 +25,7 @@ from django.utils.translation import gettext_lazy
 from channels import client_certificate
 from channels.http import Request
 from channels.providers.base import Part
-from channels.providers.over_http import AddressField, SecretField, as_json, basic_auth
+from channels.providers.over_http import CODE, AddressField, SecretField, as_json, basic_auth
 from channels.providers.webhook import HeadersForm
 from common.errors import Invalid
 from common.wording import worded as _
@@ -107,7 +107,7 @@ class GatewayAuthForm(HeadersForm):
         label=gettext_lazy("Further fields of the token"),
         required=False,
         max_length=2000,
-        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 3, **CODE}),
         help_text=gettext_lazy("A JSON object: claims of a JWT, or what OAuth 2 is asked with. No secrets."),
     )
     auth_token_url = AddressField(label=gettext_lazy("Where OAuth 2 gives out tokens"), required=False)
@@ -126,7 +126,7 @@ class GatewayAuthForm(HeadersForm):
     client_certificate = ClientCertificateField(
         label=gettext_lazy("Certificate and private key"),
         max_length=40_000,
-        widget=forms.Textarea(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 6, **CODE}),
         help_text=gettext_lazy(
             "Both in PEM, one below the other, with the certificates that vouch for it. Stored sealed and "
             "never shown. Leave it empty to keep the stored one."

@@ -34,13 +34,13 @@ from channels.providers.over_http import (
     as_json,
     asked,
     at,
+    in_words,
     opened,
     parsed,
     text_at,
 )
 from channels.providers.signing_in import SigningInLane
 from common.errors import Invalid, Problem
-from common.wording import joined
 from common.wording import worded as _
 
 KEYS = uuid.UUID("5e0a2ad3-3c41-4bb1-9d06-0f0a4f2c8a51")
@@ -80,8 +80,8 @@ class Line:
             return [Step(_("Read the settings"), False, lane.outcome.detail)]
         try:
             name = _("Sign in as channel %(id)s") % {"id": lane.channel_id}
-            if (trouble := await lane.sign_in()) is not None:
-                return [Step(name, False, joined(trouble.code, trouble.detail))]
+            if (trouble := await lane.sign_in(is_anew=True)) is not None:
+                return [Step(name, False, in_words(trouble))]
             steps = [Step(name, True, _("Signed in."))]
             for question, path, read in (
                 (_("Ask whose account it is"), "info", lane.read_account),

@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from channels.destinations import check_url
-from channels.http import Answer, Client, Failure, Request, said
+from channels.http import FAILURES, Answer, Client, Failure, Request, said
 from channels.messages import Fact, Fault, Outcome, Rendered
 from channels.models import ChannelConfiguration
 from channels.providers.base import Step
@@ -32,6 +32,7 @@ from common.text import whole_number
 from common.wording import joined, rewritten
 from common.wording import worded as _
 
+CODE = {"autocomplete": "off", "spellcheck": "false", "class": "mono"}  # of a field for keys, JSON or PEM
 MAX_WAIT = 3600.0  # seconds; whoever asks for longer is asked again after that
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 TRY_LATER = {408, 409, 425, 429, 500, 502, 503}
@@ -273,8 +274,13 @@ def receipts_url(configuration: ChannelConfiguration) -> str:
     return str(settings.PUBLIC_URL) + reverse("hooks:receipts", args=[configuration.pk])
 
 
+def in_words(outcome: Outcome) -> str:
+    """What went wrong, after the vendor's own code for it. A code of ours adds nothing to its words."""
+    return outcome.detail if outcome.code in FAILURES else joined(outcome.code, outcome.detail)
+
+
 async def asked(name: str, lane: HttpLane, request: Request, read: Callable[[Answer], Outcome]) -> Step:
     """One question of a rehearsal, as a step."""
     outcome = await lane.exchange(request, read)
     is_ok = outcome.fact is Fact.ACCEPTED
-    return Step(name, is_ok, outcome.detail if is_ok else joined(outcome.code, outcome.detail))
+    return Step(name, is_ok, outcome.detail if is_ok else in_words(outcome))

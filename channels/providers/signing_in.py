@@ -42,11 +42,13 @@ class SigningInLane(HttpLane):
         self.forget(outcome)
         return outcome
 
-    async def sign_in(self) -> Outcome | None:
-        """None when there is a token; else what happened, as it stands for every message."""
+    async def sign_in(self, *, is_anew: bool = False) -> Outcome | None:
+        """None when there is a token; else what happened, as it stands for every message. `is_anew`: the one
+        that is kept is not enough.
+        """
         place = hashlib.sha256(self.identity.encode("utf-8", "replace")).hexdigest()
         token, ends_at = _tokens.get(place, ("", 0.0))
-        if not token or ends_at < time.monotonic():
+        if is_anew or not token or ends_at < time.monotonic():
             outcome = await self.exchange(self.question(), self._read_token)
             if outcome.fact is not Fact.ACCEPTED:
                 return outcome

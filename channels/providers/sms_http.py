@@ -26,12 +26,14 @@ from channels.providers.base import Part, Reading, Step, secrets_of
 from channels.providers.gateway_auth import AUTH, PART, TLS_PART, GatewayAuthForm, SignIn, claims_of
 from channels.providers.keywords_form import REPLIES
 from channels.providers.over_http import (
+    CODE,
     AddressField,
     ClosedLane,
     NotWritable,
     SecretField,
     along,
     as_json,
+    in_words,
     opened,
     parsed,
     sms_of,
@@ -44,7 +46,6 @@ from channels.sandbox import RenderError
 from channels.segments import segment
 from channels.signatures import NotGenuine, Proof
 from common.errors import Invalid, Problem
-from common.wording import joined
 from common.wording import worded as _
 
 NAMES = {"fromNumber", "toNumber", "message", "messageId", "encoding", "parts"}
@@ -154,7 +155,7 @@ class SmsHttpForm(GatewayAuthForm, SmsForm):
         label=gettext_lazy("Payload"),
         max_length=10_000,
         initial=json.dumps(SAMPLE, indent=2),
-        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 6, **CODE}),
         help_text=gettext_lazy(
             "A JSON object. Its texts can hold {{ fromNumber }}, {{ toNumber }}, {{ message }}, "
             "{{ messageId }}, {{ encoding }} and {{ parts }}."
@@ -260,11 +261,11 @@ class SmsHttp:
         if lane.auth.kind == "oauth":
             name = _("Sign in as %(account)s") % {"account": lane.auth.name}
             try:
-                trouble = await lane.sign_in()
+                trouble = await lane.sign_in(is_anew=True)
             finally:
                 await lane.close()
             if trouble is not None:
-                return [*steps, Step(name, False, joined(trouble.code, trouble.detail))]
+                return [*steps, Step(name, False, in_words(trouble))]
             steps.append(Step(name, True, _("Signed in.")))
         return [*steps, await reached(lane.url, lane.client)]
 
@@ -368,8 +369,8 @@ class SmsHttpLane(SigningInLane):
             shown = client_certificate.read(secrets.get("client_certificate", ""), timezone.now())
             self.client = Client(identity=shown)
 
-    async def sign_in(self) -> Outcome | None:
-        return await super().sign_in() if self.auth.kind == "oauth" else None
+    async def sign_in(self, *, is_anew: bool = False) -> Outcome | None:
+        return await super().sign_in(is_anew=is_anew) if self.auth.kind == "oauth" else None
 
     def question(self) -> Request:
         return self.auth.question()

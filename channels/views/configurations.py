@@ -311,13 +311,18 @@ def _sharing(configuration: ChannelConfiguration) -> dict[str, object]:
 
 
 def _settings(configuration: ChannelConfiguration) -> list[tuple[str, object]]:
-    """The provider's settings with their labels; a choice as its words. What is not set is left out."""
-    fields = registry.get(configuration.provider).Form.base_fields
+    """The provider's settings with their labels; a choice as its words. In the order of the form; what is not
+    set, or is folded up there and as it always is, is left out.
+    """
+    form = registry.get(configuration.provider).Form(initial=configuration.settings)
+    first = [(bound, False) for bound in form.first_fields()]
+    folded = [(bound, True) for _part, bounds, _is_open in form.folded_parts() for bound in bounds]
     shown = []
-    for name, field in fields.items():
-        value = configuration.settings.get(name)
-        if value not in (None, "") and value is not False:
-            shown.append((str(field.label or name), dict(getattr(field, "choices", ())).get(value, value)))
+    for bound, is_folded in first + folded:
+        value, field = configuration.settings.get(bound.name), bound.field
+        if value in (None, "", False) or (is_folded and value == field.initial):
+            continue
+        shown.append((str(bound.label), dict(getattr(field, "choices", ())).get(value, value)))
     return shown
 
 

@@ -402,9 +402,12 @@ def test_a_rehearsal_with_a_server_that_is_away_fails(bench: Bench) -> None:
     needs(bench, "rehearsal away")
     with serve(bench) as server:
         configuration = bench.configuration(server)
+        bench.rehearse(configuration)  # whatever is kept of it, such as a token, counts for nothing later
     steps = bench.rehearse(configuration)
     assert not steps[-1].is_ok
-    assert steps[-1].said
+    if bench.is_http:
+        assert not any(step.is_ok and step.said == "Signed in." for step in steps)
+        assert steps[-1].said == "Nothing listens there: the connection was refused."
 
 
 @pytest.mark.parametrize("key", ["twilio", "vonage", "infobip", "line", "whatsapp", "fcm", "smtp", *MAIL])

@@ -121,3 +121,18 @@ def test_a_part_with_a_fault_or_that_is_needed_is_open(administrator: Client) ->
     sftp, store = answer.content.decode().split('<details class="card folded"')[1:]
     assert answer.status_code == 400 and sftp.startswith(" open") and not store.startswith(" open")
     assert 'name="provider-host"' in sftp and "This is needed for where files go." in sftp
+
+
+def test_of_what_is_folded_up_only_what_was_set_is_told_and_in_the_order_of_the_form(
+    administrator: Client,
+) -> None:
+    with BENCHES["sms_http"].server() as server:
+        administrator.post("/channels/new/?provider=sms_http", posted(BENCHES["sms_http"], server))
+    told = administrator.get(f"/channels/{ChannelConfiguration.objects.get().pk}/").content.decode()
+    settings = told.partition('id="h-settings"')[2].partition("</dl>")[0]
+    places = [
+        settings.find(f"<dt>{name}</dt>")
+        for name in ("Web address", "Sign-in", "Payload", "Statuses of sent")
+    ]
+    assert -1 not in places and places == sorted(places)
+    assert "<dt>Signature</dt>" not in settings and "The token is asked for in" not in settings
