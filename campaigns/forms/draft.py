@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, Workspace
@@ -85,8 +86,11 @@ class PropertiesForm(TabForm):
         assert isinstance(rules, forms.ModelChoiceField)
         folder.queryset = Folder.objects.filter(workspace=where)
         members = User.objects.filter(is_active=True, groups__role__workspace=where)
-        owner.queryset = User.objects.filter(pk__in=members.values("pk")).order_by("name")
-        rules.queryset = RuleSet.objects.filter(workspace=where, is_global=False, state=RuleState.ACTIVE)
+        # Who left, or was switched off, stays where it is chosen already.
+        here = Q(pk__in=members.values("pk")) | Q(pk=self.campaign.owner_id)
+        owner.queryset = User.objects.filter(here).order_by("name")
+        active = Q(state=RuleState.ACTIVE) | Q(pk=self.campaign.rule_set_id)
+        rules.queryset = RuleSet.objects.filter(active, workspace=where, is_global=False)
         if self.campaign.category != Campaign.Category.MARKETING:
             del self.fields["rule_set"]
         if self.campaign.type != Campaign.Type.API_TRIGGERED:

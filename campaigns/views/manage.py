@@ -47,12 +47,13 @@ def _shown(campaign: Campaign) -> list[Any]:
 
 
 def _save(request: HttpRequest, campaign: Campaign) -> None:
-    """Everything of the form, or nothing."""
+    """Everything of the form, or nothing. What the form did not offer stays as it is."""
     actor, now, given = actor_of(request), timezone.now(), request.POST
     shelf.set_tags(campaign, shelf.read_tags(given.get("tags", "")), actor=actor, now=now)
-    number = whole_number(given.get("folder", ""))
-    folder = folders.folder_for(actor, campaign.workspace, number) if number else None
-    shelf.move(campaign, folder, actor=actor, now=now)
+    if "folder" in given:
+        number = whole_number(given["folder"])
+        folder = folders.folder_for(actor, campaign.workspace, number) if number else None
+        shelf.move(campaign, folder, actor=actor, now=now)
     if number := whole_number(given.get("owner", "")):
         owner = User.objects.filter(pk=number, groups__role__workspace=campaign.workspace).first()
         if owner is None:

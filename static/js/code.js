@@ -20,6 +20,7 @@
       mode: MODES[area.dataset.code],
       lineNumbers: true,
       lineWrapping: true,
+      inputStyle: "contenteditable", // inside of what scrolls, so that the keys scroll it
       extraKeys: stay,
       screenReaderLabel: area.labels[0]?.textContent.trim() ?? "",
     });

@@ -16,9 +16,11 @@ from accounts.models import AccessLabel, AuditEntry, Role, User, Workspace
 from campaigns import bulk, calendar, explainer, folders, lifecycle, shelf
 from campaigns.access import APPROVE, MANAGE
 from campaigns.models import ApprovalPolicy, ApprovalRequest, Campaign, Folder, SavedView, Status
+from channels.models import RuleSet, RuleState
 from common.errors import CarillonError, IllegalTransition, Invalid, PermissionMissing
 from tests import builders
 from tests.api import Caller
+from tests.rights.forms import Forms
 
 pytestmark = pytest.mark.django_db
 
@@ -67,6 +69,31 @@ def test_each_of_many_is_judged_by_its_own_rights_and_told(where: Workspace) -> 
     assert not refused[0].is_done and Campaign.objects.filter(pk=hers.pk).exists()
     with pytest.raises(Invalid):
         bulk.apply("activate", [hers.pk], workspace=where, actor=who("ana"), now=now)
+
+
+def test_a_form_that_is_saved_as_it_stands_changes_nothing_that_no_list_offers_any_more(
+    where: Workspace,
+) -> None:
+    """An owner who left, a rule set that was switched off, and a folder of somebody who sees one campaign."""
+    campaign, now = builders.draft(where, who("mia")), timezone.now()
+    guest = builders.person(where, "viewer", "guest")
+    Role.objects.get(workspace=where, builtin="viewer").permissions.clear()
+    access.share(campaign, guest, ["view_campaign", "manage_campaign"])
+    top = folders.create(where, name="2026", parent=None, actor=who("mia"), now=now)
+    rules = RuleSet.objects.create(workspace=where, name="Night", state=RuleState.INACTIVE)
+    User.objects.filter(pk=who("bo").pk).update(is_active=False)
+    for owner in (who("bo"), None):
+        Campaign.objects.update(folder=top, owner=owner, rule_set=rules)
+        for name in ("mia", "guest"):
+            for part in ("manage/", "edit/properties/"):
+                address, browser = f"/campaigns/{campaign.pk}/{part}", as_(name)
+                page = browser.get(address).text
+                fields = next(found for at, found in Forms(page, address).found if "tags" in dict(found))
+                answer = browser.post(address, {**dict(fields), "tags": f"{name} {part[:4]} {owner}"})
+                assert answer.status_code == 302
+                campaign.refresh_from_db()
+                assert campaign.tags == [f"{name} {part[:4]} {owner}"]
+                assert (campaign.owner, campaign.folder, campaign.rule_set) == (owner, top, rules), part
 
 
 def test_tags_folder_and_owner_change_in_any_state_and_open_no_approval(where: Workspace) -> None:
