@@ -63,6 +63,8 @@ def test_a_missing_label_is_named_only_to_who_manages_labels(where: Workspace) -
     told = explain(builders.person(where, "administrator"), VIEW, audience)
     assert "“VIP”" in told.reason and not told.allowed
     assert "VIP" not in explain(builders.person(where, "manager"), VIEW, audience).reason
+    # Who has no right anyway hears of no label at all.
+    assert "label" not in explain(builders.person(where, "viewer"), MANAGE, audience).reason
 
 
 def test_a_share_does_not_open_what_a_label_closes(where: Workspace) -> None:
