@@ -100,6 +100,7 @@ def test_a_share_touches_no_other_person_and_no_other_object(where: Workspace) -
     assert shares_of(second) == [Share(ana, ("view_audience",)), Share(bo, ("view_audience",))]
     assert not may(ana, VIEW, first) and may(ana, VIEW, second) and may(bo, VIEW, first)
     assert not may(bo, MANAGE, first) and not may(bo, "campaigns.view_audience", first)
+    assert not visible_to(bo, Audience.objects.all(), "campaigns.view_audience")
     assert not visible_to(bo, Audience.objects.all(), MANAGE)
 
 
