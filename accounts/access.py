@@ -343,7 +343,7 @@ def people_who_may(permission: str, obj: Model) -> QuerySet[User]:
     people = User.objects.filter(pk__in=User.objects.filter(allowed, pk__in=members).values("pk"))
     if field := _label_field(type(obj)):
         for label in getattr(obj, field.name).all():
-            holders = label.roles.filter(workspace=workspace)
+            holders = label.roles.filter(workspace=label.workspace_id)
             people = people.filter(pk__in=User.objects.filter(groups__in=holders.values("pk")).values("pk"))
     return people.order_by("name", "pk")
 

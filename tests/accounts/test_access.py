@@ -16,6 +16,7 @@ from accounts.access import (
     is_member,
     labels_held,
     may,
+    people_who_may,
     rights_in,
     rights_of_role,
     rights_on,
@@ -144,6 +145,7 @@ def test_explain_rights_on_and_visible_to_agree(seed: int) -> None:
             people = [one for one in actors if isinstance(one, User)]
             for holder in (*pick.sample(people, 2), *(role.group_ptr for role in pick.sample(everything, 2))):
                 assign_perm(name, holder, audience)
+    able = {(one, row): set(people_who_may(one, row)) for one in OURS for row in audiences}
     answers = set()
     for actor in actors:
         rights = rights_on(actor, audiences)
@@ -154,6 +156,7 @@ def test_explain_rights_on_and_visible_to_agree(seed: int) -> None:
             for audience in audiences:
                 told = explain(actor, permission, audience).allowed
                 assert told == (permission in rights[audience.pk]) == (audience in seen)
+                assert isinstance(actor, ApiCredential) or told == (actor in able[permission, audience])
                 answers.add(told)
     assert answers == {True, False}
 
