@@ -27,6 +27,7 @@ from channels.sealing import keep
 from tests import builders
 from tests.channels.providers import BENCHES
 from tests.channels.test_app_providers import FakeLine, by_line, line_event
+from tests.channels.test_receipts import UUID, by_vonage
 from tests.fakes.apps import FakeWhatsApp
 
 pytestmark = pytest.mark.django_db
@@ -273,6 +274,29 @@ def test_the_door_answers_clearly_and_never_with_500(client: Client, whatsapp: C
     assert whatsapp.credential is not None
     type(whatsapp.credential).objects.update(sealed=b"broken")
     assert post(client, whatsapp, nul).status_code == 503
+
+
+def test_p6d_a_request_played_again_after_ten_minutes_is_turned_away_and_leaves_nothing(
+    client: Client,
+) -> None:
+    bench = BENCHES["vonage"]
+    with bench.server() as server:
+        secrets = dict(bench.secrets or {})
+        made = set_up(builders.workspace(), "vonage", bench.set_for(server), secrets)
+    now = timezone.now()
+    given = by_vonage({"message_uuid": UUID, "status": "delivered"}, iat=int(now.timestamp()))
+    headers = {"Authorization": given.headers["authorization"]}
+
+    def posted() -> Any:
+        where = f"/hooks/{made.pk}/"
+        return client.post(where, given.body, content_type="application/json", headers=headers)
+
+    with time_machine.travel(now + timedelta(minutes=10), tick=False):
+        late = posted()
+    assert (late.status_code, b"too long ago" in late.content) == (400, True)
+    assert not ReceivedReceipt.objects.exists()
+    assert [posted().status_code for _twice in range(2)] == [204, 204]
+    assert ReceivedReceipt.objects.count() == 1
 
 
 def test_meta_checks_the_address_before_it_sends_anything(
