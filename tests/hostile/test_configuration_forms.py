@@ -124,6 +124,8 @@ def test_by_rest_a_setting_is_refused_at_its_place_or_harmless(bench: Bench, whe
         forget()
         errors = {name: form({**settings, name: value}).errors for name in names if is_text}
         taken = [name for name, found in errors.items() if not found]
+        if not taken:
+            continue
         answer = call.post(ADDRESS, {**body, "settings": {**settings, **dict.fromkeys(taken, value)}})
         if answer.status_code != 201:
             refused_places(answer, value)
