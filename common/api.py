@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any, ClassVar
@@ -11,12 +12,16 @@ from typing import Any, ClassVar
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils.dateparse import parse_datetime
+from django.utils.http import parse_header_parameters
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema_field, inline_serializer
 from rest_framework import exceptions, pagination, renderers, serializers
 from rest_framework.request import Request
 
 from common.errors import ChangedSince, Invalid, Problem, UnconditionalChange
+
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -32,11 +37,18 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
     def _mistyped(self, data: Mapping[Any, Any]) -> dict[str, list[exceptions.ErrorDetail]]:
-        return {
+        given = [(name, field, data[name]) for name, field in self.fields.items() if name in data]
+        faults = {
             name: [exceptions.ErrorDetail(_("This is of another type."), code="invalid")]
-            for name, field in self.fields.items()
-            if name in data and _is_mistyped(field, data[name])
+            for name, field, value in given
+            if _is_mistyped(field, value)
         }
+        detail = _("Give a time with its offset, like 2026-12-01T09:00:00+08:00.")
+        for name, field, value in given:
+            is_time = isinstance(field, serializers.DateTimeField) and value is not None
+            if is_time and not (isinstance(value, str) and is_moment(value)):
+                faults[name] = [exceptions.ErrorDetail(detail, code="bad_moment")]
+        return faults
 
     def _takes(self, name: str) -> bool:
         return name in self.fields and not self.fields[name].read_only
@@ -47,6 +59,18 @@ class StrictSerializer(serializers.Serializer[Any]):
         known = ", ".join(key for key, field in self.fields.items() if not field.read_only)
         detail = _("There is no such field; the fields are: %(known)s.") % {"known": known}
         return exceptions.ErrorDetail(detail, code="unknown_field")
+
+
+def require_utf8(content_type: str) -> None:
+    """JSON travels as UTF-8 (RFC 8259, 8.1). Raises UnsupportedMediaType for what says that it does not."""
+    charset = parse_header_parameters(content_type)[1].get("charset", "utf-8")
+    if charset.lower() not in ("utf-8", "utf8"):
+        raise exceptions.UnsupportedMediaType(content_type[:80])
+
+
+def is_moment(text: str) -> bool:
+    """Written as RFC 3339 has it: a day of a month, a time and its offset. No more: a day may not exist."""
+    return MOMENT.fullmatch(text) is not None
 
 
 def _is_mistyped(field: Any, value: Any) -> bool:

@@ -10,14 +10,17 @@ from django.http import Http404, HttpResponse
 from rest_framework import exceptions, parsers
 from rest_framework.response import Response
 
-from common.api import problems_of
+from common.api import problems_of, require_utf8
 from common.errors import CarillonError, Invalid
 
 
 class NestedJSONParser(parsers.JSONParser):
-    """DRF's own, but a body that nests without end is the caller's fault, and so is a number without end."""
+    """DRF's own, but JSON is UTF-8 (RFC 8259), and a body that nests without end is the caller's fault, and
+    so is a number without end.
+    """
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        require_utf8(media_type or "")
         try:
             return super().parse(stream, media_type, parser_context)
         except RecursionError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from campaigns.delivery.triggered import MOST_RECIPIENTS, Recipient
 from channels.kinds import clean_email, clean_phone, clean_push_token
+from common.api import is_moment
 from common.errors import Invalid, Problem
 from common.text import whole_number
 
@@ -21,11 +23,8 @@ MOST_CONTEXT = 200 * 1024
 TO_AUDIENCE = {"requestId", "campaignId", "audience", "context", "schedule"}
 BODY = {"requestId", "campaignId", "recipients"}
 RECIPIENT = {"type", "userId", "namespace", "channelData", "profile", "context"}
-RECIPIENT |= {
-    "mergePolicyName",
-    "mergePolicySchema",
-}  # accepted and without effect: there is one profile store
-
+WITHOUT_EFFECT = {"mergePolicyName", "mergePolicySchema"}  # accepted: there is one profile store
+RECIPIENT |= WITHOUT_EFFECT
 
 PUSH = {"appID", "platform", "token"}
 # Where a userId is an address by itself, and the channels it serves.
@@ -65,7 +64,7 @@ class Unitary:
 
     def _text(self, given: dict[str, Any], key: str, pointer: str, longest: int) -> str:
         value = given.get(key)
-        if isinstance(value, str) and 0 < len(value) <= longest and value.isprintable():
+        if isinstance(value, str) and value.strip() and len(value) <= longest and value.isprintable():
             return value
         detail = _("“%(key)s” must be a text of 1 to %(longest)s printable characters.")
         self._fault("bad_text", detail % {"key": key, "longest": longest}, f"{pointer}/{key}")
@@ -89,10 +88,10 @@ class Unitary:
         for place, one in enumerate(read):
             if one is None:
                 continue
-            if (one.namespace, one.user_id.lower()) in seen:
+            if (name := (one.namespace, _same(one.namespace, one.user_id))) in seen:
                 detail = _("This userId stands in the call twice.")
                 self._fault("duplicate_recipient", detail, f"/recipients/{place}/userId")
-            seen.add((one.namespace, one.user_id.lower()))
+            seen.add(name)
         return [one for one in read if one is not None]
 
     def _recipient(self, given: Any, pointer: str) -> Recipient | None:
@@ -107,6 +106,8 @@ class Unitary:
         namespace = self._text(given, "namespace", pointer, 63)
         user_id = self._text(given, "userId", pointer, 500)
         channel_data = self._mapping(given, "channelData", pointer)
+        for key in WITHOUT_EFFECT & given.keys():
+            self._text(given, key, pointer, 500)
         return Recipient(
             namespace=namespace,
             user_id=user_id,
@@ -137,23 +138,25 @@ class Unitary:
         found = {
             "email": self._cleaned(given, "emailAddress", clean_email, pointer),
             "sms": self._cleaned(given, "mobilePhoneNumber", clean_phone, pointer),
-            "push": self._token(self._mapping(given, "pushInfo", pointer), f"{pointer}/pushInfo"),
+            "push": self._token(self._mapping(given, "pushInfo", pointer), f"{pointer}/pushInfo")
+            if "pushInfo" in given
+            else "",
         }
         found["whatsapp"] = found["sms"]
         return {channel: address for channel, address in found.items() if address}
 
     def _token(self, given: dict[str, Any], pointer: str) -> str:
         self._known_keys(given, PUSH, pointer)
-        if not given:
-            return ""
+        if "appID" in given:
+            self._text(given, "appID", pointer, 500)
         platform, token = self._text(given, "platform", pointer, 20), self._text(given, "token", pointer, 480)
         whole = {"token": f"{platform}:{token}"} if platform and token else {}
         return self._cleaned(whole, "token", clean_push_token, pointer)
 
     def _cleaned(self, given: dict[str, Any], key: str, clean: Callable[[str], str], pointer: str) -> str:
-        address = given.get(key, "")
-        if not address:
+        if key not in given:
             return ""
+        address = given[key]
         try:
             return clean(address if isinstance(address, str) else "")
         except Invalid as error:
@@ -214,15 +217,24 @@ class ToAudience(Unitary):
             return None
         value = given.get("executeAt")
         try:
-            found = parse_datetime(value) if isinstance(value, str) else None
+            found = parse_datetime(value) if isinstance(value, str) and is_moment(value) else None
         except ValueError:
             found = None
-        if found is not None and found.tzinfo is not None:
+        if found is not None:
             with suppress(OverflowError):
                 return found.astimezone(UTC)
         detail = _("Give a time with its offset, like 2026-12-01T09:00:00+08:00.")
         self._fault("bad_execute_at", detail, "/schedule/executeAt")
         return None
+
+
+def _same(namespace: str, user_id: str) -> str:
+    """One spelling of what is the same identity, as far as that is told without looking anybody up."""
+    text = user_id if user_id.isascii() else unicodedata.normalize("NFKC", user_id)
+    text = text.strip().lower()
+    if namespace == "email":
+        return text.rstrip(".")
+    return "".join(one for one in text if one not in " ()-./") if namespace == "phone" else text
 
 
 def _storable(body: Any) -> None:

@@ -38,6 +38,7 @@ from campaigns.api.shapes import (
 from campaigns.delivery import audiencecalls, triggered
 from campaigns.delivery.triggered import Call
 from campaigns.models import Execution, Run
+from common.api import require_utf8
 from common.errors import CarillonError, Invalid, NotSignedIn, Problem
 
 Body = TypeVar("Body")
@@ -161,10 +162,13 @@ class ToAudience(Door):
 def _json(request: HttpRequest) -> Any:
     if request.content_type != "application/json":
         raise exceptions.UnsupportedMediaType(str(request.content_type))
+    if request.content_params:
+        require_utf8(request.headers["Content-Type"])
     try:
-        return json.loads(request.body)
+        return json.loads(request.body.decode())
     except (ValueError, RecursionError) as error:
-        raise exceptions.ParseError(f"JSON parse error - {error}"[:200]) from error
+        told = "a number has too many digits" if "int_max_str" in str(error) else str(error)
+        raise exceptions.ParseError(f"JSON parse error - {told}"[:200]) from error
 
 
 def _named(request: HttpRequest) -> dict[str, str]:

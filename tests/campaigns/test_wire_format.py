@@ -148,6 +148,25 @@ def test_the_headers_of_the_reference_s_clients_are_taken(campaign: Campaign, ca
         ({"recipients": [recipient(context={"a": "text", "b": {"c": [1]}})]}, None),
         ({"recipients": [recipient(context="x")]}, ("not_an_object", "/recipients/0/context")),
         ({"recipients": [recipient(type="external", userId="p0@example.com")]}, None),
+        ({"requestId": " "}, ("bad_text", "/requestId")),
+        ({"recipients": [recipient(userId=" ")]}, ("bad_text", "/recipients/0/userId")),
+        ({"recipients": [recipient(mergePolicyName=5)]}, ("bad_text", "/recipients/0/mergePolicyName")),
+        (
+            {"recipients": [recipient(channelData={"emailAddress": None})]},
+            ("bad_email", "/recipients/0/channelData/emailAddress"),
+        ),
+        (
+            {"recipients": [recipient(channelData={"mobilePhoneNumber": ""})]},
+            ("bad_phone", "/recipients/0/channelData/mobilePhoneNumber"),
+        ),
+        (
+            {"recipients": [recipient(channelData={"pushInfo": {}})]},
+            ("bad_text", "/recipients/0/channelData/pushInfo/token"),
+        ),
+        (
+            {"recipients": [recipient(channelData={"pushInfo": {"appID": 5}})]},
+            ("bad_text", "/recipients/0/channelData/pushInfo/appID"),
+        ),
     ],
 )
 def test_each_field_of_the_body(
@@ -260,7 +279,21 @@ def test_3_10_accepted_is_not_delivered(campaign: Campaign, call: Caller) -> Non
 
 
 @pytest.mark.parametrize(
-    "people", [[recipient(0), recipient(0)], [recipient(0), recipient(0, userId="P0@Example.com")]]
+    "people",
+    [
+        [recipient(0), recipient(0, userId=name)]
+        for name in (
+            "p0@example.com",
+            "P0@Example.com",
+            " p0@example.com",
+            "p0@example.com.",
+            "ｐ0@example.com",
+        )
+    ]
+    + [
+        [recipient(0, namespace="phone", userId=name) for name in ("+886912345678", other)]
+        for other in ("+886 912-345 678", "+８８６912345678")
+    ],
 )
 def test_3_11_nobody_is_named_twice_in_a_call(
     campaign: Campaign, call: Caller, people: list[dict[str, Any]]
@@ -353,6 +386,34 @@ def test_3_17_every_refusal_has_one_shape_and_its_own_status(campaign: Campaign,
         assert {"type", "title", "status", "code", "detail"} <= set(answer.json())
         assert answer.json()["status"] == status
     assert answers[403].json()["permission"] == "campaigns.publish_campaign"
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "utf-16", "x-none"])
+def test_json_in_another_charset_is_refused_at_every_door(call: Caller, charset: str) -> None:
+    kind = f"application/json; charset={charset}"
+    for address in (f"{HERE}/unitary", f"{HERE}/audience", "/api/events/"):
+        answer = call("POST", address, b"{}", content_type=kind)
+        assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type"), address
+    right = call("POST", f"{HERE}/unitary", b"{}", content_type='application/json; charset="UTF-8"')
+    assert right.status_code == 400
+    other = call("POST", f"{HERE}/unitary", "{}".encode("utf-16"))
+    assert (other.status_code, other.json()["code"]) == (400, "parse_error")
+
+
+@pytest.mark.parametrize(
+    "at", ["2027-01-04T09:00:00", "2027-W01-1T00:00:00Z", "20270104T000000Z", "2027-01-04", 5]
+)
+def test_a_time_without_its_offset_or_written_otherwise_is_refused_at_every_door(
+    campaign: Campaign, call: Caller, at: Any
+) -> None:
+    later = call.post(f"{HERE}/audience", {"campaignId": str(campaign.pk), "schedule": {"executeAt": at}})
+    assert ("bad_execute_at", "/schedule/executeAt") in faults(later)
+    made = builders.draft(campaign.workspace, builders.person(campaign.workspace, "administrator"))
+    administrator = Caller(campaign.workspace, "administrator")
+    changed = administrator.patch(f"/api/campaigns/{made.pk}/", {"startsAt": at})
+    assert changed.status_code == 400 and ("bad_moment", "/startsAt") in faults(changed)
+    made.refresh_from_db()
+    assert made.starts_at is None and Execution.objects.count() == 0
 
 
 def test_3_17_who_calls_too_often_is_told_when_to_come_back_at_every_door(campaign: Campaign) -> None:
