@@ -20,7 +20,6 @@ from rest_framework.request import Request
 
 from common.errors import ChangedSince, Invalid, Problem, UnconditionalChange
 
-
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
 
 

@@ -193,7 +193,7 @@ WRONG: list[tuple[Any, str, str]] = [
     ({"name": "N", "kind": "subscription"}, "topic_missing", "/topic"),
     ({"name": "N", "kind": "subscription", "topic": "x"}, "unknown_topic", "/topic"),
     ({"name": "N", "topic": {"a": 1}}, "invalid", "/topic"),
-    ({"name": "N", "owner": "x"}, "invalid", "/owner"),
+    ({"name": "N", "owner": "x"}, "unknown_owner", "/owner"),
     ({"name": "N", "owner": "eve@other.example"}, "unknown_owner", "/owner"),
     ({"name": "N", "labels": ["VIP"]}, "label_not_held", "/labels/0"),
     ({"name": "N", "labels": "VIP"}, "not_a_list", "/labels"),
