@@ -1,8 +1,8 @@
 """Tells the broker something, and lets nobody wait for a broker that is slow.
 
-One thread of each process does the talking. Whoever rings waits PATIENCE for it at most: what is not heard by
-then may be later, and nothing is added to what a broker does not get through. That costs nobody their
-message, as whatever a bell is rung for stands in the database, where the sweep finds it.
+One thread of each process does the talking. Whoever rings waits PATIENCE for it at most, or not at all: what
+is not heard by then may be later, and nothing is added to what a broker does not get through. That costs
+nobody their message, as whatever a bell is rung for stands in the database, where the sweep finds it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Ringer:
         self.thread: threading.Thread | None = None
         self.at: _Order | None = None  # what it is at
 
-    def ring(self, order: _Order) -> None:
+    def ring(self, order: _Order, waits: bool) -> None:
         at = self.at
         if at is not None and at.is_late:
             log.warning("bell not heard", error="the broker is slow", **order.named)
@@ -52,7 +52,8 @@ class _Ringer:
                 self.thread = threading.Thread(target=self._work, name="bell", daemon=True)
                 self.thread.start()
         self.orders.put(order)
-        order.is_done.wait(PATIENCE)
+        if waits:
+            order.is_done.wait(PATIENCE)
 
     def _work(self) -> None:
         while True:
@@ -78,9 +79,9 @@ def _say(order: _Order) -> None:
 _ringer = _Ringer()
 
 
-def ring(say: Callable[[], object], **named: object) -> None:
+def ring(say: Callable[[], object], *, waits: bool = True, **named: object) -> None:
     """Says it; `named` stands in the log where it was not heard."""
-    _ringer.ring(_Order(say, named))
+    _ringer.ring(_Order(say, named), waits)
 
 
 def _begin_anew() -> None:

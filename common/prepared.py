@@ -6,8 +6,7 @@ beside the text here. Off where the connection's `prepare_threshold` is None (se
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Generic, Self, TypeVar
 
 import psycopg
@@ -46,17 +45,6 @@ def first(query: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
             if not was_open or connection.in_atomic_block:
                 raise
             connection.close()
-
-
-@contextmanager
-def together() -> Iterator[None]:
-    """What is executed within goes to the database and back once.
-
-    Fetch after the block: a fetch within it would wait for its own answer.
-    """
-    connection.ensure_connection()
-    with connection.wrap_database_errors, connection.connection.pipeline():
-        yield
 
 
 class Columns(Generic[Row]):

@@ -15,7 +15,7 @@ from campaigns.models import Batch
 from common import bell
 
 MOST = 64
-TOGETHER = 0.02  # seconds in which the calls of one process ring together
+TOGETHER = 0.05  # seconds in which the calls of one process ring together
 
 
 def due_runs() -> None:
@@ -36,8 +36,9 @@ def batches(ids: Iterable[int], lane: str = Batch.Lane.BULK) -> None:
 
 
 def call(ids: Iterable[int]) -> None:
-    """For the batches of one call to the API. The first rings at once; those that come close behind it ring
-    together, as whoever hears a ring goes on with all that is due, and a ring costs as much as the call.
+    """For the batches of one call to the API, which does not wait for it. The first rings at once; those that
+    come close behind it ring together, as whoever hears a ring goes on with all that is due, and a ring costs
+    nearly as much as the call.
     """
     if first := next(iter(ids), None):
         _after_commit(lambda: _bell.ring(first))
@@ -63,7 +64,7 @@ class _Bell:
     def _ring(self, batch_id: int) -> None:
         with self.lock:
             self.is_about_to_ring, self.rung_at = False, time.monotonic()
-        _publish("deliver_batch", [[batch_id, Batch.Lane.URGENT]], Batch.Lane.URGENT)
+        _publish("deliver_batch", [[batch_id, Batch.Lane.URGENT]], Batch.Lane.URGENT, waits=False)
 
 
 _bell = _Bell()
@@ -82,7 +83,7 @@ def _after_commit(publish: Callable[[], object]) -> None:
     transaction.on_commit(publish, robust=True)
 
 
-def _publish(name: str, each: Arguments, lane: str) -> None:
+def _publish(name: str, each: Arguments, lane: str, *, waits: bool = True) -> None:
     """One task for each list of arguments; with a broker that is away the first ends it."""
     queue, task = f"{settings.QUEUE_PREFIX}.{lane}", f"campaigns.tasks.{name}"
 
@@ -90,4 +91,4 @@ def _publish(name: str, each: Arguments, lane: str) -> None:
         for arguments in each:
             current_app.send_task(task, args=arguments, queue=queue)
 
-    bell.ring(say, task=task, queue=queue)
+    bell.ring(say, waits=waits, task=task, queue=queue)

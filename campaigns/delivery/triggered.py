@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import Any, TypedDict
 
 from django.db import IntegrityError, transaction
@@ -29,7 +29,7 @@ from campaigns.models import Campaign, Execution, Status
 from common import failpoints, prepared
 from common import place as places
 from common.errors import Conflict, Invalid, NotFound, PermissionMissing, Problem
-from common.prepared import Columns, Prepared
+from common.prepared import Columns
 
 MOST_RECIPIENTS = 20
 
@@ -183,19 +183,13 @@ class Held:
     campaign: Campaign
     run_id: int
     weights: dict[str, Any] | None  # of an experiment's treatments
+    people: str | None  # what the search for the called found
 
 
-def open_campaign(
-    campaign_id: int,
-    call: Call,
-    search: people.Search | None = None,
-    beside: Prepared | None = None,
-    *,
-    holds: bool,
-) -> Held:
-    """The campaign, if it takes calls; a search for people goes along `beside` it. Raises NotFound and
-    PermissionMissing as its gate does, Invalid when it does not take calls now, and Conflict: while the same
-    call is being written, or while the main switch of its workspace is off.
+def open_campaign(campaign_id: int, call: Call, search: people.Search | None = None, *, holds: bool) -> Held:
+    """The campaign, if it takes calls, and whom the search finds. Raises NotFound and PermissionMissing as
+    its gate does, Invalid when it does not take calls now, and Conflict: while the same call is being
+    written, or while the main switch of its workspace is off.
 
     With `holds` no verb can move it and the same call cannot be written until the transaction ends.
     """
@@ -203,19 +197,17 @@ def open_campaign(
     def refuse(code: str, detail: str) -> Invalid:
         return Invalid(Problem(code, detail, "/campaignId"))
 
-    statement, columns = _reading(holds)
+    statement, columns = _reading(holds, search.column if search else "NULL")
     named = {"campaign": campaign_id, "role": call.credential.role_id, "place": places.place()}
+    if search:
+        named |= search.parameters
     if holds:
         named["call"] = _name(campaign_id, call)
     with prepared.cursor() as cursor:
-        with prepared.together():
-            cursor.execute(statement, named)
-            if search and beside:
-                search.send(beside)
-        found = cursor.fetchone()
+        found = cursor.execute(statement, named).fetchone()
     if found is None or access.VIEW not in found[0]:
         raise NotFound(_("There is no such campaign, or you may not see it."))
-    rights, sends, is_alone, run_id, weights, *values = found
+    rights, sends, is_alone, run_id, weights, called, *values = found
     if access.PUBLISH not in rights:
         raise PermissionMissing(access.PUBLISH)
     if not is_alone:
@@ -235,15 +227,15 @@ def open_campaign(
     if not sends:
         switch.require_on(campaign.workspace)
     _require_door(campaign, call)
-    return Held(campaign, run_id, json.loads(weights) if weights else None)
+    return Held(campaign, run_id, json.loads(weights) if weights else None, called)
 
 
-@cache
-def _reading(holds: bool) -> tuple[str, Columns[Campaign]]:
+@lru_cache(256)  # a workspace may take its addresses from elsewhere
+def _reading(holds: bool, called: str) -> tuple[str, Columns[Campaign]]:
     columns = Columns(Campaign, *READ)
     statement = f"""
         SELECT {rights_of_role(Campaign)}, accounts_workspace.sends_from = %(place)s,
-               {IS_ALONE if holds else "TRUE"}, r.id, r.weights, {columns.sql}
+               {IS_ALONE if holds else "TRUE"}, r.id, r.weights, {called}, {columns.sql}
         FROM campaigns_campaign
         JOIN accounts_workspace ON accounts_workspace.id = campaigns_campaign.workspace_id
         JOIN accounts_role ON accounts_role.group_ptr_id = %(role)s
@@ -271,13 +263,14 @@ def _write(
     is a transaction by itself. None where more is needed: somebody's profile has to be made, or the campaign
     has to be held to tell what stands in the way.
     """
-    with prepared.cursor() as cursor:
-        search = _search(recipients, call)
-        held = open_campaign(campaign_id, call, search, cursor, holds=holds)
-        campaign, version = held.campaign, held.campaign.live_version_id
-        assert version is not None  # it is live
-        creates = campaign.before_draft.get("create_profiles", campaign.create_profiles)
-        known = _known(recipients, search, cursor, call.at, creates and holds)
+    search = _search(recipients, call)
+    held = open_campaign(campaign_id, call, search, holds=holds)
+    campaign, version = held.campaign, held.campaign.live_version_id
+    assert version is not None  # it is live
+    creates = campaign.before_draft.get("create_profiles", campaign.create_profiles)
+    known: Sequence[people.Known | Invalid | None] = [None] * len(recipients)
+    if search:
+        known = search.read(held.people, now=call.at, create=creates and holds)
     if creates and not holds and search and None in known:
         return None
     problems = _unknown(recipients, known) if search else []
@@ -382,17 +375,6 @@ def _search(recipients: Sequence[Recipient], call: Call) -> people.Search | None
     if call.kind == Execution.Kind.HIGH_THROUGHPUT:
         return None
     return people.Search(call.credential.workspace, [(one.namespace, one.user_id) for one in recipients])
-
-
-def _known(
-    recipients: Sequence[Recipient],
-    search: people.Search | None,
-    cursor: Prepared,
-    now: datetime,
-    create: bool,
-) -> Sequence[people.Known | Invalid | None]:
-    """Everybody's profile, created where the campaign allows it."""
-    return search.read(cursor, now=now, create=create) if search else [None] * len(recipients)
 
 
 def _unknown(
