@@ -5,8 +5,9 @@
 Starts an installation's parts: gunicorn with one more address that answers nothing, the workers of both
 lanes, the clock. First one call after the other, each timed from its first octet to the mail server's 250,
 alone and while a run to `--people` is sending. Then, with nobody who sends, calls and empty requests in
-turns. Every call is on the disk before its 202 (`synchronous_commit` is on), and afterwards as many
-messages must be there as were asked for. Prints a table and adds its figures to build/bench.json.
+turns: their rates over as many connections as the server has threads, their p99 over four. Every call is on
+the disk before its 202 (`synchronous_commit` is on), and afterwards as many messages must be there as were
+asked for. Prints a table and adds its figures to build/bench.json.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=1_000_000, help="of the run that sends meanwhile")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=2000, help="of one kind and round")
-    parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--connections", type=int, default=4, help="over which the p99 is taken")
+    parser.add_argument(
+        "--most", type=int, default=12, help="connections of the rates: all threads there are"
+    )
     parser.add_argument("--letters", type=int, default=300, help="timed one by one, alone and beside the run")
     options = parser.parse_args()
     logging.getLogger("mail.log").setLevel(logging.ERROR)  # the mail server's, of every line
@@ -213,17 +217,21 @@ class Bench:
     def _calls(self) -> dict[str, float]:
         from campaigns.models import Message
 
-        requests, before = self.options.requests, Message.objects.count()
+        options, before = self.options, Message.objects.count()
         rates: dict[str, list[float]] = {name: [] for name in ("empty", "unitary", "high")}
         tails: dict[str, list[float]] = {name: [] for name in rates}
-        for number in range(self.options.rounds + 1):
-            for name, (asked, status) in self._round().items():
-                rate, tail = ask(self.port, asked, status, self.options.connections)
-                if number:  # the first one warms up
-                    rates[name].append(rate)
-                    tails[name].append(tail)
+        for number in range(options.rounds + 1):
+            for connections in (options.most, options.connections):
+                for name, (asked, status) in self._round().items():
+                    rate, tail = ask(self.port, asked, status, connections)
+                    if number == 0:  # warms up
+                        continue
+                    if connections == options.most:
+                        rates[name].append(rate)
+                    else:
+                        tails[name].append(tail)
         written = Message.objects.count() - before
-        expected = (requests + PER_CALL * (requests // 4)) * (self.options.rounds + 1)
+        expected = 2 * (options.requests + PER_CALL * (options.requests // 4)) * (options.rounds + 1)
         assert written == expected, (written, expected)
         for name in rates:
             rate, tail = statistics.median(rates[name]), statistics.median(tails[name])
