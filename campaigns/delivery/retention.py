@@ -16,8 +16,9 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from campaigns.models import CountMark, Run
+from campaigns.reports.counting import ADD, KEEP_STRAYS, STRAYS
 from campaigns.reports.counting import EVENTS as COUNTED
-from common.months import ByMonth, Month, month_of, start_of
+from common.months import ByMonth, Month, later, month_of, start_of
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,8 @@ WITH old AS MATERIALIZED (
         WHERE run_id = %(run)s AND created_at < %(oldest)s)
       AND last.outcome <> 'deferred' AND last.at < %(oldest)s
     ORDER BY m.ref LIMIT %(page)s
+), {strays}, kept AS (
+    {keep}
 ), messages AS (
     DELETE FROM campaigns_message m USING old o
     WHERE m.run_id = %(run)s AND (m.action, m.ref) = (o.action, o.ref)
@@ -55,7 +58,14 @@ WITH old AS MATERIALIZED (
 )
 SELECT action, outcome || '/' || CASE WHEN outcome IN ('excluded', 'failed') THEN code ELSE '' END, count(*)
 FROM old GROUP BY 1, 2
-"""
+""".format(
+    strays=STRAYS.format(of="(run_id, action, ref) IN (SELECT run_id, action, ref FROM old)", back="TRUE"),
+    keep=ADD.format(rows="strays"),
+)
+OF_PARTITION = KEEP_STRAYS.format(of="run_id >= %(first)s AND run_id < %(end)s", back="TRUE")
+OF_MONTH = KEEP_STRAYS.format(
+    of="run_id IN (SELECT run_id FROM {name} WHERE kind = 'bounce')", back="back.at < %(end)s"
+)
 
 
 def oldest_kept(now: datetime) -> datetime:
@@ -88,6 +98,7 @@ def _drop(number: int, first: int, end: int, now: datetime) -> bool:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL lock_timeout = '2s'")
+            cursor.execute(OF_PARTITION, {"first": first, "end": end})
             for table in TABLES:
                 cursor.execute(f"DROP TABLE IF EXISTS {table}_p{int(number)}")
             Run.objects.filter(pk__gte=first, pk__lt=end).update(dropped_at=now)
@@ -148,6 +159,7 @@ def _drop_month(month: Month, now: datetime) -> bool:
         cursor.execute(f"SELECT COALESCE(max(id), 0) <= %s FROM {name}", [counted])
         if not cursor.fetchone()[0]:
             return False
+        cursor.execute(OF_MONTH.format(name=name), {"end": start_of(later(month, 1))})
         cursor.execute(
             "UPDATE campaigns_run SET events_dropped_at = %s"
             f" WHERE events_dropped_at IS NULL AND id IN (SELECT run_id FROM {name})",

@@ -122,6 +122,35 @@ last AS MATERIALIZED (
     SELECT run_id, 'retried', '', action, variant, '', hour, FALSE, sum(n - 1), count(*), count(*)
     FROM last WHERE n > 1 GROUP BY run_id, action, variant, hour
 )"""
+# Which of the messages `{of}` came back (`{back}`) without ever having been accepted: only of one that was
+# uncertain can that be, and it lowers what was delivered by nothing. They are few, and found by the index of
+# the attempts that were not accepted.
+STRAY = "stray bounce"  # the kind of these rows
+STRAYS = f"""
+stray AS MATERIALIZED (
+    SELECT u.run_id, u.action, m.variant, date_trunc('hour', back.at, 'UTC') AS hour, {DOMAIN} AS domain
+    FROM (SELECT DISTINCT run_id, action, ref FROM campaigns_attempt
+          WHERE {{of}} AND outcome = 'uncertain') u
+    CROSS JOIN LATERAL (
+        SELECT outcome FROM campaigns_attempt a
+        WHERE a.run_id = u.run_id AND a.action = u.action AND a.ref = u.ref ORDER BY n DESC LIMIT 1
+    ) last
+    CROSS JOIN LATERAL (
+        SELECT at FROM campaigns_event e
+        WHERE e.run_id = u.run_id AND e.kind = 'bounce' AND e.action = u.action AND e.ref = u.ref
+        ORDER BY e.id LIMIT 1
+    ) back
+    JOIN campaigns_message m ON m.run_id = u.run_id AND m.action = u.action AND m.ref = u.ref
+    WHERE last.outcome <> 'accepted' AND {{back}}
+), strays AS (
+    SELECT run_id, '{STRAY}' AS kind, '' AS facet, action, variant, '' AS key, hour, FALSE AS by_machine,
+           count(*) AS events, count(*) AS people, count(*) AS anybody
+    FROM stray GROUP BY run_id, action, variant, hour
+    UNION ALL
+    SELECT run_id, '{STRAY}', facet, action, variant, domain, hour, FALSE, count(*), count(*), count(*)
+    FROM stray, (VALUES ('domain'), ('domain_at')) f(facet)
+    WHERE domain IS NOT NULL GROUP BY run_id, facet, action, variant, domain, hour
+)"""
 COLUMNS = "run_id, kind, facet, action, variant, key, hour, by_machine, events, people, anybody"
 ADD = f"""
 INSERT INTO campaigns_count ({COLUMNS}) SELECT {COLUMNS} FROM {{rows}}
@@ -132,6 +161,8 @@ SET events = campaigns_count.events + EXCLUDED.events, people = campaigns_count.
 COUNT_EVENTS = (
     "WITH " + SEEN.format(after="%(after)s", of="id <= %(until)s AND {which}") + ADD.format(rows="told")
 )
+# Before their attempts or their events go: from then on nothing tells that they were any.
+KEEP_STRAYS = "WITH " + STRAYS + ADD.format(rows="strays")
 # What other systems want to be told of (feedback/gather.py): a batch is over once, and counted once.
 OVER = """
 told AS (

@@ -15,14 +15,10 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from campaigns.reports.counting import DOMAIN, EVENTS, SEEN, SENT
+from campaigns.reports.counting import DOMAIN, EVENTS, SEEN, SENT, STRAY, STRAYS
 
 MOST_DOMAINS = 30
 MARK = f"(SELECT COALESCE(max(position), 0) FROM campaigns_countmark WHERE name = '{EVENTS}')"
-# The kind of rows that tell of how many messages came back without ever having been accepted: only of one
-# that was uncertain can that be, and it lowers what was delivered by nothing. They are few, and found by the
-# index of the attempts that were not accepted.
-STRAY = "stray bounce"
 READ = (
     "WITH "
     + SEEN.format(after=MARK, of="id > %(mark)s AND run_id = ANY(%(runs)s)")
@@ -31,29 +27,14 @@ READ = (
     WHERE run_id = ANY(%(runs)s) AND NOT counted AND epoch > 0
 ), """
     + SENT
-    + """, stray AS MATERIALIZED (
-    SELECT u.run_id, u.action, m.variant, back.hour, {domain} AS domain
-    FROM (SELECT DISTINCT run_id, action, ref FROM campaigns_attempt
-          WHERE run_id = ANY(%(runs)s) AND outcome = 'uncertain') u
-    CROSS JOIN LATERAL (
-        SELECT outcome FROM campaigns_attempt a
-        WHERE a.run_id = u.run_id AND a.action = u.action AND a.ref = u.ref ORDER BY n DESC LIMIT 1
-    ) last
-    CROSS JOIN LATERAL (
-        SELECT date_trunc('hour', at, 'UTC') AS hour FROM campaigns_event e
-        WHERE e.run_id = u.run_id AND e.kind = 'bounce' AND e.action = u.action AND e.ref = u.ref
-        ORDER BY e.id LIMIT 1
-    ) back
-    JOIN campaigns_message m ON m.run_id = u.run_id AND m.action = u.action AND m.ref = u.ref
-    WHERE last.outcome <> 'accepted'
-), everything AS MATERIALIZED (
+    + ", "
+    + STRAYS.format(of="run_id = ANY(%(runs)s)", back="TRUE")
+    + """, everything AS MATERIALIZED (
     SELECT run_id, kind, facet, action, variant, key, hour, by_machine, events, people, anybody
     FROM campaigns_count WHERE run_id = ANY(%(runs)s) AND facet = ANY(%(facets)s)
     UNION ALL SELECT * FROM told
     UNION ALL SELECT * FROM sent WHERE kind <> 'deferred'
-    UNION ALL SELECT run_id, '{stray}', '', action, variant, '', hour, FALSE, 1, 1, 1 FROM stray
-    UNION ALL SELECT run_id, '{stray}', facet, action, variant, domain, hour, FALSE, 1, 1, 1
-    FROM stray, (VALUES ('domain'), ('domain_at')) f(facet) WHERE domain IS NOT NULL
+    UNION ALL SELECT * FROM strays
 ), rows AS (
     SELECT e.run_id, e.kind, CASE e.facet WHEN 'domain_at' THEN 'domain' ELSE e.facet END AS facet, e.action,
            e.variant, e.key, e.hour, e.by_machine, e.events, e.people, e.anybody, r.version_id AS version
@@ -83,7 +64,7 @@ SELECT facet, 0, 0, 0, 0, kind, by_machine, key, NULL,
 FROM rows WHERE facet IN ('device', 'rule', 'fault')
    OR (facet = 'domain' AND key IN (SELECT key FROM domains))
 GROUP BY facet, kind, by_machine, key
-""".replace("{domain}", DOMAIN).replace("{stray}", STRAY)
+"""
 )
 
 

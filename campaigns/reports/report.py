@@ -20,7 +20,7 @@ from django.utils import timezone
 from audiences.reachability import CHANNELS
 from campaigns.languages import language_name
 from campaigns.models import Campaign, Event, Link, Run, Version
-from campaigns.reports import figures, outcomes, together
+from campaigns.reports import counting, figures, outcomes, together
 from campaigns.reports.definitions import DEVICES, FAULTS, FUNNEL, MEANINGS
 from campaigns.reports.figures import Figures, Row, Tally
 from campaigns.reports.outcomes import Outcomes, Reason
@@ -104,7 +104,7 @@ class Part:
 
     @property
     def delivered(self) -> int:
-        back = self.bounced - self.of(figures.STRAY).anybody
+        back = self.bounced - self.of(counting.STRAY).anybody
         return max(self.accepted - (self.of(figures.CAME_BACK).anybody if self.hours else back), 0)
 
     @property

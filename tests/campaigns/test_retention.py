@@ -117,18 +117,23 @@ def test_an_event_of_a_wrong_clock_has_a_place_until_its_month_is_made() -> None
     assert Event.objects.count() == 1
 
 
-def test_what_old_calls_said_is_deleted_while_the_campaign_goes_on_and_the_ledger_reads_the_same() -> None:
+def called(people: int) -> Run:
+    """The run of a campaign that takes calls, which was called for each of them."""
     where = builders.workspace()
-    builders.profiles(where, 4)
+    builders.profiles(where, people)
     triggered = {"type": "api_triggered", "category": "transactional", "html": "<p>Hello</p>"}
     campaign = builders.live(where, now=timezone.now(), **triggered)
     call = Caller(where, "approver")
-    for number in range(4):
+    for number in range(people):
         person = {"type": "aep", "userId": f"p{number}@example.com", "namespace": "email"}
         body = {"requestId": f"r{number}", "campaignId": str(campaign.pk), "recipients": [person]}
         assert call.post("/ajo/im/executions/unitary", body).status_code == 202
     call_command("deliver")
-    run = Run.objects.get(campaign=campaign)
+    return Run.objects.get(campaign=campaign)
+
+
+def test_what_old_calls_said_is_deleted_while_the_campaign_goes_on_and_the_ledger_reads_the_same() -> None:
+    run = called(4)
     counting.move_forward(now=timezone.now())
     told, counted = ledger(run), figures.read([run.pk]).tally("accepted")
     assert (told.accepted, told.balances) == (4, True)
@@ -144,3 +149,34 @@ def test_what_old_calls_said_is_deleted_while_the_campaign_goes_on_and_the_ledge
     call_command("rebuild_counts", verbosity=0)
     assert figures.read([run.pk]).tally("accepted") == counted
     assert retention.prune_standing(now=later) == 0
+
+
+@pytest.mark.parametrize("goes", ["messages", "events", "calls"])
+def test_who_came_back_uncertain_lowers_what_was_delivered_neither_before_nor_after(goes: str) -> None:
+    run = called(4) if goes == "calls" else sending(4)
+    call_command("deliver")
+    refs = sorted(Message.objects.filter(run=run).values_list("ref", flat=True))
+    Attempt.objects.filter(run=run, ref=refs[0]).update(outcome="uncertain")
+    now, later = timezone.now(), timezone.now() + timedelta(days=800)
+    for ref in refs[:2]:  # one of the two was accepted before
+        event(run, ref, now, "bounce")
+    counting.move_forward(now=now)
+    before = figures.read([run.pk])
+    assert (before.tally("accepted").anybody, before.returned) == (3, 1)
+    if goes == "messages":
+        in_the_next_partition(run)
+        Run.objects.filter(pk=run.pk).update(finished_at=now)
+        assert run.pk // 200 in retention.drop_old_messages(now=later)
+    elif goes == "events":
+        retention.keep_events(now=later)
+        assert not Event.objects.filter(run=run).exists()
+    else:
+        Run.objects.filter(pk=run.pk).update(started_at=now - timedelta(days=1))
+        Execution.objects.filter(request_id="r3").update(created_at=later)
+        assert retention.prune_standing(now=later) == 3
+    call_command("rebuild_counts", verbosity=0)
+    after = figures.read([run.pk])
+    assert (after.tally("bounce").anybody, after.tally("accepted").anybody, after.returned) == (2, 3, 1)
+    assert {(row.kind, row.key, row.anybody) for row in after.rows if row.facet == "domain"} == {
+        (row.kind, row.key, row.anybody) for row in before.rows if row.facet == "domain"
+    }
