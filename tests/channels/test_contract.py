@@ -434,7 +434,8 @@ def test_the_form_takes_the_settings_and_keeps_the_secrets_apart(bench: Bench) -
     assert hides_secrets(bench, json.dumps(stored))
     assert set(stored) >= set(form_class.secret_goes_to)
     if bench.is_http:
-        assert json.loads(form.secret()) == secrets
+        told = json.loads(form.secret())
+        assert {name: value for name, value in told.items() if value} == secrets
         assert form_class({**posted, **dict.fromkeys(secrets, "")}).is_valid()
         assert {**stored, **{name: value for name, value in chosen.items() if name != bench.where}} == stored
         again = form_class(initial=stored)
