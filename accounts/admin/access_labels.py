@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import labels
 from accounts.access import MANAGE_WORKSPACE, workspaces_where
-from accounts.admin.asking import manages
+from accounts.admin.asking import Managed
 from accounts.doors.callers import actor_of
 from accounts.doors.seenform import SeenForm
 from accounts.models import AccessLabel, Role
@@ -42,7 +42,7 @@ class LabelForm(SeenForm):
 
 
 @admin.register(AccessLabel)
-class AccessLabelAdmin(LabelAdminBase):
+class AccessLabelAdmin(Managed, LabelAdminBase):
     """A label hides what carries it from everybody whose roles do not hold it."""
 
     form = LabelForm
@@ -71,21 +71,6 @@ class AccessLabelAdmin(LabelAdminBase):
             kwargs["queryset"] = roles_of_mine.order_by("workspace__name", "title")
             kwargs["widget"] = forms.CheckboxSelectMultiple
         return super().formfield_for_manytomany(db_field, request, **kwargs)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return manages(request, None)
-
-    def has_view_permission(self, request: HttpRequest, obj: AccessLabel | None = None) -> bool:
-        return manages(request, obj)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return manages(request, None)
-
-    def has_change_permission(self, request: HttpRequest, obj: AccessLabel | None = None) -> bool:
-        return manages(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: AccessLabel | None = None) -> bool:
-        return manages(request, obj)
 
     @admin.display(description=_("roles that hold it"))
     def held_by(self, label: AccessLabel) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
@@ -22,3 +24,26 @@ def people_known_to(actor: User) -> QuerySet[User]:
         return User.objects.all()
     held = Role.objects.filter(workspace__in=workspaces_where(actor, MANAGE_WORKSPACE))
     return User.objects.filter(groups__in=held.values("pk")).distinct()
+
+
+class SeenByManagers:
+    """Shown to who manages the object's workspace, whatever Django's own permissions say."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return manages(request, None)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return manages(request, obj)
+
+
+class Managed(SeenByManagers):
+    """And added, changed and removed by them."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return manages(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return manages(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return manages(request, obj)

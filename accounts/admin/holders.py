@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import roles
 from accounts.access import MANAGE_WORKSPACE, workspaces_where
-from accounts.admin.asking import manages, people_known_to
+from accounts.admin.asking import Managed, SeenByManagers, manages, people_known_to
 from accounts.doors.callers import actor_of
 from accounts.models import Role, User
 from common.admin import ReadOnly
@@ -76,7 +76,7 @@ class HolderFormSet(HolderFormSetBase):
     deleted_objects: list[Any] = []
 
 
-class Holders(HoldersBase):
+class Holders(Managed, HoldersBase):
     model = Holding
     form, formset = HolderForm, HolderFormSet
     fields = ["who"]
@@ -86,21 +86,9 @@ class Holders(HoldersBase):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("user").order_by("user__name")
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return manages(request, obj)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return manages(request, obj)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return manages(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return manages(request, obj)
-
 
 @admin.register(Role)
-class RoleAdmin(ReadOnly, RoleAdminBase):
+class RoleAdmin(SeenByManagers, ReadOnly, RoleAdminBase):
     list_display = ["title", "workspace", "holder_count"]
     list_filter = [("workspace", admin.RelatedOnlyFieldListFilter)]
     search_fields = ["title"]
@@ -112,12 +100,6 @@ class RoleAdmin(ReadOnly, RoleAdminBase):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
         mine = workspaces_where(actor_of(request), MANAGE_WORKSPACE)
         return super().get_queryset(request).filter(workspace__in=mine).select_related("workspace")
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return manages(request, None)
-
-    def has_view_permission(self, request: HttpRequest, obj: Role | None = None) -> bool:
-        return manages(request, obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Role | None = None) -> bool:
         return manages(request, obj)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import roles, switch
 from accounts.access import MANAGE_WORKSPACE, workspaces_where
-from accounts.admin.asking import manages
+from accounts.admin.asking import SeenByManagers, manages
 from accounts.doors.callers import actor_of
 from accounts.doors.seenform import SeenForm
 from accounts.models import ApiCredential, Workspace
@@ -86,7 +86,7 @@ class WorkspaceAdmin(ReadOnly, WorkspaceAdminBase):
 
 
 @admin.register(ApiCredential)
-class ApiCredentialAdmin(ReadOnly, CredentialAdminBase):
+class ApiCredentialAdmin(SeenByManagers, ReadOnly, CredentialAdminBase):
     """Issued and revoked on the API page."""
 
     list_display = [
@@ -106,9 +106,3 @@ class ApiCredentialAdmin(ReadOnly, CredentialAdminBase):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiCredential]:
         mine = workspaces_where(actor_of(request), MANAGE_WORKSPACE)
         return super().get_queryset(request).filter(workspace__in=mine)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return manages(request, None)
-
-    def has_view_permission(self, request: HttpRequest, obj: ApiCredential | None = None) -> bool:
-        return manages(request, obj)

@@ -19,7 +19,7 @@ from accounts.doors.callers import actor_of
 from campaigns import access, actions, assets, designs, htmlimport, htmlzip, library, templates
 from campaigns.models import ContentTemplate
 from campaigns.views.common import campaign_of
-from campaigns.views.contents import Place, place_of
+from campaigns.views.contents import Place, place_of, revision_of
 from campaigns.views.editor import frame
 from campaigns.views.previews import PREVIEW_POLICY
 from common.errors import CarillonError, Invalid, NotFound, Problem
@@ -46,7 +46,7 @@ def begin(request: HttpRequest, pk: int) -> HttpResponse:
                 _begun(request, place, own),
                 treatment=place.treatment,
                 language=place.language,
-                revision=_revision(request),
+                revision=revision_of(request),
                 actor=actor_of(request),
                 now=timezone.now(),
             )
@@ -103,10 +103,6 @@ def _text(octets: bytes) -> str:
 def _language(place: Place) -> str:
     chosen = place.language or place.action.campaign.languages.get("default")
     return chosen or translation.get_language() or "en"
-
-
-def _revision(request: HttpRequest) -> int:
-    return whole_number(request.POST.get("revision", ""), 10**9 - 1) or 0
 
 
 @login_required

@@ -227,7 +227,7 @@ def copy(request: HttpRequest, pk: int) -> HttpResponse:
             place.action.position,
             treatment=place.treatment,
             language=place.language,
-            revision=_revision(request),
+            revision=revision_of(request),
             actor=actor_of(request),
             now=timezone.now(),
         )
@@ -260,7 +260,7 @@ def links(request: HttpRequest, pk: int) -> HttpResponse:
             {"links": said},
             treatment=place.treatment,
             language=place.language,
-            revision=_revision(request),
+            revision=revision_of(request),
             actor=actor_of(request),
             now=timezone.now(),
         )
@@ -309,7 +309,7 @@ def files(request: HttpRequest, pk: int) -> HttpResponse:
             {"extra": {**kept.get("extra", {}), "attachments": named}},
             treatment=place.treatment,
             language=place.language,
-            revision=_revision(request),
+            revision=revision_of(request),
             actor=actor_of(request),
             now=timezone.now(),
         )
@@ -319,7 +319,8 @@ def files(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(f"{reverse('campaigns:content', args=[pk])}?{place.query}")
 
 
-def _revision(request: HttpRequest) -> int:
+def revision_of(request: HttpRequest) -> int:
+    """Of the draft that the page was made from; 0, which none has, where it is not told."""
     return whole_number(request.POST.get("revision", ""), 10**9 - 1) or 0
 
 
