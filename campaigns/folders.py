@@ -12,7 +12,7 @@ from accounts import audit
 from accounts.access import Actor, require
 from accounts.models import Workspace
 from campaigns.access import MANAGE, VIEW
-from campaigns.models import Campaign, Folder
+from campaigns.models import ApprovalPolicy, Campaign, Folder
 from common.errors import IllegalTransition, Invalid, NotFound, Problem
 from common.text import has_control, is_blank
 
@@ -94,11 +94,16 @@ def change(folder: Folder, *, name: str, parent: Folder | None, actor: Actor, no
 
 @transaction.atomic
 def delete(folder: Folder, *, actor: Actor, now: datetime) -> None:
-    """Only an empty one, whether or not the actor may see what lies in it."""
+    """Only an empty one, whether or not the actor may see what lies in it; and none a policy asks about."""
     require(actor, MANAGE, folder.workspace)
     row = Folder.objects.select_for_update(of=("self",)).select_related("workspace").get(pk=folder.pk)
     if Campaign.objects.filter(folder=row).exists() or row.children.exists():
         raise IllegalTransition(_("“%(name)s” is not empty.") % {"name": row.name})
+    asked = {"rows": [{"field": "folder", "value": row.pk}]}
+    policy = ApprovalPolicy.objects.filter(workspace=row.workspace, conditions__contains=asked).first()
+    if policy is not None:
+        detail = _("The approval policy “%(policy)s” asks whether a campaign lies in “%(name)s”.")
+        raise IllegalTransition(detail % {"policy": policy.name, "name": row.name})
     audit.record(actor=actor, verb="delete", obj=row, workspace=row.workspace, now=now)
     row.delete()
 

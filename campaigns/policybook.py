@@ -20,6 +20,7 @@ from common.errors import IllegalTransition, Invalid, NotFound, Problem
 from common.text import is_storable
 
 MOST = 20  # conditions, and approvers
+KEYED = ("folder", "requester", "requester_role")  # conditions that name a row
 FIELDS = ("name", "description", "priority", "is_default", "conditions", "approvers", "remind_hours")
 
 
@@ -119,11 +120,12 @@ def _condition_problems(workspace: Workspace, conditions: dict[str, Any]) -> lis
         return [Problem("too_many", detail, "conditions")]
     problems = []
     for at, row in enumerate(rows):
-        if row.get("field") not in policies.FIELDS or not _is_value(
-            workspace, row["field"], row.get("value")
-        ):
-            detail = _("Condition %(number)s is not complete.") % {"number": at + 1}
-            problems.append(Problem("bad_condition", detail, "conditions"))
+        field, value = row.get("field"), row.get("value")
+        if field not in policies.FIELDS or not _is_value(workspace, field, value):
+            told = _("Condition %(number)s is not complete.")
+            if field in KEYED and isinstance(value, int):
+                told = _("Condition %(number)s asks for what is no longer here.")
+            problems.append(Problem("bad_condition", told % {"number": at + 1}, "conditions"))
     return problems
 
 

@@ -114,7 +114,7 @@ class PolicyForm(PolicyFormBase):
         return range(min(MOST, max(least, len(kept) + 1, *(number + 1 for number in numbers))))
 
     def _add_conditions(self, rows: list[dict[str, Any]]) -> None:
-        choices = [("", _("Choose a condition")), *self._condition_choices()]
+        choices = [("", _("Choose a condition")), *self._condition_choices(rows)]
         for at in self.condition_rows:
             row = rows[at] if at < len(rows) else {}
             self.fields[f"field{at}"] = forms.ChoiceField(
@@ -125,8 +125,10 @@ class PolicyForm(PolicyFormBase):
             )
             self.initial[f"field{at}"], self.initial[f"value{at}"] = _as_choice(row)
 
-    def _condition_choices(self) -> list[tuple[str, Any]]:
-        """Fields that have few values are choices with their value; the rest take a text or a number."""
+    def _condition_choices(self, rows: list[dict[str, Any]]) -> list[tuple[str, Any]]:
+        """Fields that have few values are choices with their value; the rest take a text or a number. What a
+        condition names and is no longer there stays to be seen: a row that is blank would be dropped.
+        """
         people = User.objects.filter(groups__role__workspace=self.workspace).distinct().order_by("name")
         roles = Role.objects.filter(workspace=self.workspace).order_by("pk")
         named: list[tuple[str, list[tuple[Any, Any]]]] = [
@@ -138,14 +140,15 @@ class PolicyForm(PolicyFormBase):
             ("folder", [(one.pk, one) for one in Folder.objects.filter(workspace=self.workspace)]),
         ]
         free = [(key, FIELD_LABELS[key]) for key in ("tag", "name", "audience_size")]
-        return [
-            *free,
-            *(
-                (f"{key}:{value}", f"{FIELD_LABELS[key]} {label}")
-                for key, values in named
-                for value, label in values
-            ),
+        choices = [
+            (f"{key}:{value}", f"{FIELD_LABELS[key]} {label}")
+            for key, values in named
+            for value, label in values
         ]
+        chosen = {_as_choice(row)[0]: FIELD_LABELS[row["field"]] for row in rows}
+        gone = chosen.keys() - {key for key, _label in [*free, *choices]}
+        what = gettext("%(condition)s what is no longer here")
+        return [*free, *choices, *((key, what % {"condition": chosen[key]}) for key in sorted(gone))]
 
     def _add_groups(self, groups: list[tuple[str, list[str]]]) -> None:
         choices = self._people(list(policies.leaves(self.instance.approvers)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import may, require
 from accounts.doors.callers import actor_of, workspace_of
-from accounts.models import Role, User
+from accounts.models import Role, User, Workspace
 from campaigns import access, alerts, approvals, comments, policybook, queue
 from campaigns.forms.approvals import RequestForm, StandInForm, end_of, start_of
 from campaigns.models import ApprovalRequest, Campaign
@@ -31,8 +32,13 @@ PAGE = 25
 @require_safe
 def show_queue(request: HttpRequest) -> HttpResponse:
     """What waits for me, what waits for others, and what was decided."""
+    require(actor_of(request), access.VIEW, workspace_of(request))
+    return _queue_page(request, StandInForm(workspace_of(request), actor_of(request)))
+
+
+def _queue_page(request: HttpRequest, form: StandInForm) -> HttpResponse:
+    """With the form as it was typed where it was refused."""
     actor, workspace, now = actor_of(request), workspace_of(request), timezone.now()
-    require(actor, access.VIEW, workspace)
     rows = queue.open_requests(actor, workspace)
     mine = queue.waiting_for(actor, workspace, now=now, among=rows)
     past = ApprovalRequest.objects.filter(campaign__in=access.list_for(actor, workspace))
@@ -43,10 +49,10 @@ def show_queue(request: HttpRequest) -> HttpResponse:
         "page": Paginator(past.prefetch_related("decisions__by"), PAGE).get_page(request.GET.get("page")),
         "may_approve": may(actor, approvals.APPROVE, workspace),
         "stand_ins": policybook.stand_ins_of(actor, workspace, now=now),
-        "stand_in_form": StandInForm(workspace, actor),
+        "stand_in_form": form,
         "now_at": now,
     }
-    return render(request, "campaigns/approvals.html", page)
+    return render(request, "campaigns/approvals.html", page, status=400 if form.errors else 200)
 
 
 def panel(campaign: Campaign, actor: User) -> dict[str, Any]:
@@ -115,9 +121,13 @@ def stand_in(request: HttpRequest) -> HttpResponse:
         policybook.end_stand_in(workspace, ended, actor=actor, now=now)
         return redirect("campaigns:approvals")
     form = StandInForm(workspace, actor, request.POST)
-    if not form.is_valid():
-        messages.error(request, " ".join(str(one) for errors in form.errors.values() for one in errors))
+    if form.is_valid() and _name(form, workspace, actor, now):
         return redirect("campaigns:approvals")
+    return _queue_page(request, form)
+
+
+def _name(form: StandInForm, workspace: Workspace, actor: User, now: datetime) -> bool:
+    """Who was chosen, for the days that were given; what is refused stands at its field."""
     given = form.cleaned_data
     try:
         policybook.name_stand_in(
@@ -129,5 +139,7 @@ def stand_in(request: HttpRequest) -> HttpResponse:
             now=now,
         )
     except Invalid as error:
-        messages.error(request, str(error.detail))
-    return redirect("campaigns:approvals")
+        for problem in error.problems:
+            form.add_error("last" if problem.pointer == "ends_at" else problem.pointer, problem.detail)
+        return False
+    return True

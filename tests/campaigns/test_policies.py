@@ -157,6 +157,34 @@ def test_the_form_of_a_policy_loses_nothing_of_one_that_was_made_over_rest(house
     assert kept.approvers["of"][:3] == [{"match": "any", "of": [one]} for one in people]
 
 
+def test_a_condition_on_what_is_gone_is_shown_and_its_folder_is_not_taken_away(
+    house: House,
+) -> None:
+    """A condition that shows blank would be dropped with the next save, and the policy would ask of all."""
+    folder = Folder.objects.create(workspace=house.where, name="Spring")
+    leaver = builders.person(house.where, "manager", "lea")
+    policy = house.policy("Named", ("folder", folder.pk), ("requester", leaver.pk), match="any")
+    page, away = f"/campaigns/policies/{policy.pk}/", {"folder_id": folder.pk, "delete": "1"}
+    refused = house.browsers["admin"].post("/campaigns/folders/", away)
+    assert refused.status_code == 409 and "“Named”" in refused.text
+    assert house.call.delete(f"/api/folders/{folder.pk}/").status_code == 409
+    assert Folder.objects.count() == 1
+    house.off(policy)
+    Folder.objects.all().delete()  # as it could be before
+    leaver.groups.clear()
+    browser = house.browsers["admin"]
+    form = browser.get(page).text
+    assert "Folder is what is no longer here" in form and "Requested by what is no longer here" in form
+    fields: dict[str, list[str]] = {}
+    for name, value in dict(Forms(form, page).found)[page]:
+        fields.setdefault(name, []).append(value)
+    refused = browser.post(page, fields)
+    assert refused.status_code == 400 and "Condition 1 asks for what is no longer here" in refused.text
+    assert browser.post(page, {**fields, "field0": "", "field1": "type:scheduled"}).status_code == 302
+    policy.refresh_from_db()
+    assert policy.conditions["rows"] == [{"field": "type", "value": "scheduled"}]
+
+
 def test_who_goes_first_and_what_happens_where_no_policy_applies(house: House) -> None:
     campaign = builders.draft(house.where, house.people["mia"])
     tagged = ("tag", "board")
@@ -200,7 +228,13 @@ def test_a_stand_in_is_asked_reminded_and_heard_until_they_are_no_more(house: Ho
     mia.post(f"{address}request_approval/", {**due, "due": (today + timedelta(days=9)).isoformat()})
     away = {"stand_in": house.people["bo"].pk, "first": today.isoformat()}
     late = {**away, "last": (today - timedelta(days=3)).isoformat()}
-    assert "end must lie after" in ana.post("/campaigns/approvals/stand-in/", late, follow=True).text
+    refused = ana.post("/campaigns/approvals/stand-in/", late)
+    assert refused.status_code == 400 and "end must lie after" in refused.text
+    for typed in ("selected>Bo<", f'value="{away["first"]}"', f'value="{late["last"]}"'):
+        assert typed in refused.text, typed
+    refused = ana.post("/campaigns/approvals/stand-in/", {**late, "last": "soon"})
+    assert refused.status_code == 400 and "valid date" in refused.text and "selected>Bo<" in refused.text
+    assert not StandIn.objects.exists()
     bo.post(f"{address}approve/", {"comment": "not asked"})
     assert "0 requests wait for you" in bo.get("/campaigns/approvals/").text
     ana.post("/campaigns/approvals/stand-in/", {**away, "last": (today + timedelta(days=2)).isoformat()})

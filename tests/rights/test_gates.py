@@ -12,15 +12,20 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db.models import Model
 from django.utils import timezone
 
 from accounts import access
 from accounts.models import AccessLabel, Role, User, Workspace
+from accounts.sharing import Sharing
 from audiences import access as audiences
+from audiences import sharing as audience_sharing
 from audiences.models import AttributeDefinition, Audience, IdentityNamespace, Import
 from campaigns import access as campaigns
+from campaigns import shelf
 from campaigns.models import Campaign
 from channels import access as channels
+from channels import sharing as channel_sharing
 from channels.models import ChannelConfiguration
 from common.errors import NotFound, PermissionMissing
 from tests import builders
@@ -238,6 +243,67 @@ def test_the_buttons_of_a_configuration_are_those_one_may_press(world: World) ->
     for person, expected in told.items():
         assert channels.doable(person, row, verbs) == expected
         assert channels.doable_in_list(person, world.here, {row: verbs}) == {row: expected}
+
+
+# ---- what it takes to share, and what a share gives --------------------------------------------------
+
+VIEWS, AUDIENCE = ("view_campaign", "view_report"), ("view_audience",)
+CONFIGURATION = ("view_channelconfiguration",)
+SHARINGS: dict[str, tuple[Sharing, type[Model], str, dict[str, tuple[str, ...]]]] = {
+    "campaign": (
+        shelf.SHARING,
+        Campaign,
+        "manage_campaign",
+        {
+            "view": VIEWS,
+            "edit": (*VIEWS, "manage_campaign"),
+            "publish": (*VIEWS, "publish_campaign"),
+            "approve": (*VIEWS, "approve_campaign"),
+            "all": (*VIEWS, "manage_campaign", "publish_campaign", "approve_campaign"),
+        },
+    ),
+    "audience": (
+        audience_sharing.SHARING,
+        Audience,
+        "manage_audience",
+        {"view": AUDIENCE, "manage": (*AUDIENCE, "manage_audience")},
+    ),
+    "configuration": (
+        channel_sharing.SHARING,
+        ChannelConfiguration,
+        "manage_channelconfiguration",
+        {"view": CONFIGURATION, "manage": (*CONFIGURATION, "manage_channelconfiguration")},
+    ),
+}
+
+
+@pytest.mark.parametrize("thing", SHARINGS)
+def test_sharing_takes_the_right_to_manage_and_each_right_that_is_given(world: World, thing: str) -> None:
+    """With every right but one the one that lacks is named, and nothing is given."""
+    sharing, model, manage, levels = SHARINGS[thing]
+    assert {*sharing.levels} == {*levels} == {*sharing.labels}
+    role, person = Role.objects.get(pk=world.objects["role"]["own"]["pk"]), world.people["viewer"]
+    person.groups.set([role.group_ptr])
+    row, now = model._default_manager.get(pk=world.objects[thing]["own"]["pk"]), timezone.now()
+    guest = builders.person(world.here, "viewer", "guest")
+    rights = {right for given in levels.values() for right in given}
+    for level, given in levels.items():
+        for lacking in sorted({manage, *given}):
+            role.permissions.set(Permission.objects.filter(codename__in=rights - {lacking}))
+            with pytest.raises(PermissionMissing, match=f"{model._meta.app_label}.{lacking}"):
+                sharing.give(row, holder=guest, level=level, actor=person, now=now)
+            assert not access.shares_of(row)
+        role.permissions.set(Permission.objects.filter(codename__in={manage, *given}))
+        sharing.give(row, holder=guest, level=level, actor=person, now=now)
+        assert access.shares_of(row) == [access.Share(guest, tuple(sorted(given)))]
+        assert sharing.shares_of(row) == [(guest, level)]
+        role.permissions.set(Permission.objects.filter(codename__in=rights - {manage}))
+        with pytest.raises(PermissionMissing, match=manage):
+            sharing.withdraw(row, holder=guest, actor=person, now=now)
+        access.unshare(row, guest)
+    # A right over something else is none over this.
+    access.share(row, guest, ["view_profile", "manage_workspace", "publish_campaigns"])
+    assert not access.shares_of(row)
 
 
 # ---- whoever may, by the table of all rights ---------------------------------------------------------
