@@ -20,14 +20,14 @@ from campaigns.reports import figures
 
 COUNTS = """
 SELECT last.outcome, count(*) FROM (
-    SELECT DISTINCT ON (action, ref) outcome FROM campaigns_attempt
-    WHERE run_id = %s ORDER BY action, ref, n DESC
+    SELECT DISTINCT ON (ref, action) outcome FROM campaigns_attempt
+    WHERE run_id = %s ORDER BY ref, action, n DESC
 ) last GROUP BY 1
 """
 REASONS = """
 SELECT code, count(*) FROM (
-    SELECT DISTINCT ON (action, ref) outcome, code FROM campaigns_attempt
-    WHERE run_id = %s ORDER BY action, ref, n DESC
+    SELECT DISTINCT ON (ref, action) outcome, code FROM campaigns_attempt
+    WHERE run_id = %s ORDER BY ref, action, n DESC
 ) last WHERE outcome = %s GROUP BY 1 ORDER BY 2 DESC, 1
 """
 

@@ -32,9 +32,9 @@ UNION ALL
 SELECT id, 'targeted', '', targeted FROM told
 UNION ALL
 SELECT run_id, 'row', outcome || '/' || code, count(*) FROM (
-    SELECT DISTINCT ON (run_id, action, ref) run_id, outcome, code FROM campaigns_attempt
+    SELECT DISTINCT ON (run_id, ref, action) run_id, outcome, code FROM campaigns_attempt
     WHERE run_id IN (SELECT id FROM read) AND (%(action)s::int IS NULL OR action = %(action)s)
-    ORDER BY run_id, action, ref, n DESC
+    ORDER BY run_id, ref, action, n DESC
 ) last WHERE outcome <> 'deferred' GROUP BY 1, 3
 UNION ALL
 SELECT run_id, 'messages', '', count(*) FROM campaigns_message
