@@ -22,11 +22,14 @@ from channels.models import ChannelConfiguration, RuleState
 from common.errors import Invalid
 
 LEVELS = ERROR, WARNING = "error", "warning"
+VARIANTS = "languages/"  # the page of languages and treatments, below the content
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`source` is the editor's tab, `field` the form field it belongs to, `query` what to ask the tab for."""
+    """`source` is the editor's tab, `field` the form field it belongs to, `query` what to ask the tab for, or
+    the page below it.
+    """
 
     code: str
     level: str
@@ -121,7 +124,11 @@ def _labels(campaign: Campaign, actor: Actor) -> Iterator[Finding]:
 def _schedule(campaign: Campaign, now: datetime) -> Iterator[Finding]:
     actions = list(campaign.actions.all())
     for code, is_error, field, message in schedule_findings.findings(campaign, actions, now):
-        yield Finding(code, ERROR if is_error else WARNING, "schedule", field, message)
+        level = ERROR if is_error else WARNING
+        if field == "experiment":
+            yield Finding(code, level, "content", field, message, VARIANTS)
+        else:
+            yield Finding(code, level, "schedule", field, message)
 
 
 def _rule_set(campaign: Campaign) -> Iterator[Finding]:
@@ -135,7 +142,7 @@ def _languages(campaign: Campaign) -> Iterator[Finding]:
     """2.66 of the catalogue: who reads none of the languages has to get one of them, or nothing by choice."""
     if campaign.languages.get("others") and not campaign.languages.get("default"):
         message = _("Choose the language for everybody who reads none of the others.")
-        yield _error("language_fallback", "content", "subject", message)
+        yield Finding("language_fallback", ERROR, "content", "languages", message, VARIANTS)
 
 
 def _actions(campaign: Campaign) -> Iterator[Finding]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
 
 from accounts.models import AccessLabel, Workspace
 from audiences.models import Audience
@@ -15,6 +20,7 @@ from campaigns.models import Action, Campaign
 from channels.models import ChannelConfiguration
 from common.errors import CarillonError, Invalid
 from tests import builders
+from tests.api import Caller
 from tests.builders import NOW
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +67,11 @@ def winner_late(draft: Campaign) -> None:
     campaign(experiment=experiment, starts_at=SOON, ends_at=SOON + timedelta(hours=1))(draft)
 
 
+def tries_once(draft: Campaign) -> None:
+    treatments = [{"key": key, "title": key, "percent": 50} for key in "AB"]
+    campaign(experiment={"mode": "bandit", "treatments": treatments}, starts_at=SOON)(draft)
+
+
 def uploaded(draft: Campaign) -> None:
     Workspace.objects.update(only_rule_audiences=True)
     Audience.objects.update(kind=Audience.Kind.UPLOAD)
@@ -89,6 +100,7 @@ CHECKS: list[tuple[str, Wrong, str, str]] = [
     ("2.63", content(subject="{{ profile.nmae }}"), "unknown_name", ERROR),
     ("2.64", campaign(type="api_triggered", high_throughput=True), "profile_in_high_throughput", WARNING),
     ("2.65", winner_late, "winner_too_late", ERROR),
+    ("ours", tries_once, "bandit_once", ERROR),
     ("2.66", campaign(languages={"others": ["de"]}), "language_fallback", ERROR),
     ("2.67", waves(count=None, starts=[NOW.isoformat(), SOON.isoformat()]), "waves_past", ERROR),
     ("2.67", waves(interval_minutes=29), "waves_too_close", ERROR),
@@ -115,14 +127,39 @@ def found(draft: Campaign, actor: Any) -> dict[str, str]:
     return {one.code: one.level for one in validation.validate(draft, now=NOW, actor=actor)}
 
 
-@pytest.mark.parametrize(("number", "wrong", "code", "level"), CHECKS)
-def test_each_check_of_the_catalogue(
-    draft: Campaign, number: str, wrong: Wrong, code: str, level: str
-) -> None:
-    actor = builders.person(draft.workspace, "approver")
+def test_each_check_is_told_at_its_field_on_review_and_over_rest(draft: Campaign) -> None:
+    """And activating says it again: an error blocks there by its code, a warning does not."""
+    actor, call = builders.person(draft.workspace, "approver"), Caller(draft.workspace, "approver")
+    browser, one = Client(), f"/api/campaigns/{draft.pk}/"
+    browser.force_login(actor)
     assert found(draft, actor) == {}
-    wrong(draft)
-    assert found(draft, actor).get(code) == level, number
+    for number, wrong, code, level in CHECKS:
+        at = transaction.savepoint()
+        wrong(draft)
+        now = Campaign.objects.get(pk=draft.pk)
+        told = [row for row in validation.validate(now, now=timezone.now(), actor=actor) if row.code == code]
+        assert told and told[0].level == level, number
+        if number == "2.53":  # who lacks its label does not see the campaign at all
+            assert browser.get(f"/campaigns/{draft.pk}/review/").status_code == 404
+        else:
+            _told_everywhere(browser, call, draft.pk, told[0], number)
+            answer = call.post(f"{one}actions/activate/", {}).json()
+            codes = {problem["code"] for problem in answer.get("errors", [])}
+            assert number == "2.58" or (code in codes) == (level == ERROR), (number, answer)
+        transaction.savepoint_rollback(at)
+
+
+def _told_everywhere(browser: Client, call: Caller, pk: int, told: validation.Finding, number: str) -> None:
+    review = unescape(browser.get(f"/campaigns/{pk}/review/").text)
+    assert told.message in review, number
+    rest = call.get(f"/api/campaigns/{pk}/findings/").json()["findings"]
+    row = next(row for row in rest if row["code"] == told.code)
+    assert (row["level"], row["message"], row["field"]) == (told.level, told.message, told.field), number
+    if number == "2.58":
+        return  # in review nothing is edited
+    tab = unescape(browser.get(f"/campaigns/{pk}/edit/{told.source}/{told.query}").text)
+    here = re.findall(rf'data-fresh="(?:at-{told.field}|others)">(.*?)data-fresh', tab + "data-fresh", re.S)
+    assert any(told.message in part for part in here), (number, told)
 
 
 def test_the_audience_of_an_activated_campaign_stays(draft: Campaign) -> None:
