@@ -28,7 +28,6 @@ from channels.models import (
     ChannelConfiguration,
     ConfigurationVersion,
     Credential,
-    spoken_steps,
 )
 from channels.providers import registry
 from common.errors import IllegalTransition, Invalid, Problem
@@ -199,10 +198,10 @@ def _submit(
     return versions.check(version, actor=actor, now=now)
 
 
-def test(configuration: ChannelConfiguration, *, actor: Actor) -> list[dict[str, str]]:
-    """Hold the real dialogue of what stands in the row. Changes nothing."""
+def test(configuration: ChannelConfiguration, *, actor: Actor) -> list[dict[str, Any]]:
+    """Hold the real dialogue of what stands in the row: its steps as a version keeps them. Keeps nothing."""
     require(actor, MANAGE, configuration)
-    return spoken_steps(versions.rehearse(configuration))
+    return versions.rehearse(configuration)
 
 
 # ---- parts --------------------------------------------------------------------------------------

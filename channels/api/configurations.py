@@ -32,7 +32,7 @@ from channels.api.shapes import (
     VersionShape,
 )
 from channels.configurations import Values
-from channels.models import ChannelConfiguration
+from channels.models import ChannelConfiguration, spoken_steps
 from channels.providers import registry
 from channels.providers.base import ProviderForm
 from common.api import IF_MATCH, choice_of, chosen_fields, fields_of, only, ordered, page_of
@@ -156,7 +156,8 @@ class Test(APIView):
         """Holds the real dialogue, up to where a message would be handed over. Changes nothing."""
         credential = credential_of(request)
         row = access.configuration_for(credential, pk, access.MANAGE)
-        return Response(TestShape({"steps": configurations.test(row, actor=credential)}).data)
+        steps = spoken_steps(configurations.test(row, actor=credential))
+        return Response(TestShape({"steps": steps}).data)
 
 
 class Versions(APIView):

@@ -70,7 +70,7 @@ MAX_BODY = 64 * 1024
 
 
 class WhatsAppForm(KeywordsForm):
-    secret_fields = ("access_token", "app_secret")
+    secret_fields = ("access_token", "app_secret", "verify_token")
     secret_goes_to = ("phone_number_id", "api_url")
 
     phone_number_id = forms.RegexField(
@@ -86,11 +86,13 @@ class WhatsAppForm(KeywordsForm):
     app_secret = SecretField(
         label=gettext_lazy("App secret"), help_text=gettext_lazy("It checks what WhatsApp tells us.")
     )
-    verify_token = forms.CharField(
+    verify_token = SecretField(
         label=gettext_lazy("Verify token"),
-        required=False,
         max_length=100,
-        help_text=gettext_lazy("A word of yours, entered at Meta together with the address for receipts."),
+        help_text=gettext_lazy(
+            "A word that you make up, entered here and at Meta beside the address for receipts. "
+            "Stored sealed."
+        ),
     )
     api_url = AddressField(label=gettext_lazy("API address"), initial="https://graph.facebook.com/v21.0")
 
@@ -101,6 +103,12 @@ class WhatsApp:
     label = gettext_lazy("WhatsApp")
     about = gettext_lazy("Approved templates through Meta’s WhatsApp Cloud API.")
     Form = WhatsAppForm
+
+    @property
+    def receipts_note(self) -> str:
+        return _(
+            "At Meta: WhatsApp → Configuration → Webhook, with your verify token. Subscribe to: messages."
+        )
 
     def open(self, configuration: ChannelConfiguration) -> WhatsAppLane | ClosedLane:
         return opened(WhatsAppLane, configuration)
@@ -118,7 +126,7 @@ class WhatsApp:
 
     def verify(self, configuration: ChannelConfiguration, query: dict[str, str]) -> str:
         """What Meta wants to hear back when the address for receipts is entered there. Raises NotGenuine."""
-        expected = str(configuration.settings.get("verify_token") or "")
+        expected = secrets_of(configuration).get("verify_token", "")
         if query.get("hub.mode") != "subscribe" or not signatures.is_same(
             expected, query.get("hub.verify_token", "")
         ):

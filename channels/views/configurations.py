@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -33,7 +34,7 @@ from channels import (
     warming,
 )
 from channels.forms import ConfigurationForm, settings_form, values_of
-from channels.models import BounceMailbox, ChannelConfiguration, ConfigurationVersion, Setup
+from channels.models import BounceMailbox, ChannelConfiguration, ConfigurationVersion, Setup, spoken_steps
 from channels.providers import registry
 from channels.providers.base import Provider, ProviderForm
 from channels.views.common import show_faults
@@ -41,6 +42,7 @@ from common.errors import CarillonError, Invalid, NotFound
 from common.text import whole_number
 
 PRESSED = ("submit", "reactivate", "duplicate", "deactivate", "delete")
+TESTED = "tested"  # in the session: the last dialogue that was only a test
 
 
 @login_required
@@ -126,12 +128,15 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def test(request: HttpRequest, pk: int) -> HttpResponse:
-    """A GET shows the page; a POST holds the dialogue and shows it. Nothing is sent."""
+    """A POST holds the dialogue, a GET shows what was said as long as nothing was changed."""
     permission = access.MANAGE if request.method == "POST" else access.VIEW
     configuration = access.configuration_for(actor_of(request), pk, permission)
-    is_post = request.method == "POST"
-    steps = configurations.test(configuration, actor=actor_of(request)) if is_post else None
-    return _page(request, configuration, steps)
+    if request.method == "POST":
+        steps = configurations.test(configuration, actor=actor_of(request))
+        of = [pk, configuration.changed_at.isoformat()]
+        request.session[TESTED] = {"of": of, "at": timezone.now().isoformat(), "steps": steps}
+        return redirect("channels:test", pk)
+    return _page(request, configuration, _tested(request, configuration))
 
 
 @login_required
@@ -265,8 +270,16 @@ def _say_saved(request: HttpRequest, done: ChannelConfiguration | ConfigurationV
         )
 
 
+def _tested(request: HttpRequest, configuration: ChannelConfiguration) -> dict[str, Any] | None:
+    """The reader's last test, `steps` and `at`, where it was one of the configuration as it is."""
+    found, now = request.session.get(TESTED), [configuration.pk, configuration.changed_at.isoformat()]
+    if found is None or found["of"] != now:
+        return None
+    return {"steps": spoken_steps(found["steps"]), "at": datetime.fromisoformat(found["at"])}
+
+
 def _page(
-    request: HttpRequest, configuration: ChannelConfiguration, tested: list[dict[str, str]] | None
+    request: HttpRequest, configuration: ChannelConfiguration, tested: dict[str, Any] | None
 ) -> HttpResponse:
     actor, now = actor_of(request), timezone.now()
     request.workspace = configuration.workspace  # type: ignore[attr-defined]
@@ -281,8 +294,8 @@ def _page(
         "files": mailfiles.shown(configuration) if configuration.channel == "direct_mail" else None,
         "addresses": addresses.addresses_of(configuration),
         "versions": past,
-        "steps": tested if tested is not None else (past[0].dialogue if past else None),
-        "is_test": tested is not None,
+        "steps": tested["steps"] if tested else (past[0].dialogue if past else None),
+        "tested_at": tested["at"] if tested else None,
         "buttons": [lifecycle.TRANSITIONS[verb] for verb in PRESSED if verb in possible],
         "running": uses.running_over(configuration, actor) if "deactivate" in possible else None,
         "can_edit": bool({"change", "update"} & set(possible)),

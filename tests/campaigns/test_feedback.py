@@ -245,9 +245,11 @@ def test_an_endpoint_that_fails_for_days_is_switched_off_with_a_notice_and_on_by
     with FakeHttp("broken") as shop:
         endpoint, _secret = listening(where, shop.url)
         endpoints.test(endpoint, actor=SYSTEM, now=now)
-        post.send_due(now=now)
-        FeedbackEndpoint.objects.update(failing_since=now - post.PATIENCE)
-        later = now + timedelta(minutes=1)
+        for day in range(post.PATIENCE.days):  # a try at any time within the days leaves it on
+            post.send_due(now=now + timedelta(days=day))
+            endpoint.refresh_from_db()
+            assert (endpoint.is_on, endpoint.failing_since, len(shop.requests)) == (True, now, day + 1)
+        later = now + post.PATIENCE
         post.send_due(now=later)
         endpoint.refresh_from_db()
         assert (endpoint.is_on, endpoint.off_reason) == (False, "failing")

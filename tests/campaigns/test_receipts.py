@@ -52,9 +52,9 @@ def set_up(where: Any, key: str, settings: dict[str, Any], secrets: dict[str, st
 
 @pytest.fixture
 def whatsapp() -> ChannelConfiguration:
-    settings = {"phone_number_id": NUMBER, "verify_token": "our-word", "answer_stop": "Bye",
-                "api_url": "http://127.0.0.1:1/v21.0"}  # fmt: skip
-    secrets = {"access_token": FakeWhatsApp.token, "app_secret": FakeWhatsApp.app_secret}
+    settings = {"phone_number_id": NUMBER, "answer_stop": "Bye", "api_url": "http://127.0.0.1:1/v21.0"}
+    secrets = {"access_token": FakeWhatsApp.token, "app_secret": FakeWhatsApp.app_secret,
+               "verify_token": "our-word"}  # fmt: skip
     return set_up(builders.workspace(), "whatsapp", settings, secrets)
 
 

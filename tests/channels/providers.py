@@ -224,10 +224,13 @@ BENCHES = {
             "whatsapp",
             FakeWhatsApp,
             lambda server: {
-                "phone_number_id": FakeWhatsApp.number_id, "verify_token": "our-word",
+                "phone_number_id": FakeWhatsApp.number_id,
                 "api_url": f"{server.url}/v21.0",
             },
-            {"access_token": FakeWhatsApp.token, "app_secret": FakeWhatsApp.app_secret},
+            {
+                "access_token": FakeWhatsApp.token, "app_secret": FakeWhatsApp.app_secret,
+                "verify_token": "our-word",
+            },
             NUMBERS,
             extra={"template": "early_bird", "language": "zh_TW", "body": ["Ana"]},
             empty={"extra": {}},

@@ -268,9 +268,11 @@ def test_meta_is_answered_only_with_our_word() -> None:
     for bad in ({**asks, "hub.verify_token": "x"}, {**asks, "hub.mode": ""}, {}):
         with pytest.raises(NotGenuine):
             provider.verify(configuration, bad)
-    configuration.settings["verify_token"] = ""
-    with pytest.raises(NotGenuine):
-        provider.verify(configuration, {**asks, "hub.verify_token": ""})
+    for without in ({**META.secrets, "verify_token": ""}, {"access_token": "x"}):  # type: ignore[dict-item]
+        unset = META.configuration(FakeHttp, secrets=without, verify_token="our-word")
+        for word in ("", "our-word"):
+            with pytest.raises(NotGenuine):
+                provider.verify(unset, {**asks, "hub.verify_token": word})
 
 
 # ---- Firebase -----------------------------------------------------------------------------------

@@ -264,8 +264,7 @@ def test_an_administrator_makes_tests_and_activates_a_configuration_in_the_brows
         made = ChannelConfiguration.objects.get()
         assert answer.headers["Location"] == f"/channels/{made.pk}/"
         assert "Test and activate" in client.get(f"/channels/{made.pk}/").content.decode()
-        tested = client.post(f"/channels/{made.pk}/test/").content.decode()
-        assert "250 2.1.0 Ok" in tested
+        assert "250 2.1.0 Ok" in client.post(f"/channels/{made.pk}/test/", follow=True).content.decode()
         made.refresh_from_db()
         assert made.status == Status.DRAFT
         client.post(f"/channels/{made.pk}/submit/")
@@ -279,6 +278,25 @@ def test_an_administrator_makes_tests_and_activates_a_configuration_in_the_brows
     assert "is-stopped" in client.get("/channels/").content.decode()
     assert "cannot be edited now" in client.get(f"/channels/{made.pk}/edit/").content.decode()
     assert client.post(f"/channels/{made.pk}/edit/", {**FORM, "provider-port": 1}).status_code == 409
+
+
+def test_a_tests_result_stays_when_the_language_is_switched_until_something_is_changed(
+    client: Client, workspace: Workspace
+) -> None:
+    client.force_login(person(workspace, "administrator"))
+    with FakeSmtp() as server:
+        made, other = make(workspace, server), make(workspace, server, name="Other")
+        here = f"/channels/{made.pk}/test/"
+        assert client.post(here).headers["Location"] == here
+        connections = server.connections
+        assert "Connect to 127.0.0.1" in client.get(here).content.decode()
+        switched = client.post("/accounts/preferences/", {"language": "zh-hant", "next": here}, follow=True)
+        assert "連線至 127.0.0.1" in switched.content.decode()
+        assert server.connections == connections  # it is shown again, not held again
+    for page in (f"/channels/{made.pk}/", f"/channels/{other.pk}/test/"):
+        assert "連線至" not in client.get(page).content.decode()
+    configurations.change(made, values=values(), actor=SYSTEM, now=NOW + timedelta(hours=1))
+    assert "連線至" not in client.get(here).content.decode()
 
 
 def test_a_faulty_form_keeps_what_was_entered_and_saves_nothing(client: Client, workspace: Workspace) -> None:

@@ -20,7 +20,7 @@ from tests.channels.test_contract import FakeHttpStub
 
 pytestmark = pytest.mark.django_db
 several = pytest.mark.parametrize(
-    "key", ["mailersend", "mandrill", "resend", "mailgun", "twilio", "infobip", "sms_http"]
+    "key", ["mailersend", "mandrill", "resend", "mailgun", "twilio", "infobip", "sms_http", "whatsapp"]
 )
 
 
@@ -102,6 +102,25 @@ def test_by_rest_one_secret_is_renewed_and_the_other_stays(where: Workspace, key
     assert answer.status_code == 200, answer.content
     assert stored(made) == {**secrets, second: NEW}
     assert NEW.encode() not in answer.content
+
+
+def test_the_word_for_meta_is_told_nowhere_and_lets_meta_in(client: Client, where: Workspace) -> None:
+    client.force_login(builders.person(where, "administrator"))
+    given = {"phone_number_id": "106540352242922", "access_token": "EAAG-1", "app_secret": "s" * 32,
+             "verify_token": "word-7f3a", "api_url": "http://127.0.0.1:1/"}  # fmt: skip
+    entered = {"name": "WhatsApp", "kind": "marketing", "actions": ""}
+    entered |= {f"provider-{name}": value for name, value in given.items()}
+    assert client.post("/channels/new/?provider=whatsapp", entered).status_code == 302
+    made = ChannelConfiguration.objects.select_related("credential").get()
+    assert made.credential and b"word-7f3a" not in bytes(made.credential.sealed)
+    read = Caller(where, "administrator").get(f"/api/channel-configurations/{made.pk}/")
+    pages = [client.get(f"/channels/{made.pk}/{part}") for part in ("", "edit/")]
+    assert all(b"word-7f3a" not in one.content for one in (read, *pages))
+    assert "word-7f3a" not in str(list(ChannelConfiguration.objects.values()))
+    asks = {"hub.mode": "subscribe", "hub.challenge": "115820"}
+    hook = f"/hooks/{made.pk}/"
+    assert client.get(hook, {**asks, "hub.verify_token": "word-7f3a"}).content == b"115820"
+    assert client.get(hook, {**asks, "hub.verify_token": "word"}).status_code == 401
 
 
 def test_of_an_active_one_the_renewed_secret_serves_with_the_kept_key(where: Workspace) -> None:

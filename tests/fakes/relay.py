@@ -1,7 +1,8 @@
 """A mail server that offers PIPELINING and misbehaves by the recipient's local part, before or after the dot.
 
 At RCPT: `refuse` 550, `policy` 550 5.7.1, `later` 451, `busy` 421, `hangup` ends the line, `garbage`, `long`
-(100 kB without a line end) and `endless` (a reply of several lines that never ends) answer in no known form.
+(100 kB without a line end) and `endless` (a reply of several lines that never ends) answer in no known form;
+`flood` says what is given as `flood` again and again, up to 256 MB.
 After the dot: `full` 552, `defer` 452, `bye` 421, `drop` ends the line, `mute` says nothing, `odd` answers
 in no known form.
 """
@@ -34,7 +35,9 @@ DOT = {
 
 @dataclass
 class FakeRelay:
-    """`accepted` are (sender, recipients, body) in their order; `segment` cuts what it says into pieces."""
+    """`accepted` are (sender, recipients, body) in their order; `segment` cuts what it says into pieces;
+    `poured` counts the octets of floods that were taken off its hands.
+    """
 
     pipelining: bool = True
     waits_after_refusal: bool = False  # answers DATA with 354 although no recipient was taken
@@ -44,6 +47,8 @@ class FakeRelay:
     greeting: bytes = b"220 relay.example ESMTP\r\n"
     accepted: list[tuple[str, list[str], bytes]] = field(default_factory=list)
     connections: int = 0
+    flood: bytes = b""
+    poured: int = 0
 
     def __enter__(self) -> Self:
         started = threading.Event()
@@ -145,6 +150,11 @@ class _Talk:
             await self.say(b"503 5.5.1 MAIL first\r\n")
             return True
         manner = argument.partition("@")[0].partition("+")[0]
+        if manner == "flood":
+            while self.relay.poured < 256 << 20:
+                await self.say(self.relay.flood)
+                self.relay.poured += len(self.relay.flood)
+            return False
         if manner in RCPT:
             await self.say(RCPT[manner])
             return manner in ("refuse", "policy", "later", "garbage", "long", "endless")

@@ -154,7 +154,7 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_password(
         configuration, _answer = set_up(client, relay.port, mailbox)
         before = mailbox.sign_ins
         monkeypatch.setattr(imap, "tls_context", ssl.create_default_context)
-        tested = client.post(f"/channels/{configuration.pk}/test/").content.decode()
+        tested = client.post(f"/channels/{configuration.pk}/test/", follow=True).content.decode()
     assert "Open the mailbox of the bounces" in tested
     assert read() == 0
     assert "TLS failed" in BounceMailbox.objects.get().problem
