@@ -34,22 +34,21 @@ Block = tuple[str, Any]
 @dataclass(frozen=True)
 class Manual:
     name: str
-    language: str
     title: str
     blocks: tuple[Block, ...]
 
 
 def manual(name: str) -> Manual:
-    """The page in its reader's language where there is one (`docs/zh-Hant/`), in English elsewhere."""
+    """The page in its reader's language: `docs/zh-Hant/` has each of them as well."""
     is_chinese = (get_language() or "").lower().startswith("zh")
-    return _read(name, "zh-Hant" if is_chinese and (DOCS / "zh-Hant" / f"{name}.md").exists() else "en")
+    return _read(name, "zh-Hant" if is_chinese else "en")
 
 
 @cache
 def _read(name: str, language: str) -> Manual:
     folder = DOCS if language == "en" else DOCS / language
     first, _, rest = (folder / f"{name}.md").read_text(encoding="utf-8").partition("\n")
-    return Manual(name, language, first.removeprefix("# "), tuple(_blocks(rest)))
+    return Manual(name, first.removeprefix("# "), tuple(_blocks(rest)))
 
 
 def _blocks(text: str) -> list[Block]:
