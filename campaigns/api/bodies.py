@@ -19,7 +19,7 @@ from common.api import is_moment
 from common.errors import Invalid, Problem
 from common.text import whole_number
 
-MOST_CONTEXT = 200 * 1024
+MOST_VALUES = 200 * 1024  # bytes of one `context` or `profile`
 TO_AUDIENCE = {"requestId", "campaignId", "audience", "context", "schedule"}
 BODY = {"requestId", "campaignId", "recipients"}
 RECIPIENT = {"type", "userId", "namespace", "channelData", "profile", "context"}
@@ -112,18 +112,23 @@ class Unitary:
             namespace=namespace,
             user_id=user_id,
             addresses=self._addresses(channel_data, f"{pointer}/channelData"),
-            profile=self._mapping(given, "profile", pointer),
+            profile=self._values(given, "profile", pointer),
             context=context,
         )
 
     def _context(self, given: dict[str, Any], pointer: str) -> dict[str, Any]:
-        context = self._mapping(given, "context", pointer)
-        if len(json.dumps(context, ensure_ascii=False).encode()) > MOST_CONTEXT:
-            self._fault("context_too_large", _("The context is larger than 200 KB."), f"{pointer}/context")
+        context = self._values(given, "context", pointer)
         if "system" in context:
             detail = _("“context.system” is reserved.")
             self._fault("reserved_name", detail, f"{pointer}/context/system")
         return context
+
+    def _values(self, given: dict[str, Any], key: str, pointer: str) -> dict[str, Any]:
+        values = self._mapping(given, key, pointer)
+        if len(json.dumps(values, ensure_ascii=False).encode()) > MOST_VALUES:
+            detail = _("“%(key)s” is larger than 200 KB.") % {"key": key}
+            self._fault(f"{key}_too_large", detail, f"{pointer}/{key}")
+        return values
 
     def _mapping(self, given: dict[str, Any], key: str, pointer: str) -> dict[str, Any]:
         value = given.get(key, {})

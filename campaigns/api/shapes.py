@@ -40,7 +40,11 @@ class RecipientShape(StrictSerializer):
     userId = serializers.CharField(max_length=500)
     namespace = serializers.CharField(max_length=63, help_text="Of the userId; email, for one.")
     channelData = ChannelAddress(required=False)
-    profile = serializers.DictField(child=serializers.JSONField(), required=False)
+    profile = serializers.DictField(
+        child=serializers.JSONField(),
+        required=False,
+        help_text="What the content reads as `profile.…`, above what is kept; up to 200 KB.",
+    )
     context = serializers.DictField(  # type: ignore[assignment]
         child=serializers.JSONField(),
         required=False,

@@ -50,6 +50,11 @@ def unkept(version_id: int, audience: dict[str, Any] | None, pointer: str) -> It
             yield Problem("audience_field_missing", detail % {"name": f"audience.{need.name}"}, pointer)
 
 
+def unused(wanted: Iterable[Need], context: dict[str, Any]) -> list[str]:
+    """What a context brings and no content reads: misspelt, or for a message to come. It is accepted."""
+    return sorted(context.keys() - {need.name.partition(".")[0] for need in wanted if need.root == "context"})
+
+
 def missing(wanted: Iterable[Need], given: dict[str, dict[str, Any]], pointer: str) -> Iterator[Problem]:
     """What a recipient lacks of the roots given, or brings in another shape than the content reads."""
     for need in wanted:

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from accounts.access import may
 from campaigns import codesamples, versions
 from campaigns.codesamples import Request
-from campaigns.delivery.calls import needs_of_definition
+from campaigns.delivery.calls import needs_of_definition, unused
 from campaigns.models import Campaign, Execution, MessageContext
 from campaigns.reports import calls
 from campaigns.views.common import campaign_of
@@ -57,11 +57,18 @@ def api(request: HttpRequest, pk: int) -> HttpResponse:
 def replay(request: HttpRequest, pk: int, execution: uuid.UUID) -> HttpResponse:
     """One call as it came, to be sent again under a request id of its own."""
     campaign = campaign_of(request, pk, REPORT)
-    rows = Execution.objects.select_related("run", "credential")
+    rows = Execution.objects.select_related("run__version", "credential")
     found = rows.filter(campaign=campaign, pk=execution).first()
     if found is None or found.kind == Execution.Kind.AUDIENCE:
         raise NotFound(_("There is no such execution, or you may not see it."))
-    page = {"campaign": campaign, "call": found, "curl": codesamples.curl(_again(found))}
+    again = _again(found)
+    brought = {key: value for one in again.body["recipients"] for key, value in one["context"].items()}
+    page = {
+        "campaign": campaign,
+        "call": found,
+        "curl": codesamples.curl(again),
+        "unused": unused(needs_of_definition(found.run.version.definition), brought),
+    }
     return render(request, "campaigns/replay.html", page)
 
 

@@ -79,7 +79,7 @@ def test_the_call_on_the_page_is_accepted(campaign: Campaign) -> None:
 
 
 def send(campaign: Campaign, request_id: str, user_id: str) -> Any:
-    context = {"order": {"number": "O'Neil", "items": ["a"]}}
+    context = {"order": {"number": "O'Neil", "items": ["a"]}, "noet": "misspelt"}
     person = {"type": "aep", "userId": user_id, "namespace": "email", "context": context}
     asked = {"requestId": request_id, "campaignId": str(campaign.pk), "recipients": [person]}
     return Caller(campaign.workspace, "approver").post("/ajo/im/executions/unitary", asked).json()
@@ -103,6 +103,7 @@ def test_calls_are_shown_with_their_outcome_filtered_and_sent_again(campaign: Ca
     again = client.get(f"/campaigns/{campaign.pk}/api/{made['executionId']}/").content.decode()
     assert "p1@example.com" in again
     assert "O&#39;\\&#39;&#39;Neil" in again
+    assert "The message reads none of these: noet." in again
 
 
 def test_a_call_of_another_campaign_is_not_shown_here(campaign: Campaign) -> None:

@@ -322,12 +322,15 @@ def test_3_12_and_3_13_what_a_call_says_of_a_person_holds_for_its_message_only(
     assert list(Profile.objects.order_by("pk").values()) == before
 
 
-def test_3_14_a_context_has_200_kb_a_reserved_name_and_parts_that_are_read_with_dots() -> None:
+def test_3_14_context_and_profile_have_200_kb_each_a_reserved_name_and_parts_read_with_dots() -> None:
     made = live(html="<p>{{ context.order.id }}{% for one in context.items %}-{{ one }}{% endfor %}</p>")
     call = Caller(made.workspace, "approver")
     right = {"order": {"id": "A7"}, "items": ["x", "y"]}
     large = call.post(f"{HERE}/unitary", body(made, recipient(context={**right, "a": "x" * 200 * 1024})))
     assert [code for code, _place in faults(large)] == ["context_too_large"]
+    profile = {"a": "x" * 200 * 1024}
+    large = call.post(f"{HERE}/unitary", body(made, recipient(context=right, profile=profile)))
+    assert faults(large) == [("profile_too_large", "/recipients/0/profile")]
     reserved = call.post(f"{HERE}/unitary", body(made, recipient(context={**right, "system": {"a": 1}})))
     assert faults(reserved) == [("reserved_name", "/recipients/0/context/system")]
     misspelt = call.post(f"{HERE}/unitary", body(made, recipient(context={"order": {}, "items": []})))
