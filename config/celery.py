@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import gc
 import os
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -124,6 +126,17 @@ def refuse_a_database_that_forgets(**_told: Any) -> None:
         connection.close()
     if names:
         raise SystemExit(f"PostgreSQL may lose what it has committed. Set to on: {', '.join(names)}.")
+
+
+@worker_init.connect
+def step_back(sender: Any, **_told: Any) -> None:
+    """A campaign waits for the processor behind what somebody waits for: pages, calls, their messages."""
+    if queue_name(URGENT) in sender.app.amqp.queues.consume_from:
+        return
+    os.nice(settings.BULK_NICENESS)
+    if os.getsid(0) == os.getpid():  # Linux weighs whole sessions against each other (sched(7), autogroup)
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(settings.BULK_NICENESS))
 
 
 @worker_process_init.connect

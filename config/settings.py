@@ -237,10 +237,12 @@ CELERY_BROKER_URL = env.required(
     "Give a Redis, Valkey or RabbitMQ address, or start the command through "
     "`python -m config.embedded run --`, which starts a private Valkey for it.",
 )
-# How long a worker may be silent before another takes over its batch; it renews four times as often.
 # Days after its last change at which an archived campaign is purged.
 ARCHIVE_DAYS = env.env.int("ARCHIVE_DAYS", default=30)
+# How long a worker may be silent before another takes over its batch; it renews four times as often.
 LEASE_SECONDS = env.env.int("LEASE_SECONDS", default=60)
+# How far workers for campaigns step back where there is not processor time for all, as nice(2) counts it.
+BULK_NICENESS = env.env.int("BULK_NICENESS", default=10)
 # How many months events about people are kept, beside the present one.
 EVENT_RETENTION_MONTHS = env.event_retention_months()
 # How many months the messages of a run are kept after its end. Its totals stay.

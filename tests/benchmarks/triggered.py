@@ -79,6 +79,7 @@ class Bench:
         from tests.fakes.smtp import FakeSmtp
 
         parts = {"DJANGO_SETTINGS_MODULE": "tests.benchmarks.empty_settings", "LEASE_SECONDS": "60"}
+        parts["BULK_NICENESS"] = "10"
         with FakeSmtp() as server, mailtools.sink() as sink, House(self.logs, **parts) as house:
             settings.QUEUE_PREFIX = house.prefix
             self.server = server

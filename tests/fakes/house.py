@@ -47,6 +47,7 @@ class House:
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "PUBLIC_URL": settings.PUBLIC_URL,
             "LEASE_SECONDS": "4",
+            "BULK_NICENESS": "0",  # other tests run beside
             **environment,
         }
 

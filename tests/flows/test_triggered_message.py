@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,16 @@ def test_a_call_that_was_accepted_while_nobody_worked_arrives_once(tmp_path: Pat
         assert server.accepted == []
         house.clock()
         house.worker("urgent", lane="urgent")
+        house.worker("campaigns", BULK_NICENESS="7")
         house.wait(lambda: ledger(campaign.runs.get()).accepted == 1)
         (letter,) = server.accepted
+        house.wait(lambda: steps_back(house, "campaigns") == steps_back(house, "urgent") + 7)
 
     assert letter.recipients == ["p0@example.com"]
     assert "https://shop.example/r/林" in letter.parsed.get_body(("html",)).get_content()
     assert Execution.objects.count() == 1
+
+
+def steps_back(house: House, name: str) -> int:
+    """How far the part stands behind others that want the processor."""
+    return os.getpriority(os.PRIO_PROCESS, house.parts[name].pid)
