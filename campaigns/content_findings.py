@@ -112,8 +112,9 @@ def _where(campaign: Campaign, action: Action, place: tuple[str, str], count: in
         named.append(f"{KINDS[action.channel].label} {action.position + 1}")
     if campaign.languages.get("default"):
         named.append(language_name(language or campaign.languages["default"]))
-    if len(campaign.experiment.get("treatments", [])) > 1:
-        named.append(treatment or "A")
+    titles = {one["key"]: one.get("title") for one in campaign.experiment.get("treatments", [])}
+    if len(titles) > 1:
+        named.append(titles.get(treatment or "A") or treatment or "A")
     return " · ".join(str(one) for one in named)
 
 

@@ -87,7 +87,7 @@ def sentence(table: Timetable) -> str:
             "at": told(table.starts_at.astimezone(table.zone)),
             "zone": zone,
         }
-    parts = [f"{_joined([rule_sentence(rule) for rule in table.rules])}, {zone}"]
+    parts = [_joined([rule_sentence(rule) for rule in table.rules]), str(zone)]
     if table.starts_at:
         parts.append(_("from %(at)s") % {"at": told(table.starts_at.astimezone(table.zone))})
     if table.ends_at:
@@ -95,7 +95,8 @@ def sentence(table: Timetable) -> str:
     if table.occurrences:
         most = ngettext("%(count)s time at most", "%(count)s times at most", table.occurrences)
         parts.append(most % {"count": table.occurrences})
-    return ", ".join(parts) + "."
+    clauses = pgettext("between the clauses of a sentence", ", ").join(parts)
+    return _("%(clauses)s.") % {"clauses": clauses}
 
 
 def rule_sentence(rule: Rule) -> str:
@@ -125,7 +126,10 @@ def _days(rule: Rule) -> str:
 def _joined(words: list[str]) -> str:
     if len(words) < 2:
         return "".join(words)
-    return _("%(first)s and %(last)s") % {"first": ", ".join(words[:-1]), "last": words[-1]}
+    return _("%(first)s and %(last)s") % {
+        "first": pgettext("between the words of a list", ", ").join(words[:-1]),
+        "last": words[-1],
+    }
 
 
 def waves_sentence(given: dict[str, Any]) -> str:

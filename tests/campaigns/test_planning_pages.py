@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
-from campaigns import lifecycle, schedule
+from campaigns import lifecycle, schedule, sentences
 from campaigns.models import Campaign, Run, Status
 from tests import builders
 
@@ -137,6 +137,9 @@ def test_the_review_shows_people_schedule_findings_and_buttons_by_right(draft: C
         "Versions",
     ):
         assert shown in page
+    with translation.override("zh-hant"):
+        told = sentences.sentence(schedule.of_draft(Campaign.objects.get()))
+    assert told == "每週星期一和星期四 09:00，Asia/Taipei。"
     assert "was never counted" in page
     assert f"/campaigns/{draft.pk}/act/request_approval/" in page
     assert f"/campaigns/{draft.pk}/act/activate/" not in page

@@ -41,8 +41,10 @@ ONE = {
     ("campaigns.campaign_for", campaigns.PUBLISH, "campaign"): "oommm oommm ffmmm ffmmm mmmom",
     ("campaigns.campaign_for", campaigns.APPROVE, "campaign"): "oommm oommm ffmmm ffmmm mmmom",
     ("campaigns.run_for", campaigns.VIEW, "run"): "oommm oommm oommm oommm mmmom",
+    ("campaigns.run_for", "", "run"): "oommm oommm oommm oommm mmmom",  # to see it, unless told otherwise
     ("campaigns.run_for", campaigns.PUBLISH, "run"): "oommm oommm ffmmm ffmmm mmmom",
     ("audiences.audience_for", audiences.VIEW, "audience"): "oommm oommm oommm mommm mmmom",
+    ("audiences.audience_for", "", "audience"): "oommm oommm oommm mommm mmmom",
     ("audiences.audience_for", audiences.MANAGE, "audience"): "oommm oommm oommm mfmmm mmmom",
     ("audiences.import_for", "", "import"): "ooomm ooomm ooomm mmmmm mmmom",
     ("audiences.profile_for", "", "profile"): "ooomm ooomm ooomm mmmmm mmmom",
