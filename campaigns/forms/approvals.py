@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -41,8 +41,8 @@ MATCHES = [("all", _("all of them")), ("any", _("any of them"))]
 
 
 def end_of(day: Any) -> datetime:
-    """The end of a day where the reader is."""
-    return timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min))
+    """The last minute of a day where the reader is: midnight would be told as the day after."""
+    return timezone.make_aware(datetime.combine(day, time(23, 59)))
 
 
 def start_of(day: Any) -> datetime:

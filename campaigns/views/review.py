@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import behind_labels
+from accounts.auditwords import verb_in_words
 from accounts.doors.callers import actor_of
 from accounts.models import AuditEntry, User
 from audiences import definitions
@@ -48,7 +49,7 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
         "rule": _rule(campaign, actor),
         "left_out": _left_out(campaign, actor),
         "history": history.exclude(verb="save")[:10],
-        "verb_label": verb_label,
+        "verb_label": verb_in_words,
         "fingerprint": _fingerprint(campaign),
         "letters": _letters(campaign),
         "hidden_configurations": access.hidden_configurations(actor),
@@ -134,16 +135,6 @@ def _left_out(campaign: Campaign, actor: User) -> list[str]:
     rows = list(campaign.exclusions.order_by("name"))
     hidden = behind_labels(actor, Audience, {one.pk for one in rows})
     return [_("An audience you may not see") if one.pk in hidden else one.name for one in rows]
-
-
-def verb_label(verb: str) -> str:
-    """A verb of the audit log as its button reads."""
-    row = lifecycle.TRANSITIONS.get(verb) or lifecycle.PRESSABLE.get(verb)
-    return (
-        str(row.label)
-        if row
-        else {"create": _("Create"), "proof": _("Send proof"), "preflight": _("Pre-flight")}.get(verb, verb)
-    )
 
 
 def _rule(campaign: Campaign, actor: User) -> str:

@@ -143,6 +143,8 @@ def test_the_review_shows_people_schedule_findings_and_buttons_by_right(draft: C
     assert "was never counted" in page
     assert f"/campaigns/{draft.pk}/act/request_approval/" in page
     assert f"/campaigns/{draft.pk}/act/activate/" not in page
+    manager().post(f"/campaigns/{draft.pk}/comment/", {"text": "Too long?"})
+    assert "Commented" in manager().get(f"/campaigns/{draft.pk}/review/").content.decode()
     page = approver(draft.workspace).get(f"/campaigns/{draft.pk}/review/").content.decode()
     assert f"/campaigns/{draft.pk}/act/activate/" in page
 

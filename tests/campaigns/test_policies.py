@@ -169,6 +169,7 @@ def test_a_condition_on_what_is_gone_is_shown_and_its_folder_is_not_taken_away(
     assert refused.status_code == 409 and "“Named”" in refused.text
     assert house.call.delete(f"/api/folders/{folder.pk}/").status_code == 409
     assert Folder.objects.count() == 1
+    assert '<fieldset class="stack" disabled>' in house.browsers["admin"].get(page).text
     house.off(policy)
     Folder.objects.all().delete()  # as it could be before
     leaver.groups.clear()
@@ -226,6 +227,8 @@ def test_a_stand_in_is_asked_reminded_and_heard_until_they_are_no_more(house: Ho
     assert "valid date" in mia.post(f"{address}request_approval/", {"due": "soon"}, follow=True).text
     assert Campaign.objects.get().status == Status.DRAFT
     mia.post(f"{address}request_approval/", {**due, "due": (today + timedelta(days=9)).isoformat()})
+    due_at = timezone.localtime(ApprovalRequest.objects.get().due_at)
+    assert (due_at.date(), f"{due_at:%H:%M}") == (today + timedelta(days=9), "23:59")
     away = {"stand_in": house.people["bo"].pk, "first": today.isoformat()}
     late = {**away, "last": (today - timedelta(days=3)).isoformat()}
     refused = ana.post("/campaigns/approvals/stand-in/", late)
