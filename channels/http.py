@@ -221,7 +221,7 @@ class Client:
             if (reason := _untrusted(error)) is not None:
                 refused = _("TLS failed: %(error)s") % {"error": reason}
                 raise Failure(Fact.MISCONFIGURED, "tls", refused) from error
-            return exchange.broken(error, "broken", _why(error))
+            return exchange.broken(error, "broken", why(error))
 
     async def reach(self, url: str) -> str:
         """Connects, with TLS where the address says so, and sends nothing. Returns what was reached, such as
@@ -249,7 +249,7 @@ class Client:
             if (reason := _untrusted(error)) is not None:
                 refused = _("TLS failed: %(error)s") % {"error": reason}
                 raise Failure(Fact.MISCONFIGURED, "tls", refused) from error
-            raise Failure(Fact.UNREACHABLE, "broken", _why(error)) from error
+            raise Failure(Fact.UNREACHABLE, "broken", why(error)) from error
 
     def _context(self) -> ssl.SSLContext:
         return self.identity.context if self.identity else _tls(is_http2=self.is_http2)
@@ -330,7 +330,7 @@ def said(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split())[:500]
 
 
-def _why(error: Exception) -> str:
+def why(error: BaseException) -> str:
     """In the words of the system where there are any, else in ours."""
     cause: BaseException | None = error
     while cause is not None:
@@ -339,9 +339,11 @@ def _why(error: Exception) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             return said(cause.strerror)
         cause = cause.__cause__ or cause.__context__
+    told = error.args[0] if error.args else ""
+    if isinstance(told, Worded):
+        return told
     if isinstance(error, httpcore.ConnectError):
-        told = error.args[0] if error.args else ""
-        return told if isinstance(told, Worded) else _("No connection can be made.")
+        return _("No connection can be made.")
     return said(str(error)) or _("The line broke.")
 
 

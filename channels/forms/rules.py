@@ -34,7 +34,7 @@ class RuleForm(forms.Form):
     channels = forms.MultipleChoiceField(
         label=gettext_lazy("Channels"),
         choices=[(kind.key, kind.label) for kind in KINDS.values()],
-        widget=forms.SelectMultiple(attrs={"size": 5}),
+        widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy("Several channels share one total."),
     )
 
@@ -94,7 +94,7 @@ class QuietForm(RuleForm):
             choices=WEEKDAYS,
             required=False,
             initial=one.get("days"),
-            widget=forms.SelectMultiple(attrs={"size": 7}),
+            widget=forms.CheckboxSelectMultiple,
         )
         self.fields[f"dates_{place}"] = forms.CharField(
             label=_("or dates of period %(number)s") % number,
@@ -115,10 +115,13 @@ class QuietForm(RuleForm):
                 widget=forms.TextInput(attrs=clock),
             )
 
-    def lines(self) -> list[list[forms.BoundField]]:
-        """The fields of each period, for the page."""
-        names = ("days", "dates", "start", "end")
-        return [[self[f"{name}_{place}"] for name in names] for place in range(MOST_PERIODS)]
+    def lines(self) -> list[tuple[list[forms.BoundField], bool]]:
+        """The fields of each period, and whether it is shown open: the first, and what holds something."""
+        names, found = ("days", "dates", "start", "end"), []
+        for place in range(MOST_PERIODS):
+            bounds = [self[f"{name}_{place}"] for name in names]
+            found.append((bounds, place == 0 or any(one.value() or one.errors for one in bounds)))
+        return found
 
     def plain(self) -> list[forms.BoundField]:
         return [self[name] for name in ("name", "channels", "zone", "default_zone", "handling")]

@@ -20,8 +20,10 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from channels.http import why
 from channels.messages import Fact, Outcome, Rendered
 from channels.providers.smtp_replies import Garbage, Reader, Reply, outcome_of, printable
+from common.wording import rewritten
 from common.wording import worded as _
 
 CONNECT_SECONDS, GREETING_SECONDS, COMMAND_SECONDS, FINAL_DOT_SECONDS = 15.0, 60.0, 60.0, 600.0
@@ -67,7 +69,8 @@ Said = Callable[[Reply], None]
 
 
 def _broken(error: BaseException | str) -> Broken:
-    return Broken(Outcome(Fact.UNREACHABLE, "", printable(str(error)) or _("The line broke.")))
+    words = error if isinstance(error, str) else why(error)
+    return Broken(Outcome(Fact.UNREACHABLE, "", rewritten(words, printable) or _("The line broke.")))
 
 
 @cache

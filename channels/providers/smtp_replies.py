@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from channels.messages import Fact, Fault, Outcome
+from common.wording import worded as _
 
 # RFC 5321 section 4.5.3.1.5 allows 512 octets in a line; some servers write more.
 MAX_LINE, MAX_LINES, MAX_REPLY = 4_096, 128, 32_768
@@ -68,16 +69,16 @@ class Reader:
             if reply is not None or (reply := self._line(line.rstrip(b"\r"))) is not None:
                 yield reply
         if is_endless:
-            raise Garbage("a line without end")
+            raise Garbage(_("The server sends a line without end."))
 
     def _line(self, line: bytes) -> Reply | None:
         code, mark = line[:3], line[3:4]
         self.size += len(line)
         is_odd = len(line) > MAX_LINE or self.size > MAX_REPLY or len(self.lines) >= MAX_LINES
         if is_odd or not code.isdigit() or not b"2" <= code[:1] <= b"5" or mark not in (b" ", b"-", b""):
-            raise Garbage("an answer that is not SMTP")
+            raise Garbage(_("The server gives an answer that is not SMTP."))
         if self.lines and code != self.code:
-            raise Garbage("an answer with several codes")
+            raise Garbage(_("The server gives one answer with several codes."))
         self.code = code
         self.lines.append(line[4:].decode("utf-8", "replace"))
         if mark == b"-":

@@ -36,16 +36,21 @@ def test_a_past_dialogue_is_read_in_the_readers_language(workspace: Workspace) -
         wrong = make(workspace, settings=settings, secret="wrong")
         with translation.override("zh-hant"):
             configurations.submit(wrong, actor=SYSTEM, now=NOW)
+            nowhere = make(workspace, name="Nowhere")
+            configurations.submit(nowhere, actor=SYSTEM, now=NOW)
     client = Client()
     reader, said = person(workspace, "administrator"), {}
     client.force_login(reader)
     for language in ("en", "zh-hant"):
         User.objects.filter(pk=reader.pk).update(language=language)
-        said[language] = client.get(f"/channels/{wrong.pk}/").content.decode()
+        said[language] = "".join(
+            client.get(f"/channels/{one.pk}/").content.decode() for one in (wrong, nowhere)
+        )
     port = server.port
     assert f"Connect to 127.0.0.1, port {port}" in said["en"]
     assert "連線至 127.0.0.1" in said["zh-hant"] and "Connect to 127" not in said["zh-hant"]
-    assert all("535" in page for page in said.values())
+    assert all("535" in page and "Errno" not in page for page in said.values())
+    assert "Nothing listens there" in said["en"] and "Nothing listens" not in said["zh-hant"]
 
 
 def person(workspace: Workspace, role: str) -> User:
