@@ -51,6 +51,12 @@ def test_the_chosen_language_and_theme_are_kept(client: Client, ana: User) -> No
     client.post("/accounts/preferences/", {"language": "zh-hant"})
     client.post("/accounts/preferences/", {"theme": "dark"})
     assert '<html lang="zh-Hant" data-bs-theme="dark">' in client.get("/").content.decode()
+    User.objects.filter(pk=ana.pk).update(is_staff=True, language="en")
+    dark = client.get("/admin/").content.decode()
+    assert "css/admin-dark" in dark and 'name="theme" value="light" aria-label="Light theme"' in dark
+    client.post("/accounts/preferences/", {"theme": "light"})
+    light = client.get("/admin/").content.decode()
+    assert "css/admin-dark" not in light and 'name="theme" value="dark" aria-label="Dark theme"' in light
 
 
 def test_a_form_s_address_without_its_form_says_that_nothing_was_done(client: Client, ana: User) -> None:
