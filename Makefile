@@ -20,12 +20,13 @@ PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillo
 	SEALING_KEY=check-only-q4Wn8Ke2Zr6Ty0Ui3Op5As7Df9Gh1Jk
 
 .DEFAULT_GOAL := help
-.PHONY: video bench cost drill two-hosts fuzz model help venv demo reset test test-servers test-bell test-pace rights bench-rules bench-imports bench-smtp bench-rendering bench-tracking bench-triggered bench-reports lint messages shell lock vendor
+.PHONY: video bench cost drill two-hosts fuzz model help venv demo reset test test-all test-servers test-bell test-pace rights bench-rules bench-imports bench-smtp bench-rendering bench-tracking bench-triggered bench-reports lint messages shell lock vendor
 
 help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
 	@echo "make reset     remove the demo's data"
-	@echo "make test      run the test suite"
+	@echo "make test      run the tests, of the hundreds of cases of a kind a sample"
+	@echo "make test-all  run all tests, which takes half an hour on two cores; .ci/run does"
 	@echo "make test-servers  all but the browser tests, also against DATABASE_URL and BROKER_URL"
 	@echo "make test-bell  only the tests that hear the broker's bell, against BROKER_URL"
 	@echo "make bench-rules  how fast rules are counted, against queries written by hand"
@@ -73,8 +74,14 @@ rights: $(STAMP)
 reset: $(STAMP)
 	$(EMBEDDED) erase --data var/demo
 
+# Each kind of fault is looked for, in a sample where there are hundreds of cases (see tests/conftest.py).
 # The browser tests share one demo, and Playwright keeps an event loop: they run after the others, by themselves.
-test: test-servers
+test: $(STAMP)
+	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -n auto --dist worksteal \
+		-m "not browser and not slow and not rest" $(ARGS)
+	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -m "browser and not slow and not rest" $(ARGS)
+
+test-all: test-servers
 	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -m browser $(ARGS)
 
 # All but the browser tests, also against the servers that DATABASE_URL and BROKER_URL name.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import socket
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
+from zlib import crc32
 
 import pytest
 from django.conf import settings
@@ -19,6 +21,20 @@ from pytest_django import DjangoDbBlocker
 
 from config.env import is_loopback
 from tests import model_database
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test that is `sampled(n)` one case in n, one at least, is asked by `make test`; the others are its
+    `rest`, which `make test-all` asks. Which ones follows from their names, and is the same for everybody.
+    """
+    cases: dict[tuple[str, int], list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if marker := item.get_closest_marker("sampled"):
+            cases[item.nodeid.partition("[")[0], marker.args[0]].append(item)
+    for (_test, one_in), asked in cases.items():
+        for item in sorted(asked, key=lambda item: crc32(item.nodeid.encode()))[-(-len(asked) // one_in) :]:
+            item.add_marker("rest")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -204,6 +204,7 @@ WRONG: list[tuple[Any, str, str]] = [
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("body", "code", "pointer"), WRONG)
 def test_a_wrong_body_is_told_with_its_place_and_makes_nothing(
     where: Workspace, manager: Caller, body: Any, code: str, pointer: str

@@ -91,6 +91,7 @@ def test_a_rank_takes_the_first_by_type_and_those_without_a_value_last(workspace
     assert len(found(workspace, without)) == 98
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("tree", "code", "pointer"),
     [

@@ -76,6 +76,7 @@ def test_the_same_key_and_time_is_the_same_event(where: Workspace, manager: User
     assert ProfileEvent.objects.count() == 4
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("wrong", "code", "pointer"),
     [

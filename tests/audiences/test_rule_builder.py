@@ -514,6 +514,7 @@ def test_a_taken_name_is_told_beside_the_name(where: Workspace, manager: Client)
     assert "There is an audience called “Taken” already." in answer.content.decode()
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "post",
     [

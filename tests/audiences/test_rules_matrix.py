@@ -65,6 +65,7 @@ def populated(zone: str) -> tuple[Workspace, dict[int, Any]]:
     return workspace, {row.pk: value for row, value in zip(rows, values, strict=True)}
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("kind", "op", "zone"), CASES)
 def test_an_operator_finds_what_python_finds(kind: str, op: str, zone: str) -> None:
     workspace, people = populated(zone)
@@ -81,6 +82,7 @@ def test_an_operator_finds_what_python_finds(kind: str, op: str, zone: str) -> N
         assert sentence(condition, workspace)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("op", OPERATORS["datetime"])
 def test_the_moments_of_a_column_are_asked_as_those_of_an_attribute(op: str, zone: str) -> None:

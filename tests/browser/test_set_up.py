@@ -130,6 +130,7 @@ def test_the_page_that_asks_a_browser_is_clean_on_a_phone_in_both_languages_and_
         context.close()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("key", ALL if SHOTS else ("smtp", "line"))
 def test_a_channel_is_set_up_until_it_is_active(page: Page, demo: str, key: str) -> None:
     bench = BENCHES[key]

@@ -135,6 +135,7 @@ PAGES = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("look", "who"), [("light", "Priya Nair"), ("dark", "Priya Nair"), ("zh", "Priya Nair")]
 )

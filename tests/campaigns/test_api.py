@@ -178,6 +178,7 @@ def test_transactional_mail_reaches_somebody_who_wants_no_marketing(campaign: Ca
     assert ledger(campaign.runs.get()).accepted == 1
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("changes", "code", "pointer"),
     [

@@ -226,6 +226,7 @@ def run_through(now: object = None) -> int:
     return Attempt.objects.filter(outcome="accepted").count()
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("moment", ["before the run", "before the sending"])
 @pytest.mark.parametrize("fault", ["setup", "right", "request", "content", "clearance"])
 def test_the_send_compares_once_more(where: Workspace, moment: str, fault: str) -> None:

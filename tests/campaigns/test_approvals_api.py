@@ -83,6 +83,7 @@ def test_a_policy_is_made_switched_on_and_read_only_while_it_is_on(where: Worksp
     assert told == ["create", "activate", "deactivate", "change", "delete"]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "changes",
     [

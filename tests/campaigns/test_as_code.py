@@ -241,6 +241,7 @@ def test_an_approval_lapses_or_holds_as_it_does_for_the_pages(where: Workspace) 
     assert answer.status_code == 409
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
@@ -315,6 +316,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_yaml_made_to_hurt_is_refused_with_a_word(where: Workspace, name: str) -> None:
     content, code = HOSTILE[name]

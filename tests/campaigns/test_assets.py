@@ -201,6 +201,7 @@ HOSTILE: list[tuple[str, bytes, str]] = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("name", "octets", "code"), HOSTILE, ids=[f"{one[0]} {one[2]}" for one in HOSTILE])
 def test_what_hurts_is_refused_and_leaves_nothing(
     where: Workspace, storage: Path, name: str, octets: bytes, code: str

@@ -109,6 +109,7 @@ def test_a_call_for_later_is_cancelled_before_its_time_only(campaign: Campaign, 
     assert not Message.objects.exists()
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("changes", "code", "pointer"),
     [

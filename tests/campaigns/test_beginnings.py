@@ -35,6 +35,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("source", HOSTILE)
 def test_nothing_that_runs_or_loads_is_brought_in(source: str) -> None:
     taken = htmlimport.taken_in(f"<p>Hello {{{{ profile.name }}}}</p>{source}").lower()

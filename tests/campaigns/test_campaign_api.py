@@ -78,6 +78,7 @@ def test_a_change_names_the_state_it_was_made_for(where: Workspace, campaign: Ca
     assert call("PATCH", address, {"name": "Newest"}, **any_state).status_code == 200
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "body, expected",
     [

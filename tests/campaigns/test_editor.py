@@ -152,6 +152,7 @@ def test_treatments_have_shares_names_and_a_salt_that_stays(campaign: Campaign, 
     assert manager.get(f"/campaigns/{campaign.pk}/preview/?treatment=Z").status_code == 404
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("form", "says"),
     [
@@ -310,6 +311,7 @@ def test_a_preview_is_shown_as_rows_of_a_csv_file_that_only_its_author_sees(
     assert "陳怡君" not in manager.get(f"{address}row-1").text
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("octets", "told"),
     [

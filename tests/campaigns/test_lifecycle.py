@@ -86,6 +86,7 @@ def is_possible(verb: str, status: str, new_version: str) -> bool:
     return status in OF_A_CAMPAIGN[verb]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("status", "new_version"), STATES)
 def test_a_verb_works_in_its_own_states_only(where: Workspace, status: str, new_version: str) -> None:
     campaign, administrator = campaign_in(where, status, new_version), builders.person(where, "administrator")

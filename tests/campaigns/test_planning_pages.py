@@ -74,6 +74,7 @@ def test_a_schedule_is_written_by_the_form_and_read_back(draft: Campaign) -> Non
         assert shown in page
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("changes", "text"),
     [

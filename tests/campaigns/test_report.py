@@ -183,6 +183,7 @@ def test_the_campaign_is_the_sum_of_its_runs_and_the_last_day_only_its_hours(run
     assert "targeted" not in later.numbers
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("query", "refs"),
     [

@@ -155,6 +155,7 @@ def test_pausing_over_a_slot_and_resuming_does_not_send_it() -> None:
     assert (times(campaign, "missed"), times(campaign, "due")) == (["02 09:00"], ["03 09:00"])
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("moment", [-SECOND, timedelta(0), SECOND])
 @pytest.mark.parametrize("to", ["09:30", "08:59", "09:00"])
 @pytest.mark.parametrize("clock_first", [True, False])

@@ -76,6 +76,7 @@ def test_a_kind_says_when_there_is_more_than_it_shows(where: Workspace, mia: Use
     assert len(group.hits) == MOST and group.is_more
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "text",
     [

@@ -59,6 +59,7 @@ def asked(definition: dict[str, Any], one: dict[str, Any]) -> dict[int, variants
         return {pk: variants.Choice(None if why else at, why) for pk, at, why in cursor.fetchall()}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", CASES)
 def test_the_database_and_python_choose_the_same_content_for_everybody(name: str) -> None:

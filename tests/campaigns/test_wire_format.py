@@ -124,6 +124,7 @@ def test_the_headers_of_the_reference_s_clients_are_taken(campaign: Campaign, ca
 
 
 # ---- the body -----------------------------------------------------------------------------------
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [

@@ -140,6 +140,7 @@ def test_an_empty_password_keeps_the_stored_one(workspace: Workspace) -> None:
     assert bytes(Credential.objects.get().sealed) != before
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("status", "allowed"),
     [

@@ -23,7 +23,7 @@ from tests.channels.providers import BENCHES, Bench
 from tests.fakes.http import FakeHttp, Received, Response
 from tests.fakes.smtp import FakeSmtp
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sampled(6)]
 
 MAIL = (
     "sendgrid", "mailgun", "postmark", "brevo", "mailjet", "mailersend", "mandrill", "resend", "sparkpost",

@@ -42,6 +42,7 @@ def posted(bench: Bench, server: Any, **changes: Any) -> dict[str, Any]:
     return {"name": "Main", "kind": "marketing", "description": "", "actions": "", **fields}
 
 
+@pytest.mark.sampled(5)
 @over_http
 def test_a_provider_is_set_up_in_the_browser(administrator: Client, key: str) -> None:
     bench = BENCHES[key]
@@ -79,6 +80,7 @@ with_address = pytest.mark.parametrize(
 )  # a browser's subscription brings the address; no setting holds one
 
 
+@pytest.mark.sampled(5)
 @with_address
 def test_a_stored_secret_is_never_sent_to_another_address(administrator: Client, key: str) -> None:
     bench = BENCHES[key]
@@ -95,6 +97,7 @@ def test_a_stored_secret_is_never_sent_to_another_address(administrator: Client,
         assert other.connections == 0
 
 
+@pytest.mark.sampled(5)
 @with_address
 def test_an_address_inside_is_refused_on_the_page(administrator: Client, key: str, settings: Any) -> None:
     bench = BENCHES[key]

@@ -21,7 +21,7 @@ from tests.fakes.dying import dies_at
 from tests.fakes.house import House, needs_broker
 from tests.fakes.smtp import FakeSmtp
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @needs_broker
@@ -68,6 +68,7 @@ def fanned_out(people: int, server: FakeSmtp) -> Run:
     return run
 
 
+@pytest.mark.slow
 @needs_broker
 def test_a_short_soak_leaves_every_run_whole_and_no_process_larger(tmp_path: Path) -> None:
     """`make drill ARGS="--minutes 1440"` goes on for a day."""

@@ -42,6 +42,7 @@ def said(key: str, answer: Response) -> tuple[Outcome, FakeHttp]:
     return outcome, server
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("key", PROVIDERS)
 @pytest.mark.parametrize("status", STATUSES)
 def test_p68_a_status_is_refused_waited_for_or_held_as_it_says(key: str, status: int) -> None:
@@ -50,6 +51,7 @@ def test_p68_a_status_is_refused_waited_for_or_held_as_it_says(key: str, status:
     assert len(server.requests) == 1
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("key", ["sendgrid", "amazon_ses", "twilio", "webhook"])
 @pytest.mark.parametrize(
     ("told", "least", "most"),

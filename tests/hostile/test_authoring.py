@@ -47,6 +47,7 @@ TYPED = [row for row in ROWS if row["field"] != "import"]
 BROUGHT = [row for row in ROWS if row["field"] == "import"]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("row", TYPED, ids=[row["id"] for row in TYPED])
 def test_what_is_pasted_is_kept_or_refused_in_words(
     row: dict[str, Any], campaign: Campaign, client: Client
@@ -80,6 +81,7 @@ def test_what_is_pasted_is_kept_or_refused_in_words(
     assert time.monotonic() - begun < SECONDS
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("row", BROUGHT, ids=[row["id"] for row in BROUGHT])
 def test_html_from_elsewhere_is_cleaned_or_refused_in_words(
     row: dict[str, Any], campaign: Campaign, client: Client

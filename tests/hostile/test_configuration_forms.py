@@ -107,6 +107,7 @@ def nothing_is_left() -> bool:
     return not ChannelConfiguration.objects.exists() and not Credential.objects.exists()
 
 
+@pytest.mark.sampled(6)
 def test_by_rest_a_setting_is_refused_at_its_place_or_harmless(bench: Bench, where: Workspace) -> None:
     call, body = Caller(where, "administrator"), {"name": "Main", "provider": bench.key}
     if bench.provider.channels[0] == "email":
@@ -156,6 +157,7 @@ def forget() -> None:
     Credential.objects.all().delete()
 
 
+@pytest.mark.sampled(6)
 def test_on_the_page_every_field_at_once_is_refused_beside_itself(
     bench: Bench, where: Workspace, client: Client
 ) -> None:
@@ -171,6 +173,7 @@ def test_on_the_page_every_field_at_once_is_refused_beside_itself(
         assert nothing_is_left()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", OWN)
 def test_what_every_configuration_has_is_refused_at_its_place_or_harmless(
     name: str, where: Workspace, client: Client

@@ -31,6 +31,7 @@ def where() -> Workspace:
     return builders.workspace()
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])
 def test_a_hostile_file_gets_its_error_and_the_rest_come_in(where: Workspace, row: dict[str, Any]) -> None:
     began = time.monotonic()

@@ -34,6 +34,7 @@ def where() -> Workspace:
     return builders.workspace()
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("row", SENDERS, ids=[row["id"] for row in SENDERS])
 def test_a_hostile_sender_is_refused_beside_its_field(
     row: dict[str, str], client: Client, where: Workspace

@@ -33,6 +33,7 @@ def written(rule: Any) -> str:
     return rule if isinstance(rule, str) else "".join(text * times for text, times in rule["repeat"])
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])
 def test_a_hostile_rule_gets_its_error_or_finds_nobody(where: Workspace, row: dict[str, Any]) -> None:
     body = '{"name": "A", "rule": ' + written(row["rule"]) + "}"

@@ -34,6 +34,7 @@ CONTEXT = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("html", [True, False])
 @pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])
 def test_a_hostile_template_gets_its_error(row: dict[str, Any], html: bool) -> None:

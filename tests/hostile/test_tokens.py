@@ -72,6 +72,7 @@ def parts(message: Message) -> dict[str, Any]:
     }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])
 def test_a_link_leads_where_it_always_led_or_nowhere(
     row: dict[str, Any], message: Message, client: Client

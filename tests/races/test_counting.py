@@ -13,7 +13,7 @@ from campaigns.reports import counting, figures
 from tests.campaigns.test_counting import a_run, event
 from tests.races.test_races import at_once
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_counters_at_once_count_every_event_once(monkeypatch: pytest.MonkeyPatch) -> None:

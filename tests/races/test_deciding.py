@@ -19,7 +19,7 @@ from tests.campaigns.test_delivery import sending
 from tests.campaigns.test_recovery import crashed
 from tests.races.test_races import at_once
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from campaigns.reports.metrics import ledger
 from tests import builders
 from tests.races.test_races import fanned_out
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = pytest.mark.django_db(transaction=True)
 PEOPLE, TIMES, WORKERS = 600, 50, 3
 
 

@@ -26,7 +26,7 @@ from tests import builders
 from tests.fakes.house import House, needs_broker
 from tests.fakes.smtp import FakeSmtp
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = pytest.mark.django_db(transaction=True)
 TIMES, AT_ONCE = 50, 10
 
 

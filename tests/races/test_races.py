@@ -23,7 +23,7 @@ from campaigns.reports.metrics import ledger
 from common.errors import CarillonError, Conflict, IllegalTransition, Invalid
 from tests import builders
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from tests.rights.asking import Asker
 from tests.rights.bodies import changes
 from tests.rights.world import build
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_whoever_comes_second_is_told_so_at_every_door(settings: Any, tmp_path: Path) -> None:

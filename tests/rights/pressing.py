@@ -71,10 +71,12 @@ def pages(asker: Asker, world: World, addresses: Iterable[Address]) -> Iterator[
             yield address, path, answer.body.decode()
 
 
-def forms(world: World) -> Iterator[Pressed]:
+def forms(world: World, addresses: Iterable[Address] | None = None) -> Iterator[Pressed]:
+    """Of all pages, or of these."""
     asker = Asker(world, "administrator")
     done: set[Any] = set()
-    for _address, path, page in pages(asker, world, (one for one in every() if not one.is_api)):
+    asked = (one for one in (every() if addresses is None else addresses) if not one.is_api)
+    for _address, path, page in pages(asker, world, asked):
         for action, shown in Forms(page, path).found:
             name = _numberless(action)
             for fields in (shown, [(key, value or "7") for key, value in shown]):

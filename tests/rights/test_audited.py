@@ -14,7 +14,7 @@ from tests.rights.judging import judge
 from tests.rights.pressing import Pressed, forms, forms_of_the_admin_site, operations, settle
 from tests.rights.world import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 # What leaves no entry, with the tables it may write and no other, and why.
 SIZE, LOOK, OWN = (
     {"audiences_audience", "audiences_audiencesize"},
@@ -52,7 +52,7 @@ OF_THE_ADMIN_SITE = {  # all that can be changed there
 ITS_HISTORY = {"django_admin_log"}  # the admin site's own lines, beside the log's
 
 
-def _silent(
+def unlogged(
     doors: Iterable[Pressed], *, beside: Set[str] = frozenset()
 ) -> tuple[set[str], dict[str, set[str]]]:
     """The doors through which something was changed, and of those that left no entry the tables written."""
@@ -71,18 +71,18 @@ def _silent(
 
 def test_every_operation_of_the_api(world: World, schema: dict[str, Any]) -> None:
     settle(world)
-    seen, silent = _silent(operations(world, schema))
+    seen, silent = unlogged(operations(world, schema))
     assert silent == {}
     assert len(seen) > 80  # else it looks at nothing any more
 
 
 def test_every_form_of_the_pages(world: World) -> None:
-    seen, silent = _silent(forms(world))
+    seen, silent = unlogged(forms(world))
     assert silent == {}
     assert len(seen) > 75  # else it looks at nothing any more
 
 
 def test_every_form_of_the_admin_site(world: World) -> None:
-    seen, silent = _silent(forms_of_the_admin_site(world), beside=ITS_HISTORY)
+    seen, silent = unlogged(forms_of_the_admin_site(world), beside=ITS_HISTORY)
     assert silent == {}
     assert seen >= OF_THE_ADMIN_SITE

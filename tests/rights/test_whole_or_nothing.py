@@ -15,7 +15,7 @@ from tests.rights.judging import everything, written
 from tests.rights.pressing import Pressed, forms, forms_of_the_admin_site, operations, settle
 from tests.rights.world import World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 class Full(DatabaseError):
@@ -34,7 +34,7 @@ class FullLog:
         return execute(sql, *given)
 
 
-def _halves(doors: Iterable[Pressed]) -> tuple[set[str], dict[str, Any]]:
+def halves(doors: Iterable[Pressed]) -> tuple[set[str], dict[str, Any]]:
     """The doors that had something to tell the log, and what is wrong with each of them."""
     before, asked = everything(), set()
     wrong: dict[str, Any] = {}
@@ -61,18 +61,18 @@ def _halves(doors: Iterable[Pressed]) -> tuple[set[str], dict[str, Any]]:
 
 def test_every_operation_of_the_api(world: World, schema: dict[str, Any]) -> None:
     settle(world)
-    asked, wrong = _halves(operations(world, schema))
+    asked, wrong = halves(operations(world, schema))
     assert wrong == {}
     assert len(asked) > 75  # else it looks at nothing any more
 
 
 def test_every_form_of_the_pages(world: World) -> None:
-    asked, wrong = _halves(forms(world))
+    asked, wrong = halves(forms(world))
     assert wrong == {}
     assert len(asked) > 60
 
 
 def test_every_form_of_the_admin_site(world: World) -> None:
-    asked, wrong = _halves(forms_of_the_admin_site(world))
+    asked, wrong = halves(forms_of_the_admin_site(world))
     assert wrong == {}
     assert len(asked) > 7
