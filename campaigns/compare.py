@@ -20,6 +20,7 @@ from channels import rendering
 from channels.models import ChannelConfiguration
 from channels.sandbox import RenderError
 from common.errors import Invalid
+from common.wording import listed
 
 GONE, NEW = "del", "ins"
 EAST = r"\u2e80-\u9fff\uac00-\ud7a3\uff00-\uffef"  # written without spaces: each sign is a word
@@ -168,13 +169,13 @@ def _label(choices: Any, value: Any) -> str:
 
 
 def _languages(given: Definition) -> str:
-    return ", ".join([given["default"], *given.get("others", [])]) if given.get("default") else ""
+    return listed([given["default"], *given.get("others", [])]) if given.get("default") else ""
 
 
 def _experiment(given: Definition) -> str:
     shares = [f"{one['key']} {one['percent']} %" for one in given.get("treatments", [])]
     holdout = [_("held out %(percent)s %%") % {"percent": given["holdout"]}] if given.get("holdout") else []
-    return ", ".join([*shares, *holdout])
+    return listed([*shares, *holdout])
 
 
 def _difference(label: str, before: str, after: str) -> Difference:

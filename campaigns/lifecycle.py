@@ -28,6 +28,7 @@ from campaigns import alerts, transitions
 from campaigns.access import APPROVE, MANAGE, PUBLISH
 from campaigns.models import WRITTEN, Action, Attempt, Campaign, Message, MessageContext, Status
 from common.errors import CarillonError, IllegalTransition, Invalid, PermissionMissing
+from common.wording import listed
 
 NO_MOVES = ("create", "save", "duplicate", "miss")
 CLOCK = ""  # no person may: only the product itself
@@ -293,7 +294,7 @@ def _too_late(transition: Transition, campaign: Campaign) -> IllegalTransition:
     detail = _("“%(verb)s” is not possible: the campaign is now “%(state)s”. Possible: %(possible)s.") % {
         "verb": transition.label,
         "state": campaign.get_status_display(),
-        "possible": ", ".join(str(PRESSABLE[verb].label) for verb in can) or _("nothing"),
+        "possible": listed(PRESSABLE[verb].label for verb in can) or _("nothing"),
     }
     moved = last_move(campaign)
     if moved is None:

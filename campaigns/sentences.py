@@ -17,6 +17,7 @@ from campaigns import recurrence, waves
 from campaigns.recurrence import Rule
 from campaigns.schedule import Slot, Timetable
 from channels.segments import Segments
+from common.wording import listed
 
 WEEKDAY_NAMES: tuple[Any, ...] = (
     gettext_lazy("Monday"),
@@ -127,7 +128,7 @@ def _joined(words: list[str]) -> str:
     if len(words) < 2:
         return "".join(words)
     return _("%(first)s and %(last)s") % {
-        "first": pgettext("between the words of a list", ", ").join(words[:-1]),
+        "first": listed(words[:-1]),
         "last": words[-1],
     }
 
@@ -140,9 +141,9 @@ def waves_sentence(given: dict[str, Any]) -> str:
     if not sizes:
         shares = ngettext("%(count)s equal wave", "%(count)s equal waves", count) % {"count": count}
     elif given.get("mode") == waves.NUMBER:
-        shares = _("Waves of %(sizes)s people") % {"sizes": ", ".join(map(str, sizes))}
+        shares = _("Waves of %(sizes)s people") % {"sizes": listed(sizes)}
     else:
-        shares = _("Waves of %(sizes)s %%") % {"sizes": ", ".join(map(str, sizes))}
+        shares = _("Waves of %(sizes)s %%") % {"sizes": listed(sizes)}
     if given.get("starts"):
         return _("%(shares)s, each at its own time") % {"shares": shares}
     minutes = given.get("interval_minutes") or 0

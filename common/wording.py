@@ -7,10 +7,10 @@ other side said is plain text and stays as it was said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 
 
 class Worded(str):
@@ -31,6 +31,15 @@ class Worded(str):
 
 def worded(source: str) -> Worded:
     return Worded(source)
+
+
+def comma() -> str:
+    return pgettext("between the words of a list", ", ")
+
+
+def listed(words: Iterable[object]) -> str:
+    """“a, b, c” as the reader's language writes it."""
+    return comma().join(map(str, words))
 
 
 def joined(before: str, after: str, *, by: str = " ") -> str:

@@ -32,6 +32,7 @@ from accounts.middleware import HERE
 from accounts.models import User
 from audiences.typed import written
 from common import percents
+from common.wording import comma, listed
 from config.guide.topics import topic_of
 
 _STORED_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?")  # as audiences.typed stores them
@@ -51,9 +52,11 @@ def environment(**options: Any) -> Environment:
         pgettext=translation.pgettext,
         npgettext=translation.npgettext,
     )
-    env.globals.update(url=url, address_or_none=address_or_none, static=static, icon=icon, now=timezone.now)
+    env.globals.update(
+        url=url, address_or_none=address_or_none, static=static, icon=icon, now=timezone.now, comma=comma
+    )
     env.filters.update(number=number, percent=percent, confidence=confidence, since=since)
-    env.filters.update(datetime=local_datetime, time=local_time)
+    env.filters.update(datetime=local_datetime, time=local_time, listed=listed)
     env.filters.update(written=written, readable=readable, clock=clock, weekday=weekday, month=month, day=day)
     return env
 
