@@ -65,7 +65,7 @@ class Letter:
             "carillon_open": urls.open_url,
             "campaign": {"id": self.campaign_id, "name": self.campaign_name},
         }
-        if self.is_proof:
+        if self.is_proof or key.ref >= tokens.SEEDS:
             values["preferences_url"] = leave  # of nobody: it shows a page and changes nothing
         elif profile_id is not None and "preferences_url" in self.compiled.names:
             values["preferences_url"] = preferences.url_of(profile_id)

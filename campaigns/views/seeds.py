@@ -15,11 +15,15 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.access import require
 from accounts.doors import seen
 from accounts.doors.callers import actor_of, workspace_of
-from campaigns import seedlists
+from campaigns import access, seedlists
 from campaigns.forms.seeds import SeedListForm
+from campaigns.models import SeedCopy
+from campaigns.reports.metrics import REASON_LABELS
 from channels.access import MANAGE
 from channels.models import SeedList, SeedUse
 from common.errors import Invalid
+
+RECENT = 20
 
 
 @login_required
@@ -79,8 +83,18 @@ def _form(request: HttpRequest, seed_list: SeedList | None) -> HttpResponse:
             messages.success(request, _("Saved."))
             return redirect("campaigns:seed_lists")
     seen.show(request, _shown(seed_list))
-    page = {"form": form, "seed_list": seed_list}
+    page = {"form": form, "seed_list": seed_list, "copies": _copies(request, seed_list)}
     return render(request, "campaigns/seed_list.html", page, status=400 if form.errors else 200)
+
+
+def _copies(request: HttpRequest, seed_list: SeedList | None) -> list[tuple[SeedCopy, Any]]:
+    """The last ones of campaigns that the reader may see, each with why it failed or what the server said."""
+    if seed_list is None:
+        return []
+    seen_here = access.list_for(actor_of(request), seed_list.workspace)
+    rows = SeedCopy.objects.filter(run__campaign__in=seen_here, address__in=seed_list.addresses)
+    found = rows.select_related("run__campaign").order_by("-pk")[:RECENT]
+    return [(one, REASON_LABELS.get(one.detail, one.detail)) for one in found]
 
 
 def _shown(seed_list: SeedList | None) -> Any:

@@ -69,6 +69,27 @@ def test_each_seed_gets_one_copy_filled_with_the_test_profiles_data_and_no_repor
     assert not Event.objects.exists() and events.message_of(tokens.sign(tokens.UNSUBSCRIBE, key)) is None
 
 
+def test_a_seed_gets_whatever_a_template_links_to_and_the_list_tells_what_failed(
+    where: Workspace, client: Client
+) -> None:
+    builders.profiles(where, 1)
+    links = "".join(
+        f'<a href="{{{{ {name} }}}}">x</a>' for name in ("unsubscribe_url", "preferences_url", "mirror_url")
+    )
+    with FakeSmtp() as server:
+        configuration = builders.smtp(where, server.port)
+        found = seed_list(where, configuration, addresses=["s1@seeds.example", "refuse@seeds.example"])
+        builders.live(where, now=timezone.now(), configuration=configuration, html=f"<p>Hi {links}</p>")
+        call_command("deliver")
+        seeds.send_due(now=timezone.now())
+    copy = SeedCopy.objects.get(address="s1@seeds.example")
+    assert (copy.state, copy.detail[:3]) == ("sent", "250")
+    assert server.accepted[-1].recipients == ["s1@seeds.example"]
+    client.force_login(builders.person(where, "administrator"))
+    page = client.get(f"/campaigns/seed-lists/{found.pk}/").content.decode()
+    assert "550 5.1.1" in page and "Winter layers" in page and "s1@seeds.example" in page
+
+
 def copies_pk() -> int:
     return SeedCopy.objects.earliest("pk").pk
 
