@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, cast
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts.access import may, visible_to, workspaces_where
 from accounts.models import User
 from audiences.access import VIEW
 from audiences.models import Audience
-from common.admin import ReadOnly
+from common.admin import ReadOnly, WorkspaceFilter, column
 
 if TYPE_CHECKING:
     AudienceAdminBase = admin.ModelAdmin[Audience]
@@ -22,13 +23,17 @@ else:  # cannot be subscripted while running
 
 @admin.register(Audience)
 class AudienceAdmin(ReadOnly, AudienceAdminBase):
-    list_display = ["name", "workspace", "kind", "state", "counted", "counted_at", "owner", "changed_at"]
+    list_display = [
+        *("name", column("workspace", _("Workspace")), "kind", "state", column("counted", _("People"))),
+        *(column("counted_at", _("Counted")), column("owner", _("Owner"))),
+        column("changed_at", _("Changed")),
+    ]
     fields = (
         *("name", "workspace", "kind", "state", "description", "tags", "owner", "labels"),
         *("rule", "composition", "topic", "refresh", "counted", "counted_at", "next_evaluation_at"),
         *("created_by", "created_at", "changed_at"),
     )
-    list_filter = [("workspace", admin.RelatedOnlyFieldListFilter), "state", "kind"]
+    list_filter = [("workspace", WorkspaceFilter), "state", "kind"]
     search_fields = ["name"]
     list_select_related = ["workspace", "owner"]
 

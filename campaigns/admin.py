@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, cast
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts.access import may, visible_to, workspaces_where
 from accounts.models import User
 from campaigns import access
 from campaigns.models import Campaign
-from common.admin import ReadOnly
+from common.admin import ReadOnly, WorkspaceFilter, column
 
 if TYPE_CHECKING:
     CampaignAdminBase = admin.ModelAdmin[Campaign]
@@ -23,12 +24,15 @@ else:  # cannot be subscripted while running
 @admin.register(Campaign)
 class CampaignAdmin(ReadOnly, CampaignAdminBase):
     # Its audience may stand behind a label of its own; the campaign's page knows who may read its name.
-    list_display = ["name", "workspace", "type", "status", "edited_by", "changed_at"]
+    list_display = [
+        *("name", column("workspace", _("Workspace")), "type", "status"),
+        *(column("edited_by", _("Last edited by")), "changed_at"),
+    ]
     fields = (
         *("name", "workspace", "type", "category", "status", "description", "tags"),
         *("starts_at", "ends_at", "version", "created_at", "changed_at", "activated_at", "completed_at"),
     )
-    list_filter = [("workspace", admin.RelatedOnlyFieldListFilter), "status", "type"]
+    list_filter = [("workspace", WorkspaceFilter), "status", "type"]
     search_fields = ["name"]
     list_select_related = ["workspace", "edited_by"]
 

@@ -18,6 +18,7 @@ from accounts.admin.asking import Managed
 from accounts.doors.callers import actor_of
 from accounts.doors.seenform import SeenForm
 from accounts.models import AccessLabel, Role
+from common.admin import WorkspaceFilter
 
 if TYPE_CHECKING:
     LabelAdminBase = admin.ModelAdmin[AccessLabel]
@@ -47,7 +48,7 @@ class AccessLabelAdmin(Managed, LabelAdminBase):
 
     form = LabelForm
     list_display = ["name", "workspace", "description", "held_by"]
-    list_filter = [("workspace", admin.RelatedOnlyFieldListFilter)]
+    list_filter = [("workspace", WorkspaceFilter)]
     search_fields = ["name"]
     ordering = ["workspace__name", "name"]
 

@@ -17,7 +17,7 @@ from accounts.access import MANAGE_WORKSPACE, workspaces_where
 from accounts.admin.asking import Managed, SeenByManagers, manages, people_known_to
 from accounts.doors.callers import actor_of
 from accounts.models import Role, User
-from common.admin import ReadOnly
+from common.admin import ReadOnly, WorkspaceFilter
 from common.errors import Invalid
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ class Holders(Managed, HoldersBase):
 
 @admin.register(Role)
 class RoleAdmin(SeenByManagers, ReadOnly, RoleAdminBase):
-    list_display = ["title", "workspace", "holder_count"]
-    list_filter = [("workspace", admin.RelatedOnlyFieldListFilter)]
+    list_display = ["named", "workspace", "holder_count"]
+    list_filter = [("workspace", WorkspaceFilter)]
     search_fields = ["title"]
     ordering = ["workspace__name", "pk"]
-    fields = ("workspace", "title", "what_it_allows")
-    readonly_fields = ("workspace", "title", "what_it_allows")
+    fields = ("workspace", "named", "what_it_allows")
+    readonly_fields = ("workspace", "named", "what_it_allows")
     inlines = [Holders]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
@@ -103,6 +103,10 @@ class RoleAdmin(SeenByManagers, ReadOnly, RoleAdminBase):
 
     def has_change_permission(self, request: HttpRequest, obj: Role | None = None) -> bool:
         return manages(request, obj)
+
+    @admin.display(description=_("title"), ordering="title")
+    def named(self, role: Role) -> str:
+        return role.label
 
     @admin.display(description=_("users"))
     def holder_count(self, role: Role) -> int:
@@ -122,7 +126,11 @@ class RoleAdmin(SeenByManagers, ReadOnly, RoleAdminBase):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         known = people_known_to(actor_of(request)).filter(is_active=True).order_by("name")[:500]
-        context = {**(extra_context or {}), "people": known}
+        told = _(
+            "A person who is not here yet is invited: give their email address. One email with a link is sent"
+            " when you save."
+        )
+        context = {**(extra_context or {}), "people": known, "told": told}
         return super().change_view(request, object_id, form_url, context)
 
     def save_model(self, request: HttpRequest, obj: Role, form: Any, change: bool) -> None:

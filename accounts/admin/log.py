@@ -14,7 +14,7 @@ from accounts.access import may, workspaces_where
 from accounts.auditwords import kind_in_words, verb_in_words
 from accounts.doors.callers import actor_of
 from accounts.models import AuditEntry
-from common.admin import ReadOnly
+from common.admin import ReadOnly, WorkspaceFilter, column
 
 if TYPE_CHECKING:
     AuditAdminBase = admin.ModelAdmin[AuditEntry]
@@ -35,12 +35,18 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnly, AuditAdminBase):
-    list_display = ["at", "workspace", "actor", "done", "kind", "object_label"]
+    list_display = [
+        column("at", _("When")),
+        column("workspace", _("Workspace")),
+        column("actor", _("Who")),
+        *("done", "kind"),
+        column("object_label", _("Name")),
+    ]
     fields = (
         *("at", "workspace", "actor", "actor_key", "done", "kind", "object_key", "object_label"),
         *("details", "sequence", "previous_hash", "hash"),
     )
-    list_filter = [("workspace", admin.RelatedOnlyFieldListFilter), KindFilter]
+    list_filter = [("workspace", WorkspaceFilter), KindFilter]
     search_fields = ["actor", "object_label"]
     date_hierarchy = "at"
     list_select_related = ["workspace"]

@@ -66,6 +66,13 @@ class UserAdmin(ReadOnly, UserAdminBase):
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return actor_of(request).is_superuser
 
+    def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Two steps are ended by who may change a person; the others have no box to look at."""
+        fields = super().get_fields(request, obj)
+        return (
+            fields if actor_of(request).is_superuser else [name for name in fields if name != "end_two_steps"]
+        )
+
     @admin.display(description=_("roles"))
     def roles(self, user: User) -> str:
         return " · ".join(str(role) for role in Role.objects.filter(user=user).select_related("workspace"))

@@ -16,7 +16,7 @@ from accounts.admin.asking import SeenByManagers, manages
 from accounts.doors.callers import actor_of
 from accounts.doors.seenform import SeenForm
 from accounts.models import ApiCredential, Workspace
-from common.admin import ReadOnly
+from common.admin import ReadOnly, WorkspaceFilter
 
 if TYPE_CHECKING:
     WorkspaceAdminBase = admin.ModelAdmin[Workspace]
@@ -100,7 +100,7 @@ class ApiCredentialAdmin(SeenByManagers, ReadOnly, CredentialAdminBase):
         "revoked_at",
     ]
     fields = ("name", "workspace", "role", "prefix", "created_by", "created_at", "expires_at", "revoked_at")
-    list_filter = [("workspace", admin.RelatedOnlyFieldListFilter)]
+    list_filter = [("workspace", WorkspaceFilter)]
     list_select_related = ["workspace", "role__workspace"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiCredential]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -392,6 +393,14 @@ def test_the_log_in_the_admin_site_speaks_the_readers_language(
         told = client.get(page).content.decode()
         with translation.override("zh-hant"):
             assert verb_in_words("grant role") in told and kind_in_words("accounts.role") in told
+            role = Role.objects.filter(workspace=workspace, builtin="administrator").get()
+            lists = client.get(address("role_changelist")).content.decode()
+            form = client.get(address("role_change", role.pk)).content.decode()
+            assert role.label != role.title and role.label in lists and role.label in form
+    assert "還不在這裡的人會收到邀請" in form and "End two steps" not in form
+    log = client.get(address("auditentry_changelist")).text
+    heads = " ".join(re.findall(r"<th[^>]*>.*?</th>", log, re.S))
+    assert "工作區" in heads and "Workspace" not in heads and "Actor" not in heads
 
 
 def test_labels_picked_together_go_together_or_not_at_all(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.apps import apps
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts import audit, auditwords
 from accounts.access import SYSTEM
@@ -17,7 +18,7 @@ from tests import builders
 
 pytestmark = pytest.mark.django_db
 WRITTEN = re.compile(
-    r'verb="([a-z_ -]+)"|(?:_record|_note|_write|_move)\((?:[\w.]+, )*"([a-z_ -]+)"', re.MULTILINE
+    r'verb="([a-z_ -]+)"|(?:_record|_note|_write|_move|_save)\((?:[\w.()\[\]]+, )*"([a-z_ -]+)"', re.MULTILINE
 )
 
 
@@ -33,6 +34,13 @@ def test_every_verb_that_the_source_records_has_words() -> None:
                 found.add(plain or noted + ending)
     assert len(found) > 60
     assert sorted(found - set(auditwords.VERBS)) == []
+
+
+def test_every_kind_that_is_named_here_exists_and_is_told_in_chinese() -> None:
+    with translation.override("zh-hant"):
+        assert auditwords.kind_in_words("audiences.attributedefinition") == "屬性"
+        told = {kind: auditwords.kind_in_words(kind) for kind in auditwords.KINDS}
+        assert all(apps.get_model(kind) and not words.isascii() for kind, words in told.items()), told
 
 
 def test_the_page_tells_words_in_the_readers_language_and_filters_still_work() -> None:
