@@ -30,7 +30,7 @@ from campaigns.recurrence import Moment, Rule
 from common.errors import Invalid, Problem
 
 LATEST = timedelta(minutes=60)
-EARLIEST_ZONE, LAST_ZONE = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
+EARLIEST_ZONE = timezone(timedelta(hours=14))
 AHEAD = timedelta(days=366 * 9)  # far enough for the next 29 February
 MOST_OCCURRENCES = 10_000
 KEYS = {"zone", "per_person", "rules", "occurrences"}

@@ -94,7 +94,6 @@ class Recipient:
     addresses: dict[str, str] = field(default_factory=dict)
     profile: dict[str, Any] = field(default_factory=dict)
     context: dict[str, Any] = field(default_factory=dict)
-    is_external: bool = False
 
 
 @dataclass(frozen=True)

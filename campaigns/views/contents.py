@@ -106,20 +106,24 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _save(request: HttpRequest, form: ContentForm, place: Place) -> bool:
     try:
-        actions.write(
-            place.action.campaign,
-            place.action.position,
-            form.written(),
-            treatment=place.treatment,
-            language=place.language,
-            revision=form.cleaned_data["revision"],
-            actor=actor_of(request),
-            now=timezone.now(),
-        )
+        _write(request, place, form.written(), form.cleaned_data["revision"])
     except CarillonError as error:
         form.refuse(error)
         return False
     return True
+
+
+def _write(request: HttpRequest, place: Place, content: dict[str, Any], revision: int) -> None:
+    actions.write(
+        place.action.campaign,
+        place.action.position,
+        content,
+        treatment=place.treatment,
+        language=place.language,
+        revision=revision,
+        actor=actor_of(request),
+        now=timezone.now(),
+    )
 
 
 def _around(request: HttpRequest, campaign: Campaign, place: Place) -> dict[str, Any]:
@@ -254,16 +258,7 @@ def links(request: HttpRequest, pk: int) -> HttpResponse:
         for number, url in enumerate(addresses(str(whole.get("html", ""))))
     }
     try:
-        actions.write(
-            campaign,
-            place.action.position,
-            {"links": said},
-            treatment=place.treatment,
-            language=place.language,
-            revision=revision_of(request),
-            actor=actor_of(request),
-            now=timezone.now(),
-        )
+        _write(request, place, {"links": said}, revision_of(request))
         messages.success(request, _("Saved."))
     except CarillonError as error:
         messages.error(request, error.detail)
@@ -303,16 +298,8 @@ def files(request: HttpRequest, pk: int) -> HttpResponse:
         if "remove" not in request.POST:
             assets.require_known(campaign.workspace, named[-1:], actor_of(request))
             assets.require_few(named)
-        actions.write(
-            campaign,
-            place.action.position,
-            {"extra": {**kept.get("extra", {}), "attachments": named}},
-            treatment=place.treatment,
-            language=place.language,
-            revision=revision_of(request),
-            actor=actor_of(request),
-            now=timezone.now(),
-        )
+        extra = {**kept.get("extra", {}), "attachments": named}
+        _write(request, place, {"extra": extra}, revision_of(request))
         messages.success(request, _("Saved."))
     except CarillonError as error:
         messages.error(request, error.detail)

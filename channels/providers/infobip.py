@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy
 
 from channels import signatures
 from channels.http import Answer, Request
-from channels.kinds import clean_sms_sender
 from channels.messages import Arrival, Fact, Fault, Happened, Outcome, Receipt, Rendered, Reply
 from channels.models import ChannelConfiguration
 from channels.providers.base import Reading, Step, secrets_of
@@ -102,12 +100,6 @@ class InfobipForm(SmsForm):
         help_text=gettext_lazy("With the password, what Infobip signs in with when it sends receipts."),
     )
     webhook_password = SecretField(label=gettext_lazy("Password for receipts"))
-
-    def clean_sender(self) -> str:
-        try:
-            return clean_sms_sender(self.cleaned_data["sender"])
-        except Invalid as error:
-            raise ValidationError(error.detail, code=error.code) from error
 
 
 class Infobip:

@@ -1,15 +1,20 @@
-"""What every SMS provider's form has: what people who write back are answered, and what one part costs."""
+"""What every SMS provider's form has: a sender that carriers show, what people who write back are answered,
+and what one part costs.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy
 
+from channels.kinds import clean_sms_sender
 from channels.models import ChannelConfiguration
 from channels.providers.base import Part
 from channels.providers.keywords_form import KeywordsForm
+from common.errors import Invalid
 
 
 class SmsForm(KeywordsForm):
@@ -20,6 +25,12 @@ class SmsForm(KeywordsForm):
         error_messages={"invalid": gettext_lazy("A number and a currency, such as 0.85 TWD.")},
         help_text=gettext_lazy("Such as 0.85 TWD. The pre-flight then tells what a campaign costs."),
     )
+
+    def clean_sender(self) -> str:
+        try:
+            return clean_sms_sender(self.cleaned_data["sender"])
+        except Invalid as error:
+            raise ValidationError(error.detail, code=error.code) from error
 
     def _parts(self) -> list[Part]:
         return [*super()._parts(), Part(gettext_lazy("Price"), ("part_price",))]

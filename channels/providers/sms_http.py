@@ -18,7 +18,6 @@ from django.utils.translation import gettext_lazy
 
 from channels import client_certificate, signatures
 from channels.http import Answer, Client, Request
-from channels.kinds import clean_sms_sender
 from channels.messages import Arrival, Fact, Fault, Happened, Outcome, Receipt, Rendered, Reply
 from channels.models import ChannelConfiguration
 from channels.payload import Payload
@@ -202,12 +201,6 @@ class SmsHttpForm(GatewayAuthForm, SmsForm):
     @classmethod
     def needed_secret(cls, settings: Mapping[str, Any]) -> str:
         return "" if settings.get("auth") == "none" else super().needed_secret(settings)
-
-    def clean_sender(self) -> str:
-        try:
-            return clean_sms_sender(self.cleaned_data["sender"])
-        except Invalid as error:
-            raise ValidationError(error.detail, code=error.code) from error
 
     def clean(self) -> None:
         given = self.cleaned_data

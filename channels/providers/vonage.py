@@ -12,12 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy
 
 from channels import signatures
 from channels.http import Answer, Request
-from channels.kinds import clean_sms_sender
 from channels.messages import Arrival, Fact, Fault, Happened, Outcome, Receipt, Rendered, Reply
 from channels.models import ChannelConfiguration
 from channels.providers.base import Reading, Step, secrets_of
@@ -114,12 +112,6 @@ class VonageForm(SmsForm):
         initial="https://api.nexmo.com",
         help_text=gettext_lazy("Another region has another address."),
     )
-
-    def clean_sender(self) -> str:
-        try:
-            return clean_sms_sender(self.cleaned_data["sender"])
-        except Invalid as error:
-            raise ValidationError(error.detail, code=error.code) from error
 
 
 class Vonage:

@@ -136,6 +136,7 @@ def match_columns(page: Page) -> None:
             group.get_by_label("Type of the new attribute").select_option(new[1])
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_people_come_in_from_a_big5_file(
     browser: Browser, own_demo: str, file: Path
 ) -> None:

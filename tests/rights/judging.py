@@ -24,11 +24,6 @@ class Judged:
     tables: set[str]
     entries: int
 
-    @property
-    def is_change(self) -> bool:
-        """What a refused request wrote is counted too, though its savepoint was taken back."""
-        return self.status < 400 and bool(self.tables)
-
 
 def judge(press: Callable[[], Any]) -> Judged:
     """Presses, and undoes it."""
