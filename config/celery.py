@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init, worker_process_init
+from celery.signals import task_prerun, worker_init, worker_process_init
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -22,6 +23,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 from django.conf import settings
+from django.db import close_old_connections
 
 BULK, URGENT = "bulk", "urgent"
 HARD_LIMIT, SOFT_LIMIT, VISIBILITY = 600, 540, 900
@@ -58,6 +60,8 @@ app.conf.update(
         "socket_connect_timeout": 3,
         "socket_timeout": 10,
     },
+    # Celery would end the line to the database before and after each task; see `keep_the_line`.
+    CELERY_DB_REUSE_MAX=sys.maxsize,
     task_publish_retry_policy={"max_retries": 1, "interval_start": 0.2},
     task_default_queue=queue_name(BULK),
     task_default_queue_type="quorum" if is_amqp else None,
@@ -137,6 +141,14 @@ def step_back(sender: Any, **_told: Any) -> None:
     if os.getsid(0) == os.getpid():  # Linux weighs whole sessions against each other (sched(7), autogroup)
         with suppress(OSError):
             Path("/proc/self/autogroup").write_text(str(settings.BULK_NICENESS))
+
+
+@task_prerun.connect
+def keep_the_line(**_told: Any) -> None:
+    """The line to the database is kept from task to task, as the web server keeps its own from request to
+    request, and made anew when it is old or was cut (CONN_MAX_AGE, CONN_HEALTH_CHECKS).
+    """
+    close_old_connections()
 
 
 @worker_process_init.connect

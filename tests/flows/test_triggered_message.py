@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -56,6 +58,10 @@ def test_a_call_that_was_accepted_while_nobody_worked_arrives_once(tmp_path: Pat
         house.wait(lambda: ledger(campaign.runs.get()).accepted == 1)
         (letter,) = server.accepted
         house.wait(lambda: steps_back(house, "campaigns") == steps_back(house, "urgent") + 7)
+        for name in ("clock", "campaigns"):
+            house.kill(name)
+        time.sleep(1)  # it has nothing to do any more
+        assert lines_to_the_database() == 1, "a line is made anew for each task"
 
     assert letter.recipients == ["p0@example.com"]
     assert "https://shop.example/r/林" in letter.parsed.get_body(("html",)).get_content()
@@ -65,3 +71,14 @@ def test_a_call_that_was_accepted_while_nobody_worked_arrives_once(tmp_path: Pat
 def steps_back(house: House, name: str) -> int:
     """How far the part stands behind others that want the processor."""
     return os.getpriority(os.PRIO_PROCESS, house.parts[name].pid)
+
+
+def lines_to_the_database() -> int:
+    """Of others than us."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND backend_type = 'client backend'
+            AND pid <> pg_backend_pid()"""
+        )
+        return int(cursor.fetchone()[0])
