@@ -90,7 +90,10 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         return redirect("channels:warmups")
     if verb == "complete":
         warmups.complete(plan, **told)
-        messages.success(request, _("Completed. Nothing is limited by it any more; what waits for the next day leaves then."))
+        messages.success(
+            request,
+            _("Completed. Nothing is limited by it any more; what waits for the next day leaves then."),
+        )
     elif verb == "start":
         try:
             warmups.start(plan, on=_day_of(request.POST.get("on", "")), **told)
