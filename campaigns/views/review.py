@@ -175,7 +175,9 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     messages.success(request, told(campaign))
     if verb == "modify":
         return redirect("campaigns:edit", pk, "properties")
-    return redirect("campaigns:detail", pk)
+    # Whoever pauses what is live, or asks for changes, did not ask for the editor of the draft beside it.
+    stays = verb in ("pause", "resume", "request_changes") and campaign.is_editable
+    return redirect("campaigns:review" if stays else "campaigns:detail", pk)
 
 
 @login_required

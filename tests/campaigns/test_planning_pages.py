@@ -166,6 +166,10 @@ def test_a_live_campaign_is_modified_compared_and_discarded_by_page() -> None:
     assert "New version:" in page
     page = browser.get(f"/campaigns/{live.pk}/versions/?all=1").content.decode()
     assert "Version 1, live" in page
+    publisher = signed_in(builders.User.objects.get(name="Approver"))
+    for verb in ("pause", "resume"):  # the editor of the draft beside it is not what they asked for
+        answer = publisher.post(f"/campaigns/{live.pk}/act/{verb}/")
+        assert answer["Location"] == f"/campaigns/{live.pk}/review/"
     browser.post(f"/campaigns/{live.pk}/act/discard/")
     live.refresh_from_db()
     assert (live.status, live.draft_status) == (Status.SCHEDULED, "")
