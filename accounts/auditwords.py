@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django.apps import apps
 from django.utils.text import capfirst
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import pgettext, pgettext_lazy
+
+from accounts.models import AuditEntry
 
 VERBS = {
     "create": pgettext_lazy("audit log", "Created"),
@@ -148,6 +150,11 @@ KINDS = {
 def verb_in_words(verb: str) -> str:
     """One that an older release recorded, and nobody records now, is shown as it stands."""
     return str(VERBS.get(verb, verb.replace("_", " ")))
+
+
+def who_in_words(entry: AuditEntry) -> str:
+    """As recorded; what Carillon itself did is told in the reader's language."""
+    return str(pgettext("audit log", "the clock")) if entry.actor_key == "system" else entry.actor
 
 
 def kind_in_words(label: str) -> str:

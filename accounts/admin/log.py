@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import audit
 from accounts.access import may, workspaces_where
-from accounts.auditwords import kind_in_words, verb_in_words
+from accounts.auditwords import kind_in_words, verb_in_words, who_in_words
 from accounts.doors.callers import actor_of
 from accounts.models import AuditEntry
 from common.admin import ReadOnly, WorkspaceFilter, column
@@ -38,12 +38,11 @@ class AuditEntryAdmin(ReadOnly, AuditAdminBase):
     list_display = [
         column("at", _("When")),
         column("workspace", _("Workspace")),
-        column("actor", _("Who")),
-        *("done", "kind"),
+        *("who", "done", "kind"),
         column("object_label", _("Name")),
     ]
     fields = (
-        *("at", "workspace", "actor", "actor_key", "done", "kind", "object_key", "object_label"),
+        *("at", "workspace", "who", "actor_key", "done", "kind", "object_key", "object_label"),
         *("details", "sequence", "previous_hash", "hash"),
     )
     list_filter = [("workspace", WorkspaceFilter), KindFilter]
@@ -60,6 +59,10 @@ class AuditEntryAdmin(ReadOnly, AuditAdminBase):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
+
+    @admin.display(description=_("Who"), ordering="actor")
+    def who(self, entry: AuditEntry) -> str:
+        return who_in_words(entry)
 
     @admin.display(description=_("What"), ordering="verb")
     def done(self, entry: AuditEntry) -> str:

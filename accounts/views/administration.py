@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import audit, customroles
 from accounts.access import MANAGE_WORKSPACE, may, require
-from accounts.auditwords import kind_in_words, verb_in_words
+from accounts.auditwords import kind_in_words, verb_in_words, who_in_words
 from accounts.doors import seen
 from accounts.models import AccessLabel, ApiCredential, AuditEntry, Role, User, Workspace
 from accounts.roles import PERMISSION_LABELS
@@ -111,6 +111,7 @@ def show_log(request: HttpRequest) -> HttpResponse:
         "verbs": _in_words(everything, "verb", verb_in_words),
         "kinds": _in_words(everything, "object_type", kind_in_words),
         "verb_in_words": verb_in_words,
+        "who_in_words": who_in_words,
         "kind_in_words": kind_in_words,
         "faults": audit.verify(workspace) if "verify" in request.GET else None,
         "count": everything.count(),

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts import audit
 from accounts.access import may
+from accounts.auditwords import who_in_words
 from accounts.doors.callers import actor_of
 from audiences import (
     access,
@@ -98,7 +99,12 @@ def _for_managers(audience: Audience) -> dict[str, Any]:
         "levels": sharing.SHARING.labels,
         "share_form": ShareForm(workspace=audience.workspace),
         "log": [
-            (entry, TOLD.get(entry.verb, entry.verb), [FIELDS.get(name, name) for name in _changed(entry)])
+            (
+                entry.at,
+                who_in_words(entry),
+                TOLD.get(entry.verb, entry.verb),
+                [FIELDS.get(name, name) for name in _changed(entry)],
+            )
             for entry in entries
         ],
     }

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import behind_labels
-from accounts.auditwords import verb_in_words
+from accounts.auditwords import verb_in_words, who_in_words
 from accounts.doors.callers import actor_of
 from accounts.models import AuditEntry, User
 from audiences import definitions
@@ -50,6 +50,7 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
         "left_out": _left_out(campaign, actor),
         "history": history.exclude(verb="save")[:10],
         "verb_label": verb_in_words,
+        "who_label": who_in_words,
         "fingerprint": _fingerprint(campaign),
         "letters": _letters(campaign),
         "hidden_configurations": access.hidden_configurations(actor),

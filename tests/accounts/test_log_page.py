@@ -60,3 +60,4 @@ def test_the_page_tells_words_in_the_readers_language_and_filters_still_work() -
     User.objects.filter(pk=ana.pk).update(language="zh-hant")
     chinese = client.get("/accounts/log/?verb=grant+role").content.decode()
     assert "<td>授予角色</td>" in chinese and "Role given" not in chinese
+    assert "<td>系統</td>" in chinese and "the clock" not in chinese
