@@ -20,13 +20,14 @@ PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillo
 	SEALING_KEY=check-only-q4Wn8Ke2Zr6Ty0Ui3Op5As7Df9Gh1Jk
 
 .DEFAULT_GOAL := help
-.PHONY: video bench cost drill two-hosts fuzz model help venv demo reset test test-all test-servers test-bell test-pace rights bench-rules bench-imports bench-smtp bench-rendering bench-tracking bench-triggered bench-reports lint messages shell lock vendor
+.PHONY: video bench cost drill two-hosts fuzz model help venv demo reset test test-rest test-all test-servers test-bell test-pace rights bench-rules bench-imports bench-smtp bench-rendering bench-tracking bench-triggered bench-reports lint messages shell lock vendor
 
 help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
 	@echo "make reset     remove the demo's data"
 	@echo "make test      run the tests, of the hundreds of cases of a kind a sample"
-	@echo "make test-all  run all tests, which takes half an hour on two cores; .ci/run does"
+	@echo "make test-rest  run what make test leaves out: the other cases, and what kills servers for minutes"
+	@echo "make test-all  run all tests, which takes half an hour on two cores"
 	@echo "make test-servers  all but the browser tests, also against DATABASE_URL and BROKER_URL"
 	@echo "make test-bell  only the tests that hear the broker's bell, against BROKER_URL"
 	@echo "make bench-rules  how fast rules are counted, against queries written by hand"
@@ -81,8 +82,13 @@ test: $(STAMP)
 		-m "not browser and not slow and not rest" $(ARGS)
 	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -m "browser and not slow and not rest" $(ARGS)
 
-test-all: test-servers
-	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -m browser $(ARGS)
+# What `make test` leaves out.
+test-rest: $(STAMP)
+	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -n auto --dist worksteal \
+		-m "not browser and (slow or rest)" $(ARGS)
+	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -m "browser and (slow or rest)" $(ARGS)
+
+test-all: test test-rest
 
 # All but the browser tests, also against the servers that DATABASE_URL and BROKER_URL name.
 test-servers: $(STAMP)

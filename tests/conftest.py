@@ -26,7 +26,7 @@ from tests import model_database
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of a test that is `sampled(n)` one case in n, one at least, is asked by `make test`; the others are its
-    `rest`, which `make test-all` asks. Which ones follows from their names, and is the same for everybody.
+    `rest`, which `make test-rest` asks. Which ones follows from their names, and is the same for everybody.
     """
     cases: dict[tuple[str, int], list[pytest.Item]] = defaultdict(list)
     for item in items:

@@ -3,7 +3,7 @@
 As each role: never a 5xx, nothing that the description forbids is accepted, nothing that it allows is refused
 but for what no description can say, no answer that it does not know, no operation without a credential, and
 405 for every other method. What a call did is taken back after it. `make test` asks some operations once as
-an administrator, `make fuzz` all of them, at their edges too, many times as everybody.
+an administrator, `make test-rest` others, `make fuzz` all of them, at their edges too, many times as everybody.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import io
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -83,7 +84,7 @@ FORM = {
 }
 # A shape with none of these says nothing of what it takes.
 SAYING = {"type", "enum", "const", "properties", "items", "oneOf", "anyOf", "allOf"}
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db, pytest.mark.sampled(2)]
 
 
 class Undo(Exception):
@@ -106,6 +107,7 @@ def world() -> World:
     return build()
 
 
+@cache
 def described() -> Any:
     out = io.StringIO()
     call_command("spectacular", "--fail-on-warn", stdout=out)
