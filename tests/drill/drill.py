@@ -84,6 +84,7 @@ class Drill:
         self.manager = builders.person(self.where, "manager")
         self.approver = builders.person(self.where, "approver")
         builders.profiles(self.where, people)
+        self.patience = 180 + people / 50  # seconds: a busy machine sends fifty a second
         self.names = self.runs = 0
         self.dies_at = ""
 
@@ -283,8 +284,8 @@ class Drill:
             self.house.parts.pop("clock", None)
             self.house.clock()
 
-    def _wait(self, until: Callable[[], bool], seconds: float = 180, *, mends: bool = False) -> None:
-        ends = time.monotonic() + seconds
+    def _wait(self, until: Callable[[], bool], *, mends: bool = False) -> None:
+        ends = time.monotonic() + self.patience
         while True:
             try:
                 if until():
