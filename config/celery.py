@@ -144,11 +144,12 @@ def step_back(sender: Any, **_told: Any) -> None:
 
 
 @task_prerun.connect
-def keep_the_line(**_told: Any) -> None:
+def keep_the_line(task: Any, **_told: Any) -> None:
     """The line to the database is kept from task to task, as the web server keeps its own from request to
     request, and made anew when it is old or was cut (CONN_MAX_AGE, CONN_HEALTH_CHECKS).
     """
-    close_old_connections()
+    if not task.request.is_eager:
+        close_old_connections()
 
 
 @worker_process_init.connect
