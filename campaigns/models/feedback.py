@@ -75,6 +75,19 @@ class FeedbackBatch(models.Model):
         return str(self.batch)
 
 
+# Why a try was no success, in words; what is not here is told by its code.
+REASONS = {
+    "refused": _("It answered with an error."),
+    "redirected": _("It pointed to another address, which is not followed."),
+    "secret_unreadable": _("The secret cannot be read: rotate it."),
+    "timeout": _("It did not answer in time."),
+    "broken": _("It was not reached, or the line broke."),
+    "name_unknown": _("Nobody knows its name."),
+    "tls": _("Its certificate was refused."),
+    "url_not_allowed": _("Its address is not allowed."),
+}
+
+
 class FeedbackDelivery(models.Model):
     """One event for one endpoint, and each try: `log` is `[{"at", "status", "code", "ms"}]`, the last 20."""
 
@@ -118,3 +131,7 @@ class FeedbackDelivery(models.Model):
 
     def __str__(self) -> str:
         return self.event_id
+
+    @property
+    def reason(self) -> str:
+        return str(REASONS.get(self.code, self.code))

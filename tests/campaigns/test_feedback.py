@@ -430,7 +430,10 @@ def test_the_pages_show_the_secret_once_the_log_and_its_buttons(where: Workspace
     )
     assert "A test" in client.get(page).content.decode()
     row = endpoint.deliveries.get()
-    endpoint.deliveries.update(state=State.FAILED)
+    endpoint.deliveries.update(state=State.FAILED, tries=1, status=500, code="refused")
+    client.post(reverse("accounts:preferences"), {"language": "zh-hant"})
+    assert "對方回應了錯誤" in client.get(page).content.decode()
+    client.post(reverse("accounts:preferences"), {"language": "en"})
     client.post(reverse("campaigns:feedback_act", args=[endpoint.pk, "again"]), {"delivery": row.pk})
     assert endpoint.deliveries.get().state == State.DUE
     client.post(reverse("campaigns:feedback_edit", args=[endpoint.pk]), {**given, "name": "Renamed"})
