@@ -11,11 +11,14 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from audiences.models import Audience
-from campaigns.delivery import clock
+from campaigns.delivery import clock, limits
 from campaigns.models import Campaign, Execution, Message, Run, Status
-from campaigns.reports.metrics import ledger
+from campaigns.reports.metrics import ledger, reasons
+from channels.models import Pace
+from channels.pacing import MARGIN
 from tests import builders
 from tests.api import Caller
+from tests.campaigns.test_gate import SLACK, database_clock
 
 pytestmark = pytest.mark.django_db
 URL = "/ajo/im/executions/audience"
@@ -148,3 +151,34 @@ def test_a_draft_audience_one_of_elsewhere_and_none_at_all_are_refused(
     del without["audience"]
     assert call.post(URL, without).json()["code"] == "audience_missing"
     assert not Run.objects.filter(kind="audience").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_delivery_rate_holds_for_the_audience_of_a_call_and_its_twelve_hours_do_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each message has a moment of its own, however slow the machine; who has none in time is left out."""
+    where, rate, people = builders.workspace(), 20, 20
+    builders.profiles(where, people)
+    chosen = builders.audience(where)
+    manager, approver = Caller(where, "manager"), Caller(where, "approver")
+    made = builders.draft(where, builders.person(where, "manager"), type="api_triggered", audience=None)
+    address = f"/api/campaigns/{made.pk}/"
+    assert manager.patch(address, {"rate": 2001}).json()["errors"][0]["pointer"] == "/rate"
+    assert manager.patch(address, {"rate": rate}).json()["rate"] == rate
+    made.refresh_from_db()
+    builders.lifecycle.apply(
+        made, "activate", actor=builders.person(where, "approver", "ann"), now=timezone.now()
+    )
+    begun = database_clock()
+    approver.post(URL, body(made, chosen))
+    call_command("deliver")
+    run = Run.objects.get(kind="audience")
+    assert ledger(run).accepted == people
+    assert Pace.objects.get(key=f"r{run.pk}").free_at - begun >= people * MARGIN / rate - SLACK
+    monkeypatch.setattr(limits, "LONGEST_RUN", timedelta(0))
+    approver.post(URL, body(made, chosen, requestId="a-2"))
+    call_command("deliver")
+    late = Run.objects.filter(kind="audience").latest("pk")
+    assert (ledger(late).accepted, late.state) == (0, "completed")
+    assert {code: n for code, _label, n in reasons(late, "excluded")} == {"not_reached": people}

@@ -2,7 +2,8 @@
 answers once as it says; one door in four is held against the audit log.
 
 Which role and object a row is asked with follows from its name, so that together they cover all of them.
-`make rights` asks everything; `make test-rest` presses every door (test_audited.py, test_whole_or_nothing.py).
+`make rights` asks everything; `make test-rest` presses every door
+(test_audited.py, test_whole_or_nothing.py).
 """
 
 from __future__ import annotations
