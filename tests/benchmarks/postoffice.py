@@ -32,6 +32,7 @@ def main() -> None:
     given = json.loads(sys.stdin.read())
     _set_up(given["port"])
     from django.core.management import call_command
+    from django.db import connection
     from post_office import mail  # type: ignore[import-not-found]
     from post_office.models import Email, EmailTemplate  # type: ignore[import-not-found]
 
@@ -57,6 +58,7 @@ def main() -> None:
     sent = 0
     while sent < given["messages"]:
         some, failed, again = mail.send_queued(processes=given["processes"], log_level=0)
+        connection.close()  # its children had it too, and ended it
         sent += some
         if failed or again or not some:
             raise SystemExit(f"{sent} sent, {failed} failed, {again} to be tried again")
