@@ -15,7 +15,8 @@ from django.db.models import F, QuerySet
 
 from audiences import lastlook
 from audiences.context import audience_fields, contexts, memberships, names
-from campaigns.delivery.content import action_of, letter
+from campaigns.delivery import content
+from campaigns.delivery.content import action_of
 from campaigns.models import Run, SeedCopy, SeedRound
 from campaigns.tracking.tokens import SEEDS, MessageKey
 from channels import allowed, attachments, breaker, pacing
@@ -148,26 +149,31 @@ def _may_go(copy: SeedCopy, configuration: ChannelConfiguration) -> bool:
 
 
 def _message(copy: SeedCopy, configuration: ChannelConfiguration) -> Rendered | None:
+    try:
+        return written(copy, configuration, leaves=True)
+    except (RenderError, Invalid) as error:
+        SeedCopy.objects.filter(pk=copy.pk).update(state=State.FAILED, detail=error.detail[:500])
+        return None
+
+
+def written(copy: SeedCopy, configuration: ChannelConfiguration, *, leaves: bool = False) -> Rendered:
+    """With the data of the list's test profile, or with none. Raises RenderError or Invalid."""
     of, blank = copy.test_profile, dict.fromkeys(names(configuration.workspace), "")
     profile = contexts([of], configuration.workspace_id).get(of, blank) if of else blank
     audience_id = copy.run.audience_id
     member = memberships([of], audience_id).get(of) if of else None
-    try:
-        written = letter(copy.run.version_id, copy.action, copy.variant)
-        return written.write(
-            MessageKey(copy.run_id, copy.action, SEEDS + copy.pk),
-            copy.address,
-            profile_id=None,
-            profile=profile,
-            audience=dict.fromkeys(audience_fields(audience_id), "") if member is None else member,
-            context={},
-            configuration=configuration,
-            attachments=attachments.fetch(configuration.workspace_id, written.files),
-            leaves=True,
-        )
-    except (RenderError, Invalid) as error:
-        SeedCopy.objects.filter(pk=copy.pk).update(state=State.FAILED, detail=error.detail[:500])
-        return None
+    letter = content.letter(copy.run.version_id, copy.action, copy.variant)
+    return letter.write(
+        MessageKey(copy.run_id, copy.action, SEEDS + copy.pk),
+        copy.address,
+        profile_id=None,
+        profile=profile,
+        audience=dict.fromkeys(audience_fields(audience_id), "") if member is None else member,
+        context={},
+        configuration=configuration,
+        attachments=attachments.fetch(configuration.workspace_id, letter.files),
+        leaves=leaves,
+    )
 
 
 def _record(copy: SeedCopy, said: Outcome, now: datetime) -> None:

@@ -17,9 +17,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from audiences.reachability import WORDS
-from campaigns.delivery.mirror import mirrored
+from campaigns.delivery.mirror import page_of
 from campaigns.models import Asset
-from campaigns.tracking import events, tokens
+from campaigns.tracking import events
 from campaigns.tracking.machines import Signal
 from channels.sandbox import RenderError
 from common.errors import Invalid, NotFound
@@ -96,9 +96,8 @@ def opened(request: HttpRequest, token: str) -> HttpResponse:
 @never_cache
 def mirror(request: HttpRequest, token: str) -> HttpResponse:
     """The message as a page, written anew for whom it was sent to. Nothing in it runs."""
-    message = events.message_of(token, tokens.MIRROR)
     try:
-        page = mirrored(message).html if message is not None else ""
+        page = page_of(token)
     except (Invalid, RenderError):  # its files or its configuration are gone
         page = ""
     if not page:

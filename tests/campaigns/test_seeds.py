@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -85,9 +86,14 @@ def test_a_seed_gets_whatever_a_template_links_to_and_the_list_tells_what_failed
     copy = SeedCopy.objects.get(address="s1@seeds.example")
     assert (copy.state, copy.detail[:3]) == ("sent", "250")
     assert server.accepted[-1].recipients == ["s1@seeds.example"]
+    mail = server.accepted[-1].parsed.get_body(("html",)).get_content()
+    (as_page,) = re.findall(r'"[^"]*(/t/m/[^"]+)"', mail)
+    assert "Hi " in client.get(as_page).text
     client.force_login(builders.person(where, "administrator"))
     page = client.get(f"/campaigns/seed-lists/{found.pk}/").content.decode()
     assert "550 5.1.1" in page and "Winter layers" in page and "s1@seeds.example" in page
+    copy.delete()
+    assert client.get(as_page).status_code == 404
 
 
 def copies_pk() -> int:
