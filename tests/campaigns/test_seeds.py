@@ -92,6 +92,7 @@ def test_a_seed_gets_whatever_a_template_links_to_and_the_list_tells_what_failed
     client.force_login(builders.person(where, "administrator"))
     page = client.get(f"/campaigns/seed-lists/{found.pk}/").content.decode()
     assert "550 5.1.1" in page and "Winter layers" in page and "s1@seeds.example" in page
+    assert re.findall(r'href="([^"]+)" aria-current="page"', page) == ["/channels/"]
     copy.delete()
     assert client.get(as_page).status_code == 404
 
