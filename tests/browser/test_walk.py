@@ -27,6 +27,20 @@ def page(browser: Browser) -> Page:
     return browser.new_context(viewport={"width": 1360, "height": 900}, user_agent=READER).new_page()
 
 
+def sent(page: Page, demo: str) -> str:
+    """The campaign of the demo, whose review its manager looks at, is asked for, approved and sent; the
+    address of its run.
+    """
+    page.get_by_role("button", name="Request approval").click()
+    expect(page.locator(".pill").first).to_have_text("In review")
+    review = page.url
+    become(page, demo, "林怡君")
+    page.goto(review)
+    page.get_by_role("button", name="Approve and send to 200 people").click()
+    expect(page.locator("h1 + .pill")).to_have_text("Completed", timeout=60_000)
+    return page.url
+
+
 def test_a_campaign_goes_from_draft_to_a_click_in_the_report(page: Page, demo: str) -> None:
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -40,16 +54,8 @@ def test_a_campaign_goes_from_draft_to_a_click_in_the_report(page: Page, demo: s
     page.get_by_role("link", name="Review").first.click()
     frame = page.frame_locator("iframe").first
     expect(frame.get_by_text("Winter layers are here")).to_be_visible()
-    page.get_by_role("button", name="Request approval").click()
-    expect(page.locator(".pill").first).to_have_text("In review")
-
-    review = page.url
-    become(page, demo, "林怡君")
-    page.goto(review)
-    page.get_by_role("button", name="Approve and send to 200 people").click()
-    expect(page.locator("h1 + .pill")).to_have_text("Completed", timeout=60_000)
+    run = sent(page, demo)
     expect(page.locator(".proof")).to_have_text("Balances")
-    run = page.url
 
     page.goto(f"{demo}/demo/mailbox/")
     # Above it lies what the approver and the author were told.
@@ -135,7 +141,18 @@ PAGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def _run_is_there(page: Page, demo: str) -> None:
+    """However few of these tests are asked."""
+    become(page, demo, "Ana Duarte")
+    answer = page.goto(f"{demo}/campaigns/runs/1/")
+    if answer and answer.status == 404:
+        page.goto(f"{demo}/campaigns/1/review/")
+        sent(page, demo)
+
+
 @pytest.mark.sampled(3)
+@pytest.mark.usefixtures("_run_is_there")
 @pytest.mark.parametrize(
     ("look", "who"), [("light", "Priya Nair"), ("dark", "Priya Nair"), ("zh", "Priya Nair")]
 )
@@ -144,8 +161,10 @@ def test_every_page_is_clean_for_everybody(page: Page, demo: str, look: str, who
     page.goto(demo)
     if look == "dark":
         page.get_by_role("button", name="Dark theme").click()
+    light = page.get_by_role("button", name=re.compile("Light theme|淺色主題"))
     if look == "zh":
-        page.get_by_role("button", name=re.compile("Light theme|淺色主題")).click()
+        if light.count():  # it was left dark
+            light.click()
         page.get_by_role("button", name="繁體中文").click()
     faults = {}
     for name, address in PAGES.items():
