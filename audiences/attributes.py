@@ -25,6 +25,7 @@ from audiences.values import conversion, remove_values, used_in
 from channels import origins
 from common.errors import IllegalTransition, Invalid, Problem
 from common.text import has_control
+from common.wording import listed
 
 __all__ = [
     "Stored",
@@ -205,7 +206,7 @@ def _refuse_use(definition: AttributeDefinition, actor: Actor, sentence: str) ->
     names = [str(name) for name in seen.order_by("name").values_list("name", flat=True)[:10]]
     if len(users) > len(names):
         names.append(_("audiences that are not shown here"))
-    raise IllegalTransition(sentence % {"audiences": _(", ").join(names)}, code="attribute_in_use")
+    raise IllegalTransition(sentence % {"audiences": listed(names)}, code="attribute_in_use")
 
 
 def _clean_key(key: str) -> str:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from audiences.rules.reading import Value
+from common.wording import listed
 
 PHRASES: dict[str, Any] = {
     "is": gettext_lazy("%(field)s is %(value)s"),
@@ -40,13 +41,13 @@ SHOWN = 10  # values of a long list that a sentence names
 
 def phrase(field: str, op: str, values: tuple[Value, ...], zone: str) -> str:
     shown = [word(value, zone) for value in values[:SHOWN]]
-    listed = _(", ").join(shown)
+    several = listed(shown)
     if len(values) > SHOWN:
         more = ngettext("%(listed)s and %(num)s more", "%(listed)s and %(num)s more", len(values) - SHOWN)
-        listed = more % {"listed": listed, "num": len(values) - SHOWN}
+        several = more % {"listed": several, "num": len(values) - SHOWN}
     words = {
         "field": field,
-        "value": listed,
+        "value": several,
         "low": shown[0] if shown else "",
         "high": shown[-1] if shown else "",
     }

@@ -157,7 +157,9 @@ def _message(copy: SeedCopy, configuration: ChannelConfiguration) -> Rendered | 
 
 
 def written(copy: SeedCopy, configuration: ChannelConfiguration, *, leaves: bool = False) -> Rendered:
-    """With the data of the list's test profile, or with none. Raises RenderError or Invalid."""
+    """With the data of the list's test profile, or with none; with its files where it leaves. Raises
+    RenderError or Invalid.
+    """
     of, blank = copy.test_profile, dict.fromkeys(names(configuration.workspace), "")
     profile = contexts([of], configuration.workspace_id).get(of, blank) if of else blank
     audience_id = copy.run.audience_id
@@ -171,7 +173,7 @@ def written(copy: SeedCopy, configuration: ChannelConfiguration, *, leaves: bool
         audience=dict.fromkeys(audience_fields(audience_id), "") if member is None else member,
         context={},
         configuration=configuration,
-        attachments=attachments.fetch(configuration.workspace_id, letter.files),
+        attachments=attachments.fetch(configuration.workspace_id, letter.files) if leaves else (),
         leaves=leaves,
     )
 
