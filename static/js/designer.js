@@ -1,6 +1,6 @@
 // The visual designer, in a frame of its own whose policy lets it neither send nor load anything but pictures.
 // The page around it holds the design (MJML) in a text area and saves it; here it is only drawn and changed.
-//   from the page: {is: "load", mjml, fragments}, {is: "insert", text}, {is: "image", src, alt}
+//   from the page: {is: "load", mjml, fragments}, {is: "insert", before, after}, {is: "image", src, alt}
 //   to the page:   {is: "ready"}, {is: "change", mjml}, {is: "pick"} (a picture is asked for)
 // What GrapesJS does not know travels as an island: kept word for word, drawn, and edited as code.
 (() => {
@@ -22,6 +22,7 @@
   let head = "";
   let isLoading = true;
   let wanted = null; // who asked for a picture
+  let ground = ""; // the colour that the design's sections stand on
 
   // ---- from text to what GrapesJS reads, and back ---------------------------------------------
   const packed = (source) => {
@@ -217,16 +218,29 @@
 
   // ---- blocks ---------------------------------------------------------------------------------
   const text = `<mj-text>${words.sample}</mj-text>`;
-  const columns = (count) => `<mj-section>${`<mj-column>${text}</mj-column>`.repeat(count)}</mj-section>`;
+  const heading = (size) => `<mj-text font-size="${size}" font-weight="700" line-height="1.3">${words.heading}</mj-text>`;
+  const picture = `<mj-image src="${PICTURE}" alt=""></mj-image>`;
+  const press = (look = "") => `<mj-button href="https://www.example.com/" ${look}>${words.press}</mj-button>`;
+  const section = (columns) => `<mj-section${ground ? ` background-color="${ground}"` : ""} padding="20px 24px">${columns}</mj-section>`;
+  const SECTIONS = {
+    column1: () => section(`<mj-column>${text}</mj-column>`),
+    column2: () => section(`<mj-column>${text}</mj-column>`.repeat(2)),
+    column3: () => section(`<mj-column>${text}</mj-column>`.repeat(3)),
+    media: () => section(`<mj-column width="42%">${picture}</mj-column><mj-column width="58%">${heading("20px")}${text}</mj-column>`),
+  };
   const drawn = (path) => `<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round">${path}</svg>`;
   const addBlock = (id, icon, content, more = {}) =>
     editor.Blocks.add(id, { label: words.blocks[id] ?? more.label, media: drawn(icon), content, select: true, attributes: { title: words.blocks[id] ?? more.label ?? "" }, ...more });
-  addBlock("column1", '<rect x="3" y="4" width="18" height="16" rx="1"/>', columns(1));
-  addBlock("column2", '<rect x="3" y="4" width="8" height="16" rx="1"/><rect x="13" y="4" width="8" height="16" rx="1"/>', columns(2));
-  addBlock("column3", '<rect x="2" y="4" width="5.5" height="16" rx="1"/><rect x="9.2" y="4" width="5.5" height="16" rx="1"/><rect x="16.5" y="4" width="5.5" height="16" rx="1"/>', columns(3));
+  addBlock("column1", '<rect x="3" y="4" width="18" height="16" rx="1"/>', SECTIONS.column1());
+  addBlock("column2", '<rect x="3" y="4" width="8" height="16" rx="1"/><rect x="13" y="4" width="8" height="16" rx="1"/>', SECTIONS.column2());
+  addBlock("column3", '<rect x="2" y="4" width="5.5" height="16" rx="1"/><rect x="9.2" y="4" width="5.5" height="16" rx="1"/><rect x="16.5" y="4" width="5.5" height="16" rx="1"/>', SECTIONS.column3());
+  addBlock("media", '<rect x="3" y="5" width="8" height="14" rx="1"/><path d="M14 8h7M14 12h7M14 16h4"/>', SECTIONS.media());
+  addBlock("banner", '<rect x="2" y="5" width="20" height="14" rx="1"/><path d="M7 9.500h10"/><rect x="8.500" y="13" width="7" height="3.200" rx="1.600"/>', `<mj-section background-color="#0b6b74" padding="40px 24px"><mj-column><mj-text align="center" color="#ffffff" font-size="30px" font-weight="700" line-height="1.3">${words.heading}</mj-text>${press('background-color="#ffffff" color="#0b6b74"')}</mj-column></mj-section>`);
+  addBlock("heading", '<path d="M6 5v14M18 5v14M6 12h12"/>', heading("24px"), { activate: true });
   addBlock("text", '<path d="M5 5h14M12 5v14M9 19h6"/>', text, { activate: true });
-  addBlock("button", '<rect x="3" y="8" width="18" height="8" rx="3"/><path d="M8 12h8"/>', `<mj-button href="https://www.example.com/">${words.press}</mj-button>`);
-  addBlock("image", '<rect x="3" y="5" width="18" height="14" rx="1"/><path d="M4 17l5-5 4 4 3-3 4 4"/><circle cx="15.5" cy="9" r="1.2"/>', `<mj-image src="${PICTURE}" alt=""></mj-image>`, { activate: true });
+  addBlock("button", '<rect x="3" y="8" width="18" height="8" rx="3"/><path d="M8 12h8"/>', press());
+  addBlock("image", '<rect x="3" y="5" width="18" height="14" rx="1"/><path d="M4 17l5-5 4 4 3-3 4 4"/><circle cx="15.5" cy="9" r="1.2"/>', picture, { activate: true });
+  addBlock("navBar", '<path d="M3 12h4M10 12h4M17 12h4M3 8h18M3 16h18" />', `<mj-navbar>${`<mj-navbar-link href="https://www.example.com/">${words.names.navLink}</mj-navbar-link>`.repeat(3)}</mj-navbar>`);
   addBlock("divider", '<path d="M3 12h18"/>', '<mj-divider border-width="1px" border-color="#c3cdd1"></mj-divider>');
   addBlock("spacer", '<path d="M4 4h16M4 20h16M12 8v8M9.500 10.500L12 8l2.500 2.500M9.500 13.500L12 16l2.500-2.500"/>', '<mj-spacer height="24px"></mj-spacer>');
   addBlock("table", '<rect x="3" y="4" width="18" height="16" rx="1"/><path d="M3 10h18M3 15h18M11 4v16"/>', `<mj-table data-inner="${encodeURIComponent(`<tr><td style="padding:8px 0">${words.sample}</td><td style="padding:8px 0;text-align:right">1</td></tr>`)}"></mj-table>`);
@@ -271,7 +285,8 @@
     for (const one of document.querySelectorAll("[data-tab]")) one.setAttribute("aria-pressed", String(one === tab));
     for (const one of document.querySelectorAll("[data-pane]")) one.hidden = one.dataset.pane !== tab.dataset.tab;
   });
-  // A block is put in by a press or by the keyboard too: behind what is chosen, where it may stand.
+  // A block is put in by a press or by the keyboard too: behind what is chosen, where it may stand, or else
+  // before the way out, with which a mail ends.
   const place = (block) => {
     const content = block.get("content");
     const body = editor.getWrapper().findType("mj-body")[0];
@@ -279,10 +294,10 @@
     let at = editor.getSelected();
     const fits = (one) => (isWhole ? one?.parent() === body : ["mj-column", "mj-hero"].includes(one?.parent()?.get("type")));
     while (at && !fits(at)) at = at.parent();
-    let put;
-    if (at) put = at.parent().append(content, { at: at.index() + 1 });
-    else if (isWhole) put = body.append(content);
-    else put = body.append(`<mj-section><mj-column>${content}</mj-column></mj-section>`);
+    const wayOut = body.components().filter((one) => one.toHTML().includes("unsubscribe_url")).at(-1);
+    const put = at
+      ? at.parent().append(content, { at: at.index() + 1 })
+      : body.append(isWhole ? content : section(`<mj-column>${content}</mj-column>`), { at: wayOut?.index() });
     editor.select(put[0]);
     editor.Canvas.scrollTo(put[0], { behavior: "smooth", block: "nearest" });
   };
@@ -348,8 +363,20 @@
   };
   addEventListener("blur", () => settle().then(tell));
 
-  const insert = (what) => {
+  const isOfBody = (one) => one?.parent() === editor.getWrapper().findType("mj-body")[0];
+  const tagged = (tag) => `<mj-raw data-inner="${encodeURIComponent(tag)}"></mj-raw>`;
+  // Around the section that is chosen, into the text that is written, or behind what a text or button says.
+  const insert = ({ before, after }) => {
     const view = editor.getEditing()?.view;
+    const section = view ? null : editor.getSelected();
+    if (after && isOfBody(section)) {
+      const at = section.index();
+      section.parent().append(tagged("{% endif %}"), { at: at + 1 });
+      section.parent().append(tagged(before), { at });
+      tell();
+      return;
+    }
+    const what = before + after;
     const frame = editor.Canvas.getDocument();
     if (view) {
       view.el.ownerDocument.defaultView.focus();
@@ -370,6 +397,8 @@
     const body = packed(mjml);
     document.body.classList.toggle("is-unreadable", body === null);
     if (body === null) return;
+    ground = /<mj-section\b[^>]*\bbackground-color="(#\w+)"/.exec(body)?.[1] ?? "";
+    for (const [id, content] of Object.entries(SECTIONS)) editor.Blocks.get(id).set("content", content());
     editor.setComponents(`<mjml>${body}</mjml>`);
     editor.UndoManager.clear();
     reachable();
@@ -384,7 +413,7 @@
   addEventListener("message", (event) => {
     if (event.origin !== location.origin || event.source !== parent) return;
     if (event.data.is === "load") load(event.data);
-    if (event.data.is === "insert") insert(event.data.text);
+    if (event.data.is === "insert") insert(event.data);
     if (event.data.is === "image") {
       const target = wanted?.options?.target ?? editor.getSelected();
       if (target?.is?.("mj-image")) {

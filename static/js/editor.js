@@ -74,7 +74,7 @@
       if (is === "change") take(mjml);
       if (is === "pick") document.dispatchEvent(new CustomEvent("carillon:pick", { detail: (picture) => tell({ is: "image", ...picture }) }));
     });
-    area.carillonEditor = { insert: (before, after) => tell({ is: "insert", text: before + after }) };
+    area.carillonEditor = { insert: (before, after) => tell({ is: "insert", before, after }) };
     last = area;
     // Who presses into the frame writes there from now on; the page sees no other sign of it.
     addEventListener("blur", () => setTimeout(() => {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -49,11 +51,22 @@ def write_mail(page: Page, draft: str, say: Say) -> None:
     designer = page.frame_locator("iframe.designer-frame")
     expect(designer.locator("#blocks .gjs-block").first).to_be_visible()
     expect(page.locator("[data-designer].is-drawn")).to_be_attached()
+    designer.locator("#blocks .gjs-block", has_text=say("Picture and text")).press("Enter")
+    page.locator("summary", has_text=say("Personal fields, pictures and conditions")).click()
+    page.locator("#cond-field").select_option("profile.tier")
+    page.locator("#cond-value").fill("gold")
+    page.locator("[data-build]").click()
     page.locator("[name=subject]").fill("Rain shells 雨衣")
     saved(page, say)
     page.goto(f"{draft}edit/content/?view=code")
     expect(page.locator(".CodeMirror")).to_be_visible()
-    assert "<mjml" in page.locator("[name=mjml]").input_value()
+    design = page.locator("[name=mjml]").input_value()
+    around = re.search(
+        r'<mj-raw>{% if profile.tier == "gold" %}</mj-raw>(.*)<mj-raw>{% endif %}</mj-raw>(.*)', design, re.S
+    )
+    assert around, "the condition stands around the section that is chosen"
+    assert around[1].count("<mj-section") == around[1].count("<mj-image") == 1
+    assert "unsubscribe_url" in around[2], "what is put in stands before the way out"
 
 
 def test_the_code_view_takes_the_keyboard_and_lets_it_go(browser: Browser, demo: str) -> None:
