@@ -61,13 +61,15 @@ def running_demo(data: Path, mail_port: int | None = None) -> Iterator[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "config.demo"], cwd=ROOT, env=environment, stdout=log, stderr=log
         )
-    end = time.monotonic() + 240  # its database is made first, on a machine that may be busy
-    while not answers(f"http://{address}"):
-        assert process.poll() is None and time.monotonic() < end, (data / "demo.log").read_text()
-        time.sleep(0.3)
-    yield f"http://{address}"
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    try:
+        end = time.monotonic() + 240  # its database is made first, on a machine that may be busy
+        while not answers(f"http://{address}"):
+            assert process.poll() is None and time.monotonic() < end, (data / "demo.log").read_text()
+            time.sleep(0.3)
+        yield f"http://{address}"
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
 
 
 @pytest.fixture(scope="session")
