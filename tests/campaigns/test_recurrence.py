@@ -21,7 +21,6 @@ ZONES = [
     *("Asia/Taipei", "America/New_York", "Europe/Lisbon", "Australia/Lord_Howe", "Pacific/Chatham"),
     *("Africa/Casablanca", "Africa/Cairo", "America/Santiago", "Australia/Sydney", "America/Nuuk"),
 ]
-YEARS = (2026, 2027, 2028)
 OFFSETS = {
     name: {
         (datetime(2025, 12, 1, tzinfo=UTC) + timedelta(days=day)).astimezone(ZoneInfo(name)).utcoffset()
