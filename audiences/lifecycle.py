@@ -7,9 +7,7 @@ delete and duplicate do stands in `audiences.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -22,19 +20,9 @@ from audiences import definitions
 from audiences.access import MANAGE
 from audiences.models import Audience
 from common.errors import IllegalTransition
+from common.states import ActionState, Transition
 
 State = Audience.State
-
-
-@dataclass(frozen=True)
-class Transition:
-    """`target` None: the verb is no move from state to state."""
-
-    verb: str
-    label: Any
-    sources: tuple[str, ...]
-    target: str | None
-    icon: str
 
 
 TRANSITIONS = {
@@ -57,17 +45,6 @@ PRESSABLE = {
     "duplicate": Transition("duplicate", gettext_lazy("Duplicate"), EVERY, None, "copy"),
     "delete": Transition("delete", gettext_lazy("Delete"), EVERY, None, "circle-x"),
 }
-
-
-@dataclass(frozen=True)
-class ActionState:
-    """What one reader sees of one verb: a button, or why it is none."""
-
-    verb: str
-    label: str
-    icon: str
-    allowed: bool
-    reason: str = ""
 
 
 @transaction.atomic

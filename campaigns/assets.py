@@ -31,7 +31,7 @@ from campaigns.models import Action, Asset, Campaign, ContentTemplate, Fragment
 from channels.attachments import MOST as MOST_ATTACHED
 from channels.attachments import file_name
 from common.errors import IllegalTransition, Invalid, NotFound, Problem
-from common.text import has_control
+from common.names import clean_description
 
 MOST_IN_ALL = 5_000_000_000  # octets of a workspace, copies included
 
@@ -74,7 +74,7 @@ def upload(
     if problems := list(file_name(name, "file")):
         raise Invalid(problems)
     keeping.check_folder(folder)
-    _check(description)
+    description = clean_description(description)
     taken = pictures.taken_in(name, octets)
     size = len(taken.octets) + sum(len(one) for one in taken.copies.values())
     # Two uploads at once could pass the limit together: they wait for each other here.
@@ -88,7 +88,7 @@ def upload(
         workspace=workspace,
         name=name,
         folder=folder.strip(),
-        description=description.strip(),
+        description=description,
         kind=taken.kind,
         size=len(taken.octets),
         held=size,
@@ -158,8 +158,7 @@ def upload_for(
 def describe(asset: Asset, *, description: str, actor: Actor, now: datetime) -> Asset:
     """What a picture shows, for who cannot see it."""
     row = _locked(asset, actor)
-    _check(description)
-    before, row.description = row.description, description.strip()
+    before, row.description = row.description, clean_description(description)
     if before != row.description:
         row.save(update_fields=["description"])
         told = {"before": before, "after": row.description}
@@ -190,12 +189,6 @@ def delete(asset: Asset, *, actor: Actor, now: datetime) -> None:
 def _remove(paths: Iterable[str]) -> None:
     for path in paths:
         default_storage.delete(path)
-
-
-def _check(description: str) -> None:
-    if len(description) > 300 or has_control(description):
-        detail = _("A description of up to 300 characters on one line.")
-        raise Invalid(Problem("bad_description", detail, "description"))
 
 
 def _locked(asset: Asset, actor: Actor) -> Asset:

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import audit
@@ -20,8 +19,9 @@ from accounts.access import Actor, require
 from accounts.models import User, Workspace
 from campaigns import contents, fragments, schedule, waves
 from campaigns.models import Action, Campaign
+from campaigns.saving import require_unchanged
 from channels.models import ChannelConfiguration
-from common.errors import Conflict, IllegalTransition, Invalid, Problem
+from common.errors import IllegalTransition, Invalid, Problem
 from common.text import has_control, is_blank
 
 MANAGE = "campaigns.manage_campaign"
@@ -85,10 +85,7 @@ def editing(
         if not locked.is_editable:
             detail = _("It is “%(state)s” and cannot be edited now.") % {"state": locked.get_status_display()}
             raise IllegalTransition(detail, state=locked.status)
-        if locked.revision != revision:
-            detail = _("%(who)s saved it at %(at)s. Your text is still here; load the page to see theirs.")
-            saved_at = timezone.localtime(locked.changed_at)
-            raise Conflict(detail % {"who": locked.edited_by or _("Somebody"), "at": f"{saved_at:%H:%M:%S}"})
+        require_unchanged(locked, revision)
         yield locked
         locked.revision += 1
         locked.edited_by = actor if isinstance(actor, User) else None

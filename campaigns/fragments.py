@@ -15,7 +15,6 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import audit
@@ -25,11 +24,13 @@ from audiences.models import Profile
 from campaigns import access, contents, designs, samples, taken
 from campaigns.access import MANAGE
 from campaigns.models import Action, Campaign, ContentTemplate, Fragment, FragmentVersion
+from campaigns.saving import require_unchanged
 from channels.messages import Rendered
 from channels.models import ChannelConfiguration
 from channels.sandbox import compile_template
-from common.errors import Conflict, IllegalTransition, Invalid, NotFound, Problem
-from common.text import has_control, is_blank, is_storable
+from common.errors import IllegalTransition, Invalid, NotFound, Problem
+from common.names import clean_name
+from common.text import is_storable
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}\Z")
 LONGEST = 100_000
@@ -120,10 +121,7 @@ def save(
     row = _locked(fragment, actor)
     if row.archived_at:
         raise IllegalTransition(_("It is archived. Take it out of the archive first."), state="archived")
-    if row.revision != revision:
-        detail = _("%(who)s saved it at %(at)s. Your text is still here; load the page to see theirs.")
-        saved_at = timezone.localtime(row.changed_at)
-        raise Conflict(detail % {"who": row.edited_by or _("Somebody"), "at": f"{saved_at:%H:%M:%S}"})
+    require_unchanged(row, revision)
     _write(row, name, source, actor, now)
     row.revision += 1
     row.save()
@@ -132,8 +130,6 @@ def save(
 
 
 def _write(row: Fragment, name: str, source: str, actor: Actor, now: datetime) -> None:
-    if is_blank(name) or len(name) > 100 or has_control(name):
-        raise Invalid(Problem("bad_name", _("Give a name of 1 to 100 characters on one line."), "name"))
     if len(source) > LONGEST or not is_storable(source):
         detail = _("A text of at most %(most)s characters, without control characters.") % {"most": LONGEST}
         raise Invalid(Problem("bad_source", detail, "source"))
@@ -142,7 +138,7 @@ def _write(row: Fragment, name: str, source: str, actor: Actor, now: datetime) -
     except Invalid as error:
         raise Invalid(Problem(one.code, one.detail, "source") for one in error.problems) from error
     _require_no_ring(row, source)
-    row.name, row.source, row.changed_at = name.strip(), source, now
+    row.name, row.source, row.changed_at = clean_name(name), source, now
     row.edited_by = actor if isinstance(actor, User) else None
 
 

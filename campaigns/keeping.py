@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Manager, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts import audit
@@ -15,12 +15,13 @@ from accounts.access import Actor, require
 from accounts.models import AccessLabel
 from campaigns import shelf
 from campaigns.access import MANAGE
-from campaigns.models import Asset, ContentTemplate, Fragment
+from campaigns.models import Asset, ContentTemplate, Fragment, FragmentVersion, TemplateVersion
 from common.errors import Invalid, NotFound, Problem
 from common.text import has_control
 
 Kept = Fragment | ContentTemplate | Asset
 Rows = QuerySet[Fragment] | QuerySet[ContentTemplate] | QuerySet[Asset]
+OneVersion = TypeVar("OneVersion", FragmentVersion, TemplateVersion)
 
 
 @transaction.atomic
@@ -69,3 +70,11 @@ def folders_of(rows: Rows) -> list[str]:
     """Of what the reader may see; a folder that holds nothing for them is not named."""
     named = rows.exclude(folder="").order_by("folder")
     return list(named.values_list("folder", flat=True).distinct())
+
+
+def numbered(versions: Manager[OneVersion], number: int) -> OneVersion:
+    """The version of a fragment or template with this number. Raises NotFound."""
+    found = versions.filter(number=number).first()
+    if found is None:
+        raise NotFound(_("There is no such version."))
+    return found

@@ -12,7 +12,7 @@ Buttons, the API's `actions`, and the state × verb and role × verb tests all c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ from campaigns import alerts, transitions
 from campaigns.access import APPROVE, MANAGE, PUBLISH
 from campaigns.models import WRITTEN, Action, Attempt, Campaign, Message, MessageContext, Status
 from common.errors import CarillonError, IllegalTransition, Invalid, PermissionMissing
+from common.states import ActionState
 from common.wording import listed
 
 NO_MOVES = ("create", "save", "duplicate", "miss")
@@ -230,17 +231,6 @@ PRESSABLE = {
     "delete": DELETE,
     "duplicate": DUPLICATE,
 }
-
-
-@dataclass(frozen=True)
-class ActionState:
-    """What one person sees of one verb: a button, or why it is none."""
-
-    verb: str
-    label: str
-    icon: str
-    allowed: bool
-    reason: str = field(default="")
 
 
 @transaction.atomic

@@ -21,7 +21,7 @@ from channels.access import MANAGE, VIEW
 from channels.kinds import clean_email
 from channels.models import ChannelConfiguration, SeedList, SeedUse
 from common.errors import IllegalTransition, Invalid, NotFound, Problem
-from common.text import has_control
+from common.names import clean_name
 
 MOST = 300
 RUNNING = (Status.SCHEDULED, Status.LIVE, Status.PAUSED)
@@ -74,7 +74,7 @@ def save(
     row = SeedList(workspace=workspace, created_at=now) if seed_list is None else _locked(seed_list)
     if seed_list is None:
         row.created_by = actor if isinstance(actor, User) else None
-    row.name, row.addresses = _name(name), _addresses(addresses)
+    row.name, row.addresses = clean_name(name), _addresses(addresses)
     row.test_profile, row.changed_at = _profile(workspace, test_profile), now
     chosen = list(configurations)
     if any(one.workspace_id != workspace.pk or one.channel != "email" for one in chosen):
@@ -121,14 +121,6 @@ def _locked(seed_list: SeedList) -> SeedList:
     if row is None:
         raise NotFound(_("There is no such seed list, or you may not see it."))
     return row
-
-
-def _name(text: str) -> str:
-    name = text.strip()
-    if not name or len(name) > 100 or has_control(name):
-        detail = _("Give a name of 1 to 100 characters on one line.")
-        raise Invalid(Problem("bad_name", detail, "name"))
-    return name
 
 
 def _addresses(given: Iterable[str]) -> list[str]:

@@ -10,21 +10,21 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.access import Actor, require, visible_to
 from accounts.models import User, Workspace
 from audiences.models import Profile
-from campaigns import access, actions, configurations, contents, drafts, fragments, samples
+from campaigns import access, actions, configurations, contents, drafts, fragments, keeping, samples
 from campaigns.access import MANAGE
 from campaigns.models import Action, Campaign, ContentTemplate, TemplateVersion
+from campaigns.saving import require_unchanged
 from channels.contents import SHAPES
 from channels.messages import Rendered
 from channels.models import ChannelConfiguration
-from common.errors import Conflict, Invalid, NotFound, Problem
-from common.text import has_control, is_blank
+from common.errors import Invalid, NotFound, Problem
+from common.names import clean_description, clean_name
 
 KEPT = tuple(name for name in contents.EDITED if name != "links")
 
@@ -102,10 +102,7 @@ def save(
 ) -> ContentTemplate:
     """What is given; of the content the given parts. Raises Conflict when somebody was faster."""
     row = _locked(template, actor)
-    if row.revision != revision:
-        detail = _("%(who)s saved it at %(at)s. Your text is still here; load the page to see theirs.")
-        saved_at = timezone.localtime(row.changed_at)
-        raise Conflict(detail % {"who": row.edited_by or _("Somebody"), "at": f"{saved_at:%H:%M:%S}"})
+    require_unchanged(row, revision)
     given = content or {}
     fragments.require_known(row.workspace, row.content, given, actor)
     row.revision += 1
@@ -124,12 +121,7 @@ def save(
 def _write(
     row: ContentTemplate, name: str, description: str, content: dict[str, Any], actor: Actor, now: datetime
 ) -> None:
-    if is_blank(name) or len(name) > 100 or has_control(name):
-        raise Invalid(Problem("bad_name", _("Give a name of 1 to 100 characters on one line."), "name"))
-    if len(description) > 300 or has_control(description):
-        detail = _("A description of up to 300 characters on one line.")
-        raise Invalid(Problem("bad_description", detail, "description"))
-    row.name, row.description = name.strip(), description.strip()
+    row.name, row.description = clean_name(name), clean_description(description)
     row.content = {part: content[part] for part in KEPT if part in content}
     row.edited_by, row.changed_at = actor if isinstance(actor, User) else None, now
     try:
@@ -147,7 +139,7 @@ def _write(
 def restore(template: ContentTemplate, number: int, *, actor: Actor, now: datetime) -> ContentTemplate:
     """An earlier version as the newest one."""
     row = _locked(template, actor)
-    found = version_of(row, number)
+    found = keeping.numbered(row.versions, number)
     row.revision += 1
     _write(row, row.name, row.description, found.content, actor, now)
     audit.record(actor=actor, verb="restore", obj=row, workspace=row.workspace, now=now, version=number)
@@ -180,13 +172,6 @@ def begin(
         now=now,
     )
     return actions.write(campaign, 0, template.content, revision=campaign.revision, actor=actor, now=now)
-
-
-def version_of(template: ContentTemplate, number: int) -> TemplateVersion:
-    found = template.versions.filter(number=number).first()
-    if found is None:
-        raise NotFound(_("There is no such version."))
-    return found
 
 
 def shown(template: ContentTemplate, content: dict[str, Any], *, person: Profile | None) -> Rendered:

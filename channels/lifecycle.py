@@ -7,9 +7,7 @@ changed by `update`: a new version that is checked while the old one keeps servi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.dispatch import Signal
@@ -22,23 +20,13 @@ from channels import uses
 from channels.access import MANAGE
 from channels.models import ChannelConfiguration, ConfigurationVersion
 from common.errors import IllegalTransition
+from common.states import Transition
 
 Status = ChannelConfiguration.Status
 STALE = timedelta(minutes=5)  # a check that has not ended by then died with its process
 
 # Sent inside the transaction that deactivates, with `configuration`, `actor` and `now`: its runs must wait.
 configuration_deactivated = Signal()
-
-
-@dataclass(frozen=True)
-class Transition:
-    """`target` None: the verb leaves the state as it is, or removes the row."""
-
-    verb: str
-    label: Any
-    sources: tuple[str, ...]
-    target: str | None
-    icon: str
 
 
 TRANSITIONS = {

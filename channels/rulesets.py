@@ -23,7 +23,7 @@ from channels.kinds import KINDS
 from channels.models import Rule, RuleSet, RuleState
 from channels.windows import MOST
 from common.errors import IllegalTransition, Invalid, NotFound, Problem
-from common.text import has_control
+from common.names import clean_name
 
 MOST_ACTIVE, MOST_RULES, MOST_COUNT = 10, 20, 1_000_000
 SWITCHES = {
@@ -88,7 +88,7 @@ def create(workspace: Workspace, *, name: str, description: str = "", actor: Act
     require(actor, MANAGE, workspace)
     made = RuleSet(
         workspace=workspace,
-        name=_name(name),
+        name=clean_name(name),
         description=description.strip()[:500],
         created_by=actor if isinstance(actor, User) else None,
         created_at=now,
@@ -102,7 +102,7 @@ def create(workspace: Workspace, *, name: str, description: str = "", actor: Act
 @transaction.atomic
 def change(rule_set: RuleSet, *, name: str, description: str, actor: Actor, now: datetime) -> RuleSet:
     row = _locked(rule_set, "change", actor)
-    row.name, row.description, row.changed_at = _name(name), description.strip()[:500], now
+    row.name, row.description, row.changed_at = clean_name(name), description.strip()[:500], now
     _save(row)
     _note("change", row, actor, now)
     return row
@@ -195,7 +195,7 @@ def _allowed(row: RuleSet | Rule, verb: str) -> None:
 
 def _fill(rule: Rule, values: RuleValues) -> None:
     """Writes the values into the rule, checked. Raises Invalid with the field's name as pointer."""
-    rule.name, rule.kind = _name(values.name), values.kind
+    rule.name, rule.kind = clean_name(values.name), values.kind
     rule.channels = _channels(values.channels)
     if values.kind == Rule.Kind.CAP:
         _fill_cap(rule, values)
@@ -241,14 +241,6 @@ def _channels(given: tuple[str, ...]) -> list[str]:
         detail = _("Choose at least one of these channels: %(known)s.") % {"known": ", ".join(KINDS)}
         raise Invalid(Problem("bad_channels", detail, "channels"))
     return wanted
-
-
-def _name(text: str) -> str:
-    name = text.strip()
-    if not name or len(name) > 100 or has_control(name):
-        detail = _("Give a name of 1 to 100 characters on one line.")
-        raise Invalid(Problem("bad_name", detail, "name"))
-    return name
 
 
 def _save(row: RuleSet | Rule) -> None:

@@ -27,7 +27,7 @@ from channels.domaingroups import LABELS, OTHERS
 from channels.limits import DOMAIN
 from channels.models import ChannelConfiguration, WarmupPlan
 from common.errors import IllegalTransition, Invalid, NotFound, Problem
-from common.text import has_control
+from common.names import clean_name
 
 MOST_DAYS, MOST_GROUPS, MOST_DOMAINS, MOST_VOLUME = 180, 30, 500, 100_000_000
 GROUP = re.compile(r"[a-z][a-z0-9_-]{0,39}\Z")
@@ -155,9 +155,7 @@ def _locked(plan: WarmupPlan, verb: str, actor: Actor, now: datetime) -> WarmupP
 
 
 def _fill(plan: WarmupPlan, values: PlanValues, now: datetime) -> None:
-    name = values.name.strip()
-    if not name or len(name) > 100 or has_control(name):
-        raise Invalid(Problem("bad_name", _("Give a name of 1 to 100 characters on one line."), "name"))
+    name = clean_name(values.name)
     fits = values.configuration.channel == "email" and values.configuration.kind == "marketing"
     if values.configuration.workspace_id != plan.workspace_id or not fits:
         detail = _("Choose one of this workspace’s marketing email configurations.")

@@ -15,9 +15,8 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from accounts.access import labels_held
-from accounts.models import AccessLabel, Role, User, Workspace
+from accounts.models import AccessLabel, User, Workspace
 from audiences.models import Audience
-from audiences.sharing import SHARING
 
 
 def members(workspace: Workspace) -> QuerySet[User]:
@@ -81,26 +80,3 @@ class SettingsForm(forms.Form):
         if found is None or timezone.is_naive(found):
             raise forms.ValidationError(_("Load the page again."))
         return found
-
-
-class ShareForm(forms.Form):
-    """`holder` is “user:3” or “role:8”."""
-
-    holder = forms.ChoiceField(label=_("Share with"))
-    level = forms.ChoiceField(label=_("who"), choices=SHARING.labels)
-
-    def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        roles = Role.objects.filter(workspace=workspace).order_by("title")
-        self.people = {f"user:{user.pk}": user for user in members(workspace)}
-        self.roles = {f"role:{role.pk}": role for role in roles}
-        chooser = self.fields["holder"]
-        assert isinstance(chooser, forms.ChoiceField)
-        chooser.choices = [
-            (str(_("Roles")), [(key, role.label) for key, role in self.roles.items()]),
-            (str(_("People")), [(key, str(user)) for key, user in self.people.items()]),
-        ]
-
-    def chosen(self) -> User | Role:
-        key = self.cleaned_data["holder"]
-        return self.people[key] if key in self.people else self.roles[key]

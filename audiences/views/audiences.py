@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.doors import sharingform
 from accounts.doors.callers import actor_of, workspace_of
 from audiences import access, audiences, lifecycle, sharing, uses
-from audiences.forms.audience import SettingsForm, ShareForm
+from audiences.forms.audience import SettingsForm
 from audiences.models import Audience
 from audiences.views.common import audience_of, show_faults, to_page_of
 from common.errors import Conflict, Invalid, NotFound
@@ -124,16 +125,5 @@ def settings(request: HttpRequest, pk: int) -> HttpResponse:
 def share(request: HttpRequest, pk: int) -> HttpResponse:
     """Gives a level, or with `withdraw` takes it away."""
     audience = audience_of(request, pk, access.MANAGE)
-    form = ShareForm(request.POST, workspace=audience.workspace)
-    if "withdraw" in request.POST:
-        form.fields["level"].required = False
-    if not form.is_valid():
-        raise NotFound(_("There is no such person or role in this workspace."))
-    holder, actor, now = form.chosen(), actor_of(request), timezone.now()
-    if "withdraw" in request.POST:
-        sharing.SHARING.withdraw(audience, holder=holder, actor=actor, now=now)
-    else:
-        level = form.cleaned_data["level"]
-        sharing.SHARING.give(audience, holder=holder, level=level, actor=actor, now=now)
-    messages.success(request, _("Saved."))
+    sharingform.write(request, audience, audience.workspace, sharing.SHARING)
     return redirect("audiences:detail", pk)

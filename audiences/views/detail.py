@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import audit
 from accounts.access import may
 from accounts.auditwords import who_in_words
+from accounts.doors import sharingform
 from accounts.doors.callers import actor_of
 from audiences import (
     access,
@@ -33,7 +34,6 @@ from audiences import (
     uses,
 )
 from audiences.attributes import labels_of
-from audiences.forms.audience import ShareForm
 from audiences.models import AttributeDefinition, Audience
 from audiences.timelimit import limited
 from audiences.views.common import audience_of
@@ -95,9 +95,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
 def _for_managers(audience: Audience) -> dict[str, Any]:
     entries = audit.history_of(audience)[:LOG]
     return {
-        "shares": [(holder, level, _key(holder)) for holder, level in sharing.SHARING.shares_of(audience)],
-        "levels": sharing.SHARING.labels,
-        "share_form": ShareForm(workspace=audience.workspace),
+        **sharingform.card(audience, audience.workspace, sharing.SHARING),
         "log": [
             (
                 entry.at,
@@ -108,10 +106,6 @@ def _for_managers(audience: Audience) -> dict[str, Any]:
             for entry in entries
         ],
     }
-
-
-def _key(holder: Any) -> str:
-    return f"{'role' if hasattr(holder, 'title') else 'user'}:{holder.pk}"
 
 
 def _changed(entry: Any) -> list[str]:

@@ -52,6 +52,7 @@ from common.api import (
 )
 from common.doors import hold
 from common.errors import IllegalTransition, Invalid, NotFound, Problem
+from common.states import ActionState
 from common.text import whole_number
 
 ORDERS = {"created": "created_at", "changed": "changed_at", "name": "name"}
@@ -295,7 +296,7 @@ def _row(campaign: Campaign, credential: ApiCredential) -> dict[str, Any]:
     return _told(campaign, hidden, access.hidden_left_out(credential, [campaign]))
 
 
-def _state(one: lifecycle.ActionState) -> dict[str, Any]:
+def _state(one: ActionState) -> dict[str, Any]:
     return {"verb": one.verb, "allowed": one.allowed, "reason": one.reason}
 
 

@@ -16,6 +16,7 @@ from accounts.models import User
 from audiences import access as people_access
 from audiences.models import Audience
 from campaigns import access, drafts, folders, shelf
+from campaigns.ascode import document
 from campaigns.forms.tab import FARTHEST, NEAREST
 from campaigns.forms.variants import KEYS, VariantsForm
 from campaigns.models import Campaign
@@ -24,22 +25,9 @@ from common import doors
 from common.errors import Invalid, NotFound, Problem
 from common.text import is_storable
 
-PLAIN = {
-    "name": "name",
-    "description": "description",
-    "reach": "reach",
-    "schedule": "schedule",
-    "waves": "waves",
-    "rate": "rate",
-    "startsAt": "starts_at",
-    "endsAt": "ends_at",
-    "createProfiles": "create_profiles",
-    "highThroughput": "high_throughput",
-    "enableWebhooks": "enable_webhooks",
-    "onUncertain": "on_uncertain",
-    "ignoresOpens": "ignores_opens",
-    "ignoresClicks": "ignores_clicks",
-}
+# Fixed from the start, or read piece by piece.
+APART = {"type", "category", "tags", "languages", "experiment"}
+PLAIN = {name: field for name, field in document.PLAIN.items() if name not in APART}
 NAMES = {mine: theirs for theirs, mine in PLAIN.items()} | {"rule_set": "ruleSet"}
 LANGUAGES = {"default", "others", "when_missing"}
 WINNER = {"test_percent", "after_hours", "otherwise"}

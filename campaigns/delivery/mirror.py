@@ -18,11 +18,13 @@ def page_of(token: str) -> str:
     RenderError or Invalid.
     """
     key = tokens.read(tokens.MIRROR, token)
-    if key is not None and key.ref >= SEEDS:
+    if key is None:
+        return ""
+    if key.ref >= SEEDS:
         copies = SeedCopy.objects.filter(pk=key.ref - SEEDS, run=key.run_id, action=key.action)
         copy = copies.select_related("run__version").first()
         return seeds.written(copy, _configuration(copy.run, copy.action)).html if copy else ""
-    message = events.message_of(token, tokens.MIRROR)
+    message = events.message_of(key)
     return _mirrored(message).html if message else ""
 
 

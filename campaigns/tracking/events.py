@@ -106,11 +106,8 @@ def _keep(key: MessageKey, event: dict[str, Any], error: Exception) -> None:
         spool.keep(event)
 
 
-def message_of(token: str, purpose: str = tokens.UNSUBSCRIBE) -> Message | None:
-    """The message a link belongs to, with its run, version, campaign and profile's id."""
-    key = tokens.read(purpose, token)
-    if key is None:
-        return None
+def message_of(key: MessageKey) -> Message | None:
+    """The message that the token of a link names, with its run, version, campaign and profile's id."""
     rows = Message.objects.select_related("run__campaign__workspace", "run__version")
     return rows.filter(**key._asdict()).first()
 
@@ -126,10 +123,11 @@ def sender_of(token: str) -> Sender | None:
     """Whose message an unsubscribe link stands in: None for a link that is not ours, and empty while the
     database is away, since who wants to leave is let go then too.
     """
-    if tokens.read(tokens.UNSUBSCRIBE, token) is None:
+    key = tokens.read(tokens.UNSUBSCRIBE, token)
+    if key is None:
         return None
     try:
-        message = message_of(token)
+        message = message_of(key)
     except DOWN:
         return Sender()
     if message is None:

@@ -25,7 +25,7 @@ from campaigns.forms.draft import sample_fields
 from campaigns.forms.fragments import FragmentForm
 from campaigns.models import Fragment
 from campaigns.views import kept
-from campaigns.views.previews import PREVIEW_POLICY, look
+from campaigns.views.previews import look, preview_page
 from channels.sandbox import RenderError
 from common.errors import CarillonError, Invalid, NotFound
 from common.text import whole_number
@@ -144,19 +144,14 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
         }
     except (Invalid, RenderError) as error:
         page["error"] = error.detail
-    response = render(request, "campaigns/preview.html", page)
-    response["Content-Security-Policy"] = PREVIEW_POLICY
-    return response
+    return preview_page(request, page)
 
 
 def _source(request: HttpRequest, fragment: Fragment) -> str:
     asked = request.GET.get("version", "")
     if not asked:
         return fragment.source
-    found = fragment.versions.filter(number=whole_number(asked, 10**8) or 0).first()
-    if found is None:
-        raise NotFound(_("There is no such version."))
-    return found.source
+    return keeping.numbered(fragment.versions, whole_number(asked, 10**8) or 0).source
 
 
 @login_required

@@ -12,16 +12,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import sharing
-from accounts.access import labels_held, may, require
-from accounts.doors import seen
+from accounts.access import labels_held, may
+from accounts.doors import seen, sharingform
 from accounts.doors.callers import actor_of
 from accounts.models import User
 from campaigns import explainer, folders, shelf
 from campaigns.access import MANAGE, VIEW
 from campaigns.models import Campaign
 from campaigns.views.common import campaign_of, chosen_labels
-from common.errors import CarillonError, Invalid, Problem
+from common.errors import Invalid, Problem
 from common.text import whole_number
 
 
@@ -70,16 +69,13 @@ def _page(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     )
     asked = next((one for one in people if str(one.pk) == request.GET.get("who")), None)
     on = set(campaign.labels.all())
-    shares = shelf.SHARING.shares_of(campaign)
     return {
         "campaign": campaign,
         "manages": may(actor, MANAGE, campaign),
         "tree": folders.tree(actor, workspace) if may(actor, VIEW, workspace) else [],
         "labels": [(label, label in on) for label in labels_held(actor, workspace)],
         "people": people,
-        "shares": [(holder, level, sharing.key_of(holder)) for holder, level in shares],
-        "levels": shelf.SHARING.labels,
-        "holders": sharing.choices(workspace),
+        **sharingform.card(campaign, workspace, shelf.SHARING),
         "asked": asked,
         "answer": explainer.answers(asked, campaign, now=timezone.now()) if asked else [],
     }
@@ -88,15 +84,7 @@ def _page(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
 @login_required
 @require_POST
 def share(request: HttpRequest, pk: int) -> HttpResponse:
-    campaign, actor, now = campaign_of(request, pk, MANAGE), actor_of(request), timezone.now()
-    require(actor, MANAGE, campaign)
-    try:
-        holder = sharing.holder_called(campaign.workspace, request.POST.get("holder", ""))
-        if "withdraw" in request.POST:
-            shelf.SHARING.withdraw(campaign, holder=holder, actor=actor, now=now)
-        else:
-            level = request.POST.get("level", "")
-            shelf.SHARING.give(campaign, holder=holder, level=level, actor=actor, now=now)
-    except CarillonError as error:
-        messages.error(request, str(error.detail))
+    """Gives a level, or with `withdraw` takes it away."""
+    campaign = campaign_of(request, pk, MANAGE)
+    sharingform.write(request, campaign, campaign.workspace, shelf.SHARING)
     return redirect("campaigns:manage", pk)

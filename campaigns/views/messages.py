@@ -18,7 +18,7 @@ from campaigns.models import Event, Message, Outcome
 from campaigns.reports import story
 from campaigns.tracking import machines
 from campaigns.views.common import run_of
-from campaigns.views.previews import PREVIEW_POLICY, look
+from campaigns.views.previews import look, preview_page
 from channels.sandbox import RenderError
 from common.errors import Invalid, NotFound
 
@@ -67,6 +67,4 @@ def message_body(request: HttpRequest, run_id: int, action: int, ref: int) -> Ht
         page |= {"message": written, **look(written, action_sent["channel"], is_dark=False)}
     except (Invalid, RenderError) as error:
         page["error"] = error.detail
-    response = render(request, "campaigns/preview.html", page)
-    response["Content-Security-Policy"] = PREVIEW_POLICY
-    return response
+    return preview_page(request, page)

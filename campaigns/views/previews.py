@@ -33,6 +33,13 @@ PREVIEW_POLICY = (
 PREFERS_DARK = re.compile(r"\(\s*prefers-color-scheme\s*:\s*dark\s*\)", re.IGNORECASE)
 
 
+def preview_page(request: HttpRequest, page: dict[str, Any]) -> HttpResponse:
+    """A message as a page that stands in a frame of ours and can do nothing. `page` as its template asks."""
+    response = render(request, "campaigns/preview.html", page)
+    response["Content-Security-Policy"] = PREVIEW_POLICY
+    return response
+
+
 @login_required
 @require_safe
 @xframe_options_sameorigin
@@ -72,9 +79,7 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
         }
     except (Invalid, RenderError) as error:
         page["error"] = error.detail
-    response = render(request, "campaigns/preview.html", page)
-    response["Content-Security-Policy"] = PREVIEW_POLICY
-    return response
+    return preview_page(request, page)
 
 
 @login_required

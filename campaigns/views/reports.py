@@ -30,7 +30,7 @@ from campaigns.reports.definitions import DEVICES, FAULTS, MEANINGS
 from campaigns.reports.report import Report
 from campaigns.tracking.machines import LABELS
 from campaigns.views.common import campaign_of, run_of
-from campaigns.views.previews import PREVIEW_POLICY
+from campaigns.views.previews import preview_page
 from channels.sandbox import RenderError
 from common.csvfiles import lines
 from common.errors import Invalid, NotFound
@@ -120,9 +120,7 @@ def heat_map(request: HttpRequest, pk: int) -> HttpResponse:
         page["html"] = page["message"].html
     except (Invalid, RenderError) as error:
         page["error"] = error.detail
-    response = render(request, "campaigns/preview.html", page)
-    response["Content-Security-Policy"] = PREVIEW_POLICY
-    return response
+    return preview_page(request, page)
 
 
 # ---- the messages behind a number -------------------------------------------------------------

@@ -27,7 +27,7 @@ from campaigns.models import Action, Campaign, ContentTemplate
 from campaigns.views import kept
 from campaigns.views.common import campaign_of
 from campaigns.views.contents import place_of
-from campaigns.views.previews import PREVIEW_POLICY, look
+from campaigns.views.previews import look, preview_page
 from channels.kinds import KINDS
 from channels.sandbox import RenderError
 from common.errors import CarillonError, Conflict, Invalid, NotFound
@@ -114,15 +114,14 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
     page: dict[str, Any] = {"person": person, "channel": template.channel}
     content = template.content
     if "version" in request.GET:
-        content = templates.version_of(template, whole_number(request.GET["version"], 10**8) or 0).content
+        number = whole_number(request.GET["version"], 10**8) or 0
+        content = keeping.numbered(template.versions, number).content
     try:
         message = templates.shown(template, content, person=person)
         page |= {"message": message, **look(message, template.channel, bool(request.GET.get("dark")))}
     except (Invalid, RenderError) as error:
         page["error"] = error.detail
-    response = render(request, "campaigns/preview.html", page)
-    response["Content-Security-Policy"] = PREVIEW_POLICY
-    return response
+    return preview_page(request, page)
 
 
 @login_required

@@ -14,9 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import sharing as people
 from accounts.access import may, require
-from accounts.doors import seen
+from accounts.doors import seen, sharingform
 from accounts.doors.callers import actor_of, workspace_of
 from accounts.models import AccessLabel, User
 from channels import (
@@ -38,7 +37,7 @@ from channels.models import BounceMailbox, ChannelConfiguration, ConfigurationVe
 from channels.providers import registry
 from channels.providers.base import Provider, ProviderForm
 from channels.views.common import show_faults
-from common.errors import CarillonError, Invalid, NotFound
+from common.errors import Invalid, NotFound
 from common.text import whole_number
 
 PRESSED = ("submit", "reactivate", "duplicate", "deactivate", "delete")
@@ -174,18 +173,8 @@ def retry_file(request: HttpRequest, pk: int, file: int) -> HttpResponse:
 @require_POST
 def share(request: HttpRequest, pk: int) -> HttpResponse:
     """Gives a level, or with `withdraw` takes it away."""
-    actor, now = actor_of(request), timezone.now()
-    configuration = access.configuration_for(actor, pk, access.MANAGE)
-    try:
-        holder = people.holder_called(configuration.workspace, request.POST.get("holder", ""))
-        if "withdraw" in request.POST:
-            sharing.SHARING.withdraw(configuration, holder=holder, actor=actor, now=now)
-        else:
-            level = request.POST.get("level", "")
-            sharing.SHARING.give(configuration, holder=holder, level=level, actor=actor, now=now)
-        messages.success(request, _("Saved."))
-    except CarillonError as error:
-        messages.error(request, str(error.detail))
+    configuration = access.configuration_for(actor_of(request), pk, access.MANAGE)
+    sharingform.write(request, configuration, configuration.workspace, sharing.SHARING)
     return redirect("channels:detail", pk)
 
 
@@ -310,17 +299,8 @@ def _page(
         "domain": domains.of_sender(configuration) if configuration.channel == "email" else None,
     }
     if may_manage:
-        page |= _sharing(configuration)
+        page |= sharingform.card(configuration, configuration.workspace, sharing.SHARING)
     return render(request, "channels/detail.html", page)
-
-
-def _sharing(configuration: ChannelConfiguration) -> dict[str, object]:
-    shares = sharing.SHARING.shares_of(configuration)
-    return {
-        "shares": [(holder, level, people.key_of(holder)) for holder, level in shares],
-        "levels": sharing.SHARING.labels,
-        "holders": people.choices(configuration.workspace),
-    }
 
 
 def _settings(configuration: ChannelConfiguration) -> list[tuple[str, object]]:
