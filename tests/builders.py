@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from django.test import Client
+
 from accounts import roles
 from accounts.access import SYSTEM
 from accounts.models import Role, User, Workspace
@@ -34,6 +36,29 @@ def person(where: Workspace, role: str, name: str = "") -> User:
     user = User.objects.create_user(f"{name}@{where.slug}.example", "a long password", name=name.title())
     user.groups.add(Role.objects.get(workspace=where, builtin=role).group_ptr)
     return user
+
+
+def staffed(people: int, **roles_of: str) -> Workspace:
+    """A workspace with so many people, and the staff by name and role: `staffed(2, mia="manager")`."""
+    made = workspace()
+    profiles(made, people)
+    for name, role in roles_of.items():
+        person(made, role, name)
+    return made
+
+
+def who(name: str) -> User:
+    return User.objects.get(name=name.title())
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def as_(name: str) -> Client:
+    return signed_in(who(name))
 
 
 def profiles(where: Workspace, count: int, *, domain: str = "example.com") -> list[Profile]:

@@ -7,6 +7,7 @@ import json
 import socket
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -97,6 +98,18 @@ def django_db_modify_db_settings(
 def _speaks_english() -> None:
     """A page leaves its reader's language behind in the thread; the next test begins without it."""
     translation.activate(settings.LANGUAGE_CODE)
+
+
+@pytest.fixture
+def loopback_is_ours(settings: Any) -> None:
+    """Providers may be reached at this machine's own address."""
+    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+
+
+@pytest.fixture
+def sandbox_here(settings: Any, tmp_path: Path) -> None:
+    """The sandbox writes what it is handed, and mail files are laid, in the test's own folder."""
+    settings.VAR = tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
-from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Role, User, Workspace
 from accounts.sessions import AGAIN, NOTES
 from campaigns.models import Folder
 from tests import builders
+from tests.builders import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -35,12 +35,6 @@ def ana(places: list[Workspace]) -> User:
 
 def session(key: str) -> Any:
     return import_module(settings.SESSION_ENGINE).SessionStore(key)
-
-
-def signed_in(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 def test_a_request_writes_back_only_what_it_changed(ana: User) -> None:

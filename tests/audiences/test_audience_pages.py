@@ -182,13 +182,12 @@ def test_only_people_and_roles_of_the_workspace_can_be_shared_with(where: Worksp
     audience = builders.audience(where)
     stranger = builders.person(builders.workspace("other"), "manager", "stranger")
     for holder in (f"user:{stranger.pk}", "role:0", "x", "", "user:\0"):
-        answer = manager.post(f"/audiences/{audience.pk}/share/", {"holder": holder, "level": "view"})
-        assert answer.status_code == 404, holder
+        address, form = f"/audiences/{audience.pk}/share/", {"holder": holder, "level": "view"}
+        page = manager.post(address, form, follow=True).content.decode()
+        assert "This is not known here. Choose from the list." in page, holder
     approver = Role.objects.get(workspace=where, builtin="approver")
-    answer = manager.post(
-        f"/audiences/{audience.pk}/share/", {"holder": f"role:{approver.pk}", "level": "own"}
-    )
-    assert answer.status_code == 404
+    form = {"holder": f"role:{approver.pk}", "level": "own"}
+    assert "Share it as one of: view, manage." in manager.post(address, form, follow=True).content.decode()
     assert not AuditEntry.objects.filter(verb="share").exists()
 
 

@@ -21,13 +21,8 @@ from common.errors import PermissionMissing
 from tests import builders
 from tests.builders import NOW
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 MARKER = "marker-xq7"
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings, tmp_path) -> None:
-    settings.VAR = tmp_path
 
 
 def marked(where, local: str = MARKER) -> Profile:

@@ -17,13 +17,8 @@ from channels.models import ChannelConfiguration
 from common.errors import TooMany
 from tests import builders
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 PAGE = "/subscribe/fernhill/news/"
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings, tmp_path) -> None:
-    settings.VAR = tmp_path
 
 
 @pytest.fixture

@@ -18,14 +18,9 @@ from campaigns.models import Attempt, Campaign, Execution, Message, Run
 from tests import builders
 from tests.api import Caller
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 UNITARY, TO_AUDIENCE = "/ajo/im/executions/unitary", "/ajo/im/executions/audience"
 SCHEDULES = "/ajo/im/executions/schedules"
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings: Any, tmp_path: Any) -> None:
-    settings.VAR = tmp_path
 
 
 @pytest.fixture

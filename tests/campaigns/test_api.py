@@ -21,14 +21,9 @@ from campaigns import lifecycle
 from campaigns.models import Attempt, Batch, Campaign, Execution, Message
 from tests import builders
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 URL = "/ajo/im/executions/unitary"
 HTML = "<p>Hello {{ profile.name }}, reset: {{ context.resetUrl }}</p>"
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings, tmp_path) -> None:
-    settings.VAR = tmp_path
 
 
 @pytest.fixture

@@ -16,13 +16,8 @@ from campaigns.models import Campaign
 from tests import builders
 from tests.api import Caller
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 LINES = "{% for item in context.order.items %}{{ item }}{% endfor %}{{ context.note | default('-') }}"
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings, tmp_path) -> None:
-    settings.VAR = tmp_path
 
 
 @pytest.fixture

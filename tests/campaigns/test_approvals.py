@@ -18,6 +18,7 @@ from campaigns.models import ApprovalPolicy, ApprovalRequest, Attempt, Batch, Ca
 from channels.models import ChannelConfiguration
 from common.errors import CarillonError, IllegalTransition, Invalid, PermissionMissing
 from tests import builders
+from tests.builders import who
 
 pytestmark = pytest.mark.django_db
 EVERYBODY = {"match": "any", "of": []}
@@ -25,21 +26,9 @@ EVERYBODY = {"match": "any", "of": []}
 
 @pytest.fixture
 def where() -> Workspace:
-    made = builders.workspace()
-    builders.profiles(made, 2)
-    for role, name in (
-        ("administrator", "admin"),
-        ("manager", "mia"),
-        ("approver", "ana"),
-        ("approver", "bo"),
-        ("approver", "cy"),
-    ):
-        builders.person(made, role, name)
-    return made
-
-
-def who(name: str) -> User:
-    return User.objects.get(name=name.title())
+    return builders.staffed(
+        2, admin="administrator", mia="manager", ana="approver", bo="approver", cy="approver"
+    )
 
 
 def leaf(name: str) -> dict[str, int]:

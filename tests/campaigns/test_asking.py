@@ -22,12 +22,7 @@ from tests.campaigns.test_delivery import sending
 from tests.campaigns.test_recovery import crashed
 from tests.fakes.esps import FakePostmark
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _ours(settings: Any) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback_is_ours")]
 
 
 @pytest.fixture

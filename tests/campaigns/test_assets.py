@@ -17,13 +17,14 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
-from accounts.models import AccessLabel, AuditEntry, Role, User, Workspace
+from accounts.models import AccessLabel, AuditEntry, Role, Workspace
 from campaigns import actions, assets, lifecycle, pictures, validation
 from campaigns.delivery import clock, files
 from campaigns.models import Asset, Campaign
 from common.errors import Invalid
 from tests import builders
 from tests.api import Caller, pointers
+from tests.builders import as_, who
 from tests.fakes.smtp import FakeSmtp
 
 pytestmark = pytest.mark.django_db
@@ -38,21 +39,7 @@ def storage(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def where() -> Workspace:
-    made = builders.workspace()
-    builders.profiles(made, 1)
-    for role, name in (("manager", "mia"), ("approver", "ana"), ("viewer", "vera")):
-        builders.person(made, role, name)
-    return made
-
-
-def who(name: str) -> User:
-    return User.objects.get(name=name.title())
-
-
-def as_(name: str) -> Client:
-    client = Client()
-    client.force_login(who(name))
-    return client
+    return builders.staffed(1, mia="manager", ana="approver", vera="viewer")
 
 
 def drawn(kind: str, width: int = 900, height: int = 300, **options: Any) -> bytes:

@@ -20,13 +20,8 @@ from tests import builders
 from tests.api import Caller
 from tests.campaigns.test_gate import SLACK, database_clock
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 URL = "/ajo/im/executions/audience"
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings, tmp_path) -> None:
-    settings.VAR = tmp_path
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from tests import builders
 from tests.api import Caller
 
 TWO = [{"key": "A", "title": "As it was", "percent": 50}, {"key": "B", "title": "Shorter", "percent": 50}]
+pytestmark = pytest.mark.usefixtures("sandbox_here")
 BANDIT = {"treatments": TWO, "metric": "click", "window_hours": 24, "mode": "bandit", "salt": "s"}
 DAILY = {"zone": "UTC", "rules": [{"every": "day", "at": "09:00"}]}
 
@@ -77,11 +78,6 @@ def test_the_hash_places_people_by_the_parts_and_moves_only_whom_it_must() -> No
     assert all(after[n] == "B" for n in people if before[n] == "B")
     assert BANDIT["treatments"][0]["percent"] == 50  # the plan itself stays
     assert variants.weighted({"experiment": BANDIT}, None) == {"experiment": BANDIT}
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings: Any, tmp_path: Any) -> None:
-    settings.VAR = tmp_path
 
 
 def campaign_of(where: Any, **changes: Any) -> Any:

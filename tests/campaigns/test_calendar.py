@@ -11,10 +11,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import User, Workspace
+from accounts.models import Workspace
 from campaigns import calendar, calendarfeed, lifecycle
 from campaigns.models import Campaign
 from tests import builders
+from tests.builders import as_, who
 
 pytestmark = pytest.mark.django_db
 MARCH = datetime(2031, 3, 3, 0, tzinfo=UTC)
@@ -26,16 +27,6 @@ def where() -> Workspace:
     for role, name in (("manager", "mia"), ("approver", "ana"), ("viewer", "vera")):
         builders.person(made, role, name)
     return made
-
-
-def who(name: str) -> User:
-    return User.objects.get(name=name.title())
-
-
-def as_(name: str) -> Client:
-    client = Client()
-    client.force_login(who(name))
-    return client
 
 
 def recurring(where: Workspace, begins: datetime = MARCH, **schedule: Any) -> Campaign:

@@ -23,12 +23,7 @@ from channels.models import AllowedEntry, AllowedList, RuleSet
 from channels.rulesets import RuleValues
 from tests import builders
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings, tmp_path) -> None:
-    settings.VAR = tmp_path
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 
 
 def people(count: int = 12) -> Any:

@@ -6,15 +6,15 @@ import json
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
-from accounts.models import AccessLabel, AuditEntry, Role, User, Workspace
+from accounts.models import AccessLabel, AuditEntry, Role, Workspace
 from campaigns import fragments, lifecycle, validation, versions
 from campaigns.models import Campaign, Fragment
 from common.errors import Invalid
 from tests import builders
 from tests.api import Caller, pointers
+from tests.builders import as_, who
 
 pytestmark = pytest.mark.django_db
 WAY_OUT = '<a href="{{ unsubscribe_url }}">Leave</a>'
@@ -23,26 +23,7 @@ ROW = "<mj-section><mj-column><mj-text>{}</mj-text></mj-column></mj-section>"
 
 @pytest.fixture
 def where() -> Workspace:
-    made = builders.workspace()
-    builders.profiles(made, 2)
-    for role, name in (
-        ("administrator", "admin"),
-        ("manager", "mia"),
-        ("approver", "ana"),
-        ("viewer", "vera"),
-    ):
-        builders.person(made, role, name)
-    return made
-
-
-def who(name: str) -> User:
-    return User.objects.get(name=name.title())
-
-
-def as_(name: str) -> Client:
-    client = Client()
-    client.force_login(who(name))
-    return client
+    return builders.staffed(2, admin="administrator", mia="manager", ana="approver", vera="viewer")
 
 
 def by(name: str = "mia") -> dict[str, Any]:

@@ -28,14 +28,9 @@ from common.errors import Invalid
 from tests import builders
 from tests.builders import NOW
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 BY = {"actor": SYSTEM, "now": NOW}
 NIGHT = [{"days": [0], "start": "21:00", "end": "09:00"}]
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings: Any, tmp_path: Any) -> None:
-    settings.VAR = tmp_path
 
 
 @pytest.fixture

@@ -31,14 +31,8 @@ from tests.channels.test_mail_services import KEYS
 from tests.fakes.certificates import make_certificate
 from tests.fakes.http import FakeHttp
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback_is_ours", "sandbox_here")]
 every = pytest.mark.parametrize("key", KEYS)
-
-
-@pytest.fixture(autouse=True)
-def _ours(settings: Any, tmp_path: Any) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
-    settings.VAR = tmp_path
 
 
 def set_up(key: str, url: str = "http://127.0.0.1:1") -> ChannelConfiguration:

@@ -23,14 +23,9 @@ from campaigns.tracking.tokens import MessageKey
 from channels.messages import Rendered
 from tests import builders
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 SHOP = "https://shop.example/a?x=1&y=2"
 MIRROR = builders.HTML.replace("</body>", '<a href="{{ mirror_url }}">View</a></body>')
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings, tmp_path) -> None:
-    settings.VAR = tmp_path
 
 
 def prepared(people: int = 2, **changes) -> Run:

@@ -16,13 +16,9 @@ from accounts.models import User, Workspace
 from campaigns import lifecycle, validation
 from campaigns.models import Campaign, Run
 from tests import builders
+from tests.builders import signed_in
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings, tmp_path) -> None:
-    settings.VAR = tmp_path
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 
 
 @pytest.fixture
@@ -30,12 +26,6 @@ def where() -> Workspace:
     made = builders.workspace()
     builders.profiles(made, 6)
     return made
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def post(client: Client, campaign: Campaign, verb: str, **form: str) -> Any:

@@ -23,12 +23,7 @@ from campaigns.reports.waiting import waiting_for
 from channels.models import ChannelConfiguration, PaceLimit
 from tests import builders
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings, tmp_path) -> None:
-    settings.VAR = tmp_path
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 
 
 def sending(people: int = 12) -> Run:

@@ -30,15 +30,9 @@ from tests.channels.test_app_providers import FakeLine, by_line, line_event
 from tests.channels.test_receipts import UUID, by_vonage
 from tests.fakes.apps import FakeWhatsApp
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback_is_ours", "sandbox_here")]
 NUMBER = FakeWhatsApp.number_id
 EXTRA = {"template": "early_bird", "language": "zh_TW", "body": ["{{ profile.name }}"]}
-
-
-@pytest.fixture(autouse=True)
-def _ours(settings: Any, tmp_path: Any) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
-    settings.VAR = tmp_path
 
 
 def set_up(where: Any, key: str, settings: dict[str, Any], secrets: dict[str, str]) -> ChannelConfiguration:

@@ -18,12 +18,7 @@ from channels.models import Breaker, ChannelConfiguration
 from tests import builders
 from tests.campaigns.test_delivery import batches, sending
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings, tmp_path) -> None:
-    settings.VAR = tmp_path
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 
 
 def make_due() -> None:

@@ -19,12 +19,7 @@ from tests import builders
 from tests.api import Caller
 from tests.campaigns.test_delivery import sending
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings, tmp_path) -> None:
-    settings.VAR = tmp_path
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 
 
 def in_the_next_partition(run: Run) -> Run:

@@ -7,7 +7,6 @@ from datetime import date
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -20,6 +19,7 @@ from channels.models import RuleSet, RuleState
 from common.errors import CarillonError, IllegalTransition, Invalid, PermissionMissing
 from tests import builders
 from tests.api import Caller
+from tests.builders import as_, who
 from tests.rights.forms import Forms
 
 pytestmark = pytest.mark.django_db
@@ -27,27 +27,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def where() -> Workspace:
-    made = builders.workspace()
-    builders.profiles(made, 2)
-    for role, name in (
-        ("administrator", "admin"),
-        ("manager", "mia"),
-        ("approver", "ana"),
-        ("approver", "bo"),
-        ("viewer", "vera"),
-    ):
-        builders.person(made, role, name)
-    return made
-
-
-def who(name: str) -> User:
-    return User.objects.get(name=name.title())
-
-
-def as_(name: str) -> Client:
-    client = Client()
-    client.force_login(who(name))
-    return client
+    return builders.staffed(
+        2, admin="administrator", mia="manager", ana="approver", bo="approver", vera="viewer"
+    )
 
 
 def test_each_of_many_is_judged_by_its_own_rights_and_told(where: Workspace) -> None:

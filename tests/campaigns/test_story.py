@@ -13,12 +13,7 @@ from campaigns.models import Campaign, Event, Message
 from tests import builders
 from tests.api import Caller
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings, tmp_path) -> None:
-    settings.VAR = tmp_path
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,14 +28,9 @@ from tests.campaigns.test_api import URL, recipient
 from tests.campaigns.test_seeds import seed_list
 from tests.channels.test_direct_mail import put, to
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 PAGE = "/campaigns/sending/"
 WHY = "Wrong prices 價格錯了"
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings: Any, tmp_path: Path) -> None:
-    settings.VAR = tmp_path
 
 
 @pytest.fixture

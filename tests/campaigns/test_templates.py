@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
-from accounts.models import AccessLabel, AuditEntry, Role, User, Workspace
+from accounts.models import AccessLabel, AuditEntry, Role, Workspace
 from campaigns import assets, fragments, templates
 from campaigns.models import Campaign, ContentTemplate
 from common.errors import IllegalTransition
 from tests import builders
 from tests.api import Caller, pointers
+from tests.builders import as_, who
 
 pytestmark = pytest.mark.django_db
 DESIGN = (
@@ -25,21 +25,7 @@ DESIGN = (
 
 @pytest.fixture
 def where() -> Workspace:
-    made = builders.workspace()
-    builders.profiles(made, 1)
-    for role, name in (("manager", "mia"), ("approver", "ana"), ("viewer", "vera")):
-        builders.person(made, role, name)
-    return made
-
-
-def who(name: str) -> User:
-    return User.objects.get(name=name.title())
-
-
-def as_(name: str) -> Client:
-    client = Client()
-    client.force_login(who(name))
-    return client
+    return builders.staffed(1, mia="manager", ana="approver", vera="viewer")
 
 
 def made(where: Workspace, **fields: Any) -> ContentTemplate:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.core.management import call_command
 from django.test import Client
@@ -18,12 +16,7 @@ from channels.models import ChannelConfiguration
 from tests import builders
 from tests.api import Caller, pointers
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings: Any, tmp_path: Any) -> None:
-    settings.VAR = tmp_path
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 
 
 def suppressed(where: Workspace, address: str, reason: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,13 +23,8 @@ from tests.api import Caller
 from tests.campaigns.test_delivery import sending
 from tests.campaigns.test_recovery import crashed
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 WHY = "Asked the provider 問過供應商"
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings: Any, tmp_path: Path) -> None:
-    settings.VAR = tmp_path
 
 
 @pytest.fixture

@@ -28,13 +28,8 @@ from channels.models import ChannelConfiguration, WarmupCount, WarmupHold, Warmu
 from channels.warmups import PlanValues
 from tests import builders
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 FIRST = datetime(2026, 11, 24, 3, tzinfo=UTC)  # 11:00 in Taipei
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings: Any, tmp_path: Any) -> None:
-    settings.VAR = tmp_path
 
 
 @pytest.fixture

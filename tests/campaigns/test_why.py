@@ -22,13 +22,8 @@ from campaigns.reports import why
 from tests import builders
 from tests.api import Caller, pointers
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 VIPS = {"all": [{"field": "name", "op": "is", "value": "Vera"}]}
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings: Any, tmp_path: Any) -> None:
-    settings.VAR = tmp_path
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from common.errors import IllegalTransition, Invalid, PermissionMissing
 from tests import builders
 from tests.api import Caller, pointers
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 TWO = [{"key": "A", "title": "As it was", "percent": 50}, {"key": "B", "title": "Shorter", "percent": 50}]
 TEST = {
     "treatments": TWO,
@@ -34,11 +34,6 @@ TEST = {
     "winner": {"test_percent": 40, "after_hours": 4},
 }
 LATER = timedelta(hours=4, minutes=1)
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings: Any, tmp_path: Any) -> None:
-    settings.VAR = tmp_path
 
 
 def trying(

@@ -20,18 +20,13 @@ from config.celery import app
 from tests import builders
 from tests.api import Caller
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 HERE = "/ajo/im/executions"
 TWO = [{"key": "A", "title": "As it was", "percent": 50}, {"key": "B", "title": "Shorter", "percent": 50}]
 HTML = "<p>{{ profile.name }} {{ context.code | default('none') }}</p>"
 ANSWER = {"executionId", "requestId", "createdAt", "createdBy", "modifiedAt", "modifiedBy"}
 STATUS = {"executionId", "status", "createdAt", "campaignId", "audienceId", "targetedProfileCount"}
 SCHEDULE = {"scheduleId", "scheduleStatus", "audience", "campaignId", "executeAt", "executionDetails"}
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings: Any, tmp_path: Any) -> None:
-    settings.VAR = tmp_path
 
 
 def live(**changes: Any) -> Campaign:

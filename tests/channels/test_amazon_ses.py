@@ -26,6 +26,8 @@ from tests.channels.providers import BENCHES
 from tests.fakes.aws import PEM, TOPIC, FakeSes, FakeSns, fault, mail_of
 from tests.fakes.http import Received, Response
 
+pytestmark = pytest.mark.usefixtures("loopback_is_ours", "sandbox_here")
+
 BENCH = BENCHES["amazon_ses"]
 KEY = "7.0.42"
 GONE = "smtp; 550 5.1.1 The email account that you tried to reach does not exist"
@@ -34,12 +36,6 @@ US = "smtp; 550 5.7.1 Message rejected due to the sender's reputation; see our p
 
 class NoServer:
     url = "http://127.0.0.1:1"
-
-
-@pytest.fixture(autouse=True)
-def _ours(settings: Any, tmp_path: Any) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
-    settings.VAR = tmp_path
 
 
 @pytest.fixture

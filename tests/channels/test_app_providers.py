@@ -28,12 +28,9 @@ from tests.fakes.apps import BROWSER, FakeFcm, FakeLine, FakePushService, FakeWh
 from tests.fakes.http import FakeHttp, Received, Response
 from tests.fakes.http2 import FakeApns
 
+pytestmark = pytest.mark.usefixtures("loopback_is_ours")
+
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _ours(settings: Any) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
 
 
 def send_many(key: str, server: Any, messages: Sequence[Rendered]) -> list[Outcome]:

@@ -20,10 +20,7 @@ from channels.messages import Fact
 from tests.fakes.certificates import make_certificate
 from tests.fakes.http import FakeHttp, Received, Response
 
-
-@pytest.fixture(autouse=True)
-def _only_this_address(settings: Any) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+pytestmark = pytest.mark.usefixtures("loopback_is_ours")
 
 
 def ask(*requests: Request) -> list[Answer | Failure]:

@@ -14,15 +14,12 @@ from channels.providers.base import BatchLane, FindingLane
 from tests.channels.providers import BENCHES
 from tests.fakes.http import FakeHttp, Received, Response
 
+pytestmark = pytest.mark.usefixtures("loopback_is_ours")
+
 KEYS = (
     "sendgrid", "mailgun", "postmark", "brevo", "mailjet", "mailersend", "mandrill", "resend", "sparkpost",
     "unisender_go", "scaleway",
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _ours(settings: Any) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
 
 
 @pytest.mark.parametrize("key", KEYS)

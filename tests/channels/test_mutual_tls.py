@@ -38,13 +38,10 @@ from tests.channels.providers import BENCHES
 from tests.fakes.certificates import make_certificate
 from tests.fakes.vendors import FakeGateway
 
+pytestmark = pytest.mark.usefixtures("loopback_is_ours")
+
 BENCH = BENCHES["sms_http"]
 SECRETS = {"auth_secret": FakeGateway.key, "receipts_secret": "gateway-receipts-secret"}
-
-
-@pytest.fixture(autouse=True)
-def _ours(settings: Any) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.api import Caller, pointers
 from tests.channels.providers import BENCHES, Bench
 from tests.channels.test_contract import FakeHttpStub
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback_is_ours")]
 several = pytest.mark.parametrize(
     "key", ["mailersend", "mandrill", "resend", "mailgun", "twilio", "infobip", "sms_http", "whatsapp"]
 )
@@ -27,11 +27,6 @@ several = pytest.mark.parametrize(
 @pytest.fixture
 def where() -> Workspace:
     return builders.workspace()
-
-
-@pytest.fixture(autouse=True)
-def _ours(settings: Any) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
 
 
 def names(bench: Bench) -> tuple[str, str]:

@@ -15,13 +15,8 @@ from channels.providers.base import ReceiptReader
 from tests.channels.providers import BENCHES, Bench
 from tests.channels.test_configurations import NOW
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback_is_ours")]
 over_http = pytest.mark.parametrize("key", [key for key, bench in BENCHES.items() if bench.is_http])
-
-
-@pytest.fixture(autouse=True)
-def _ours(settings: Any) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
 
 
 @pytest.fixture

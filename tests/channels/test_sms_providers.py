@@ -29,10 +29,7 @@ from tests.channels.providers import BENCHES, Bench
 from tests.fakes.http import FakeHttp, Received, Response
 from tests.fakes.vendors import FakeReceiver
 
-
-@pytest.fixture(autouse=True)
-def _ours(settings: Any) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+pytestmark = pytest.mark.usefixtures("loopback_is_ours")
 
 
 class Says(FakeHttp):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from email.utils import format_datetime
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -17,6 +16,8 @@ from channels.providers.over_http import MAX_WAIT
 from tests.channels.providers import BENCHES
 from tests.fakes.http import FakeHttp, Received, Response
 
+pytestmark = pytest.mark.usefixtures("loopback_is_ours")
+
 PROVIDERS = ("sendgrid", "postmark", "amazon_ses", "twilio", "infobip", "webhook")
 STATUSES: dict[int, tuple[Fact, Fault | None]] = {
     301: (Fact.MISCONFIGURED, None), 307: (Fact.MISCONFIGURED, None), 400: (Fact.REFUSED, None),
@@ -25,11 +26,6 @@ STATUSES: dict[int, tuple[Fact, Fault | None]] = {
     429: (Fact.LATER, None), 500: (Fact.LATER, None), 502: (Fact.LATER, None), 503: (Fact.LATER, None),
     504: (Fact.UNCERTAIN, None),
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _ours(settings: Any) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
 
 
 def said(key: str, answer: Response) -> tuple[Outcome, FakeHttp]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -30,17 +29,11 @@ from tests.fakes.apps import BROWSER
 from tests.fakes.smtp import FakeSmtp
 from tests.faults.test_mail_servers import go_on
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback_is_ours", "sandbox_here")]
 OVER_HTTP = [key for key, bench in BENCHES.items() if bench.is_http]
 PEOPLE = ("21", "22", "23")  # by the end of an address a server knows nothing against them
 NAMESPACES = {"email": "email", "sms": "phone", "whatsapp": "phone", "line": "line_id", "push": "push_token",
               "webpush": "webpush", "webhook": "external_id"}  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _ours(settings: Any, tmp_path: Path) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
-    settings.VAR = tmp_path
 
 
 def address(bench: Bench, server: Any, end: str) -> str:

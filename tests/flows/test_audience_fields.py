@@ -9,7 +9,6 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -24,6 +23,7 @@ from tests import builders
 from tests.api import Caller, pointers
 from tests.audiences.imported import problems, put
 from tests.audiences.test_import_pages import chosen, upload
+from tests.builders import signed_in
 from tests.fakes.smtp import FakeSmtp
 
 pytestmark = pytest.mark.django_db
@@ -51,12 +51,6 @@ def guests(where: Workspace) -> Audience:
     put("email,name,seat,price\nana@x.tw,Ana,12A,900\nbo@x.tw,Bo,7,\n", where, audience=made, columns=KEPT)
     made.refresh_from_db()
     return made
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def bodies(server: FakeSmtp) -> dict[str, str]:

@@ -39,14 +39,9 @@ from tests import builders
 from tests.api import Caller, pointers
 from tests.builders import NOW
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 WORK, SECOND = "attribute:work_email", "attribute:second_phone"
 EVERYBODY: dict[str, Any] = {"id": None, "kind": "rule", "name": "", "rule": {}}
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings: Any, tmp_path: Any) -> None:
-    settings.VAR = tmp_path
 
 
 @pytest.fixture

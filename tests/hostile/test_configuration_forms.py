@@ -20,7 +20,7 @@ from tests import builders
 from tests.api import Caller
 from tests.channels.providers import BENCHES, Bench
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("loopback_is_ours")]
 ADDRESS = "/api/channel-configurations/"
 TEXTS = (
     "a@x.tw\r\nBcc: e@x.tw",
@@ -63,11 +63,6 @@ class Away:
 
     url = "http://127.0.0.1:1"
     settings: dict[str, Any] = {"host": "127.0.0.1", "port": 1, "tls": "none"}
-
-
-@pytest.fixture(autouse=True)
-def _ours(settings: Any) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
 
 
 @pytest.fixture(params=sorted(registry.PROVIDERS))

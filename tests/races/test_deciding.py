@@ -19,12 +19,7 @@ from tests.campaigns.test_delivery import sending
 from tests.campaigns.test_recovery import crashed
 from tests.races.test_races import at_once
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings: Any, tmp_path: Any) -> None:
-    settings.VAR = tmp_path
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sandbox_here")]
 
 
 def decide(run: Run, decision: str, messages: Any = None) -> int:

@@ -20,13 +20,8 @@ from campaigns.reports.metrics import ledger
 from tests import builders
 from tests.races.test_races import fanned_out
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sandbox_here")]
 PEOPLE, TIMES, WORKERS = 600, 50, 3
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings: Any, tmp_path: Any) -> None:
-    settings.VAR = tmp_path
 
 
 def whole_switch(campaign: Campaign) -> None:

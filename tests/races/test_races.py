@@ -23,12 +23,7 @@ from campaigns.reports.metrics import ledger
 from common.errors import CarillonError, Conflict, IllegalTransition, Invalid
 from tests import builders
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings, tmp_path) -> None:
-    settings.VAR = tmp_path
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("sandbox_here")]
 
 
 def at_once(times: int, what: Callable[[int], Any]) -> list[Any]:

@@ -23,13 +23,8 @@ from tests import builders
 from tests.api import Caller
 from tests.audiences.imported import checked
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox_here")]
 DAILY = {"zone": "UTC", "rules": [{"every": "day", "at": "09:00"}]}
-
-
-@pytest.fixture(autouse=True)
-def _sandbox_here(settings: Any, tmp_path: Any) -> None:
-    settings.VAR = tmp_path
 
 
 @pytest.fixture
