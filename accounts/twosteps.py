@@ -138,3 +138,8 @@ def reseal() -> Resealed:
     """Every secret under the present SEALING_KEY."""
     rows = TwoSteps.objects.select_for_update(of=("self",)).select_related("user")
     return sealing.reseal(list(rows), bound_to=_bound_to)
+
+
+def sealed_before() -> int:
+    """How many secrets an older key has sealed."""
+    return sum(not sealing.is_current(one) for one in TwoSteps.objects.values_list("sealed", flat=True))

@@ -12,13 +12,13 @@ from tempfile import gettempdir
 
 from django.conf import settings
 from django.core import checks
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from kombu import Connection
 
-from accounts import heartbeat
+from accounts import heartbeat, twosteps
 from accounts.models import Workspace
 from audiences import months
 from campaigns.delivery import retention
@@ -35,16 +35,33 @@ PATIENCE = 2  # seconds for the broker
 NOT_KEPT = 5  # TIME_ERROR of adjtimex(2)
 
 
-def findings(*, workspace: Workspace | None, now: datetime) -> Iterator[Finding]:
+def of_the_host() -> Iterator[Finding]:
+    """What is found without the database."""
     yield from _mode()
+    yield from _clock_kept()
+    yield from _settings()
+    yield from _disks()
+    yield from _broker()
+
+
+def findings(*, workspace: Workspace | None, now: datetime) -> Iterator[Finding]:
     yield from _clocks(now)
     yield from _durability()
-    yield from _settings()
     yield from _secrets(workspace)
-    yield from _disks()
     yield from _partitions(now)
-    yield from _migrations()
-    yield from _broker()
+
+
+def database() -> Iterator[Finding]:
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        yield Finding(
+            "database_unreachable",
+            Severity.ERROR,
+            _("PostgreSQL does not answer: %(error)s") % {"error": str(error).strip().partition("\n")[0]},
+            "DATABASE_URL",
+            _("Start it, or mend the address. Nothing else can be looked at before."),
+        )
 
 
 def _mode() -> Iterator[Finding]:
@@ -66,6 +83,9 @@ def _clocks(now: datetime) -> Iterator[Finding]:
     for part, drift in heartbeat.drifts(now=now).items():
         if abs(drift) > CLOCK_OFF:
             yield _clock_off(part, drift)
+
+
+def _clock_kept() -> Iterator[Finding]:
     if is_kept() is False:
         yield Finding(
             "clock_not_kept",
@@ -159,6 +179,8 @@ def _secrets(workspace: Workspace | None) -> Iterator[Finding]:
                 _("Enter the secret again, and look who writes to the database besides Carillon."),
             )
         older += stands == Seal.OLDER
+    if workspace is None:
+        older += twosteps.sealed_before()
     if older:
         yield Finding(
             "secret_old_key",
@@ -233,7 +255,7 @@ def pending() -> dict[str, list[str]]:
     }
 
 
-def _migrations() -> Iterator[Finding]:
+def migrations() -> Iterator[Finding]:
     if waiting := pending():
         stops = sorted(name for name, obstacles in waiting.items() if obstacles)
         go_on = _("Run `manage.py migrate`; processes of the older version can go on meanwhile.")

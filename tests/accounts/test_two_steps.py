@@ -13,12 +13,14 @@ import time_machine
 from django.contrib.auth.tokens import default_token_generator
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from accounts import twosteps
 from accounts.models import AuditEntry, TwoSteps, User
 from common.sealing import SealBroken
+from config import doctor
 from tests import builders
 from tests.accounts.test_sign_in import ADDRESS, NOON, is_in, sign_in
 from tests.api import Caller
@@ -195,6 +197,8 @@ def test_the_secret_is_sealed_for_its_person_and_follows_the_key(
     with pytest.raises(SealBroken):
         twosteps.secret(bo)
     settings.SEALING_KEY_FALLBACKS, settings.SEALING_KEY = [settings.SEALING_KEY], "another key " + "k" * 40
+    assert "secret_old_key" in {one.code for one in doctor.examine(now=timezone.now())}
     call_command("reseal_credentials")
     settings.SEALING_KEY_FALLBACKS = []
+    assert "secret_old_key" not in {one.code for one in doctor.examine(now=timezone.now())}
     assert twosteps.secret(TwoSteps.objects.get()) == app.secret

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -250,6 +252,27 @@ def test_a_database_that_lacks_a_migration_is_told() -> None:
         (last,) = cursor.fetchone()
     (found,) = [one for one in doctor.examine(now=timezone.now()) if one.code == "migrations_pending"]
     assert last in found.where and "can go on meanwhile" in found.advice
+
+
+def test_before_the_first_migration_and_between_two_versions_the_waiting_migrations_are_what_is_told() -> (
+    None
+):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE accounts_heartbeat RENAME COLUMN drift TO not_yet")
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'channels'")
+    assert codes() == {"migrations_pending"}
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE accounts_heartbeat, django_migrations")
+    assert codes() == {"migrations_pending"}
+
+
+def test_a_database_that_does_not_answer_is_told_by_the_command(tmp_path: Path) -> None:
+    given = {"DATABASE_URL": "postgresql://ana:hunter2@127.0.0.1:1/none", "CARILLON_VAR": str(tmp_path)}
+    command = [sys.executable, "manage.py", "doctor", "--json"]
+    told = subprocess.run(command, env=os.environ | given, capture_output=True, text=True, check=False)
+    found = {one["code"]: one for one in map(json.loads, told.stdout.splitlines())}
+    assert told.returncode == 2 and found["database_unreachable"]["severity"] == "error", told.stderr
+    assert "hunter2" not in told.stdout + told.stderr and "Traceback" not in told.stderr
 
 
 def test_a_broker_that_does_not_answer_is_told(settings: Any) -> None:
