@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -54,6 +55,11 @@ class WorkspaceAdmin(ReadOnly, WorkspaceAdminBase):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Workspace | None = None) -> list[str]:
         return ["slug", "sends", "sending"] if obj else ["sends", "sending"]
+
+    def get_prepopulated_fields(
+        self, request: HttpRequest, obj: Workspace | None = None
+    ) -> dict[str, Sequence[str]]:
+        return {} if obj else {"slug": ["name"]}
 
     @admin.display(description=_("sends"), boolean=True)
     def sends(self, obj: Workspace) -> bool:

@@ -243,6 +243,17 @@ def test_a_superuser_opens_a_workspace_and_becomes_its_administrator_but_of_no_o
     assert not may(root, "campaigns.view_campaign", workspace)
 
 
+def test_the_first_superuser_is_led_to_the_first_workspace(client: Client) -> None:
+    ana = User.objects.create_user("ana@fernhill.example", "x", name="Ana")
+    root = User.objects.create_superuser("root@fernhill.example", "x", name="Root")
+    add = reverse("admin:accounts_workspace_add")
+    client.force_login(ana)
+    assert f'href="{add}"' not in client.get("/").content.decode()
+    client.force_login(root)
+    assert f'href="{add}"' in client.get("/").content.decode()
+    assert "prepopulate.js" in client.get(add).content.decode()
+
+
 @pytest.mark.parametrize("field", ["slug", "name", "time_zone"])
 def test_a_workspace_that_cannot_be_is_refused_at_the_field(
     client: Client, workspace: Workspace, field: str
