@@ -49,7 +49,7 @@ class Offer:
 
 # ---- the link -------------------------------------------------------------------------------------
 def url_of(profile_id: int) -> str:
-    return f"{settings.PUBLIC_URL}{PATH}{tokens.sign(PURPOSE, profile_id.to_bytes(8, 'big'))}"
+    return f"{settings.LINKS_URL}{PATH}{tokens.sign(PURPOSE, profile_id.to_bytes(8, 'big'))}"
 
 
 def person_of(token: str) -> Profile | None:

@@ -130,7 +130,7 @@ class Question:
 def url_of(row: Confirmation, *, now: datetime) -> str:
     expires = int((now + VALID).timestamp())
     token = tokens.sign(PURPOSE, row.pk.to_bytes(8, "big") + expires.to_bytes(5, "big"))
-    return settings.PUBLIC_URL + reverse("people_public:confirm", args=[token])
+    return str(settings.LINKS_URL) + reverse("people_public:confirm", args=[token])
 
 
 def question_of(token: str, *, now: datetime) -> Question | None:

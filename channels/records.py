@@ -90,18 +90,23 @@ def expected(domain: SendingDomain) -> list[Record]:
     records.append(Record("dmarc", "TXT", f"_dmarc.{domain.name}", "v=DMARC1; p=none", True))
     if host := our_host():
         records.append(Record("bounces", "MX", f"bounces.{domain.name}", f"10 {host}", False))
-        records.append(Record("tracking", "CNAME", f"links.{domain.name}", host, False))
+        if (links := _host_of(settings.LINKS_URL)).endswith(f".{domain.name}") and links != host:
+            records.append(Record("tracking", "CNAME", links, host, False))
     return records
 
 
 def our_host() -> str:
     """The public name of this installation, or nothing when it has none that DNS could point to."""
-    host = (urlsplit(settings.PUBLIC_URL).hostname or "").lower()
+    host = _host_of(settings.PUBLIC_URL)
     try:
         ipaddress.ip_address(host)
     except ValueError:
         return host if "." in host else ""
     return ""
+
+
+def _host_of(url: str) -> str:
+    return (urlsplit(url).hostname or "").lower()
 
 
 def judge(record: Record, lookup: Lookup) -> Finding:

@@ -31,10 +31,14 @@ def limits_stand_in_order(**_: Any) -> list[Error]:
 
 @register(deploy=True)
 def people_reach_us_encrypted(**_: Any) -> list[CheckMessage]:
-    if settings.IS_HTTPS and settings.PUBLIC_URL.startswith("https://"):
+    clear = [
+        name for name in ("PUBLIC_URL", "LINKS_URL") if not getattr(settings, name).startswith("https://")
+    ]
+    if settings.IS_HTTPS and not clear:
         return []
-    hint = "Put a TLS proxy in front (docs/deploy.md) and give PUBLIC_URL with https://."
-    return [Warning("PUBLIC_URL is not https: sessions and links travel in clear.", hint, id="carillon.W001")]
+    told = f"{' and '.join(clear) or 'PUBLIC_URL'} is not https: sessions and links travel in clear."
+    hint = "Put a TLS proxy in front (docs/deploy.md) and give the address with https://."
+    return [Warning(told, hint, id="carillon.W001")]
 
 
 @register(deploy=True)

@@ -24,9 +24,13 @@ PUBLIC_URL = (
     if PRODUCTION
     else env.env.str("PUBLIC_URL", default=f"http://{BIND}")
 ).rstrip("/")
+# What links in messages begin with, where they have a name of their own.
+LINKS_URL = env.env.str("LINKS_URL", default=PUBLIC_URL).rstrip("/")
 ALLOWED_HOSTS = env.env.list(
     "ALLOWED_HOSTS",
-    default=[urlsplit(PUBLIC_URL).hostname or ""] if PRODUCTION else ["127.0.0.1", "localhost"],
+    default=sorted({urlsplit(one).hostname or "" for one in (PUBLIC_URL, LINKS_URL)})
+    if PRODUCTION
+    else ["127.0.0.1", "localhost"],
 )
 VAR = env.var(MODE)
 if DEMO:

@@ -58,11 +58,11 @@ def unseal(sealed: str) -> str | None:
 
 
 @lru_cache(maxsize=16)
-def _around(public_url: str, name: str) -> tuple[str, str]:
+def _around(house: str, name: str) -> tuple[str, str]:
     """What stands before and behind the token in an address of ours: looked up once, not for each message."""
     path = reverse(name, PUBLIC, ["token", 0] if name == CLICK else ["token"])
     before, _token, behind = path.partition("token")
-    return public_url + before, behind
+    return house + before, behind
 
 
 class Urls(NamedTuple):
@@ -75,14 +75,14 @@ class Urls(NamedTuple):
 
 def urls_of(key: MessageKey) -> Urls:
     """The same as from the functions below, worked out together."""
-    house, names = settings.PUBLIC_URL, (CLICK, OPEN, UNSUBSCRIBE)
+    house, names = settings.LINKS_URL, (CLICK, OPEN, UNSUBSCRIBE)
     signed = zip(names, tokens.sign_each(names, _packed(key)), strict=True)
     click, opened, leave = [token.join(_around(house, name)) for name, token in signed]
     return Urls(click[:-1], opened, leave)
 
 
 def _url(name: str, key: MessageKey) -> str:
-    before, behind = _around(settings.PUBLIC_URL, name)
+    before, behind = _around(settings.LINKS_URL, name)
     return f"{before}{sign(name, key)}{behind}"
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import resolve
 from django.utils import timezone
 
-from audiences.models import Consent
+from audiences import preferences
+from audiences.models import Consent, Profile
 from campaigns.models import Event, Message, Run, Version
 from campaigns.reports import report
 from campaigns.reports.metrics import engagement
@@ -145,6 +147,16 @@ def test_one_click_needs_no_cookie_and_works_once(message: Message, multipart: b
             )
         assert answer.status_code == 200
     assert engagement(message.run).unsubscribed == Event.objects.count() == 1
+
+
+def test_links_in_messages_bear_the_name_that_is_set_for_them(
+    message: Message, client: Client, settings: Any
+) -> None:
+    settings.LINKS_URL, settings.ALLOWED_HOSTS = "https://links.example.com", ["links.example.com"]
+    profile = Profile.objects.get()
+    links = [*tokens.urls_of(key(message)), tokens.mirror_url(key(message)), preferences.url_of(profile.pk)]
+    assert [one for one in links if not one.startswith("https://links.example.com/")] == []
+    assert client.get(leave(message), headers={"Host": "links.example.com"}).status_code == 200
 
 
 def test_a_post_that_is_not_one_click_only_shows_the_page(message: Message, client: Client) -> None:

@@ -34,6 +34,7 @@ def server(settings: Any) -> Iterator[FakeDns]:
     with FakeDns() as running:
         settings.DNS_SERVERS = [running.address]
         settings.PUBLIC_URL = "https://mail.carillon.example"
+        settings.LINKS_URL = f"https://links.{NAME}"
         yield running
 
 
@@ -71,6 +72,18 @@ def test_a_new_domain_has_two_sealed_keys_and_says_which_records_it_needs(
         assert b"PRIVATE" not in bytes(credential.sealed)
         assert "BEGIN PRIVATE KEY" in sealing.unseal(credential.sealed, row=credential.pk)
     assert domain.state == "pending"
+
+
+def test_a_name_for_links_is_asked_of_its_own_domain_and_only_where_links_bear_it(
+    domain: SendingDomain, settings: Any
+) -> None:
+    for elsewhere in (
+        settings.PUBLIC_URL,
+        "https://links.elsewhere.example",
+        "https://links.notours.example",
+    ):
+        settings.LINKS_URL = elsewhere
+        assert "tracking" not in {one.record.purpose for one in domains.shown(domain)}
 
 
 def test_a_domain_is_verified_when_dns_shows_its_records(domain: SendingDomain, server: FakeDns) -> None:
