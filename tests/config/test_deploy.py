@@ -81,6 +81,16 @@ def _flat(patterns: Any) -> Any:
         yield from _flat(one.url_patterns) if hasattr(one, "url_patterns") and not str(one.pattern) else [one]
 
 
+def test_the_proxy_lets_through_what_the_page_has_prometheus_and_the_balancer_ask() -> None:
+    assert re.findall(r"location (\S+|= \S+)", FILES["nginx.conf"]) == ["/"]
+
+
+def test_every_key_that_is_changed_with_a_fallback_has_it_in_the_compose_file() -> None:
+    given = COMPOSE["services"]["web"]["environment"]
+    told = set(re.findall(r"`(\w+_FALLBACKS)`", TEXT))
+    assert len(told) == 2 and told <= set(given)
+
+
 def test_what_may_become_uncertain_is_the_number_of_the_code() -> None:
     assert f"at most {WINDOW} of its messages" in TEXT
 
@@ -189,6 +199,24 @@ def test_the_compose_file_filled_in_passes_every_check() -> None:
     given = {name: filled(str(value)) for name, value in COMPOSE["services"]["web"]["environment"].items()}
     told = started(given)
     assert told.returncode == 0, told.stderr
+
+
+def test_links_may_have_a_name_of_their_own_that_is_answered_and_has_to_be_https() -> None:
+    asks = "from django.conf import settings as s; print(s.ALLOWED_HOSTS, s.LINKS_URL)"
+    given = KEYS | {
+        "PATH": os.environ["PATH"],
+        "PUBLIC_URL": "https://mail.example.com",
+        "LINKS_URL": "https://links.example.com/",
+        "DATABASE_URL": "postgresql:///none",
+        "BROKER_URL": "memory://",
+        "DEFAULT_FROM_EMAIL": "a@example.com",
+    }
+    command = [sys.executable, "manage.py", "shell", "-v0", "-c", asks]
+    told = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=True).stdout
+    assert told.strip() == "['links.example.com', 'mail.example.com'] https://links.example.com"
+    assert started(given).returncode == 0
+    unsafe = started(given | {"LINKS_URL": "http://links.example.com"})
+    assert unsafe.returncode == 1 and "LINKS_URL is not https" in unsafe.stderr
 
 
 def test_what_is_unsafe_is_told_by_its_check() -> None:
