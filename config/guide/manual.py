@@ -1,18 +1,22 @@
-"""The pages of `docs/` for users, read in the product: as much of Markdown as they use, in blocks to draw.
+"""The pages of `docs/` for users, read in the product as HTML in our own classes.
 
-A block is `(kind, content)`: `h2` and `p` with runs, `ul` and `ol` with a list of runs, `code` with a text,
-`table` with rows of cells of runs. A run is `(kind, text)`: `text`, `code`, `strong`, `em`, or `link`
-with `[words, address]`. Nothing of them is HTML, so whatever stands in the file is shown as it is written.
+HTML that stands in a file is shown as it is written. A link leads to the page of the product that shows what
+the file names; where there is none its words stay.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
 
 from config.env import ROOT
 
@@ -23,19 +27,21 @@ NAMES = (
     *("privacy", "security", "deploy", "scaling", "drill"),
 )
 DOCS = ROOT / "docs"
-RUN = re.compile(
-    r"`(?P<code>[^`]+)`|\*\*(?P<strong>[^*]+)\*\*|\*(?P<em>[^*\s](?:[^*]*[^*\s])?)\*"
-    r"|\[(?P<words>[^\]]+)\]\((?P<to>[^)\s]+)\)"
-)
-CELL = re.compile(r"(?<!\\)\|")
-Block = tuple[str, Any]
+LOOKS = {
+    "heading_open": {"class": "mt-3"},
+    "paragraph_open": {"class": "m-0"},
+    "bullet_list_open": {"class": "m-0"},
+    "ordered_list_open": {"class": "m-0"},
+    "th_open": {"scope": "col"},
+    "table_open": {"class": "c-table"},
+}
 
 
 @dataclass(frozen=True)
 class Manual:
     name: str
     title: str
-    blocks: tuple[Block, ...]
+    html: SafeString
 
 
 def manual(name: str) -> Manual:
@@ -47,51 +53,48 @@ def manual(name: str) -> Manual:
 @cache
 def _read(name: str, language: str) -> Manual:
     folder = DOCS if language == "en" else DOCS / language
-    first, _, rest = (folder / f"{name}.md").read_text(encoding="utf-8").partition("\n")
-    return Manual(name, first.removeprefix("# "), tuple(_blocks(rest)))
+    first, _newline, rest = (folder / f"{name}.md").read_text(encoding="utf-8").partition("\n")
+    return Manual(name, first.removeprefix("# "), _drawn(rest))
 
 
-def _blocks(text: str) -> list[Block]:
-    found: list[Block] = []
-    for part in re.split(r"(^```.*?^```$)", text, flags=re.M | re.S):
-        if part.startswith("```"):
-            found.append(("code", part.partition("\n")[2].removesuffix("\n```")))
-            continue
-        found += [_block(lines.strip()) for lines in re.split(r"\n\s*\n", part) if lines.strip()]
-    return found
+def _drawn(text: str) -> SafeString:
+    reader = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
+    tokens = reader.parse(text)
+    for token in tokens:
+        for name, value in LOOKS.get(token.type, {}).items():
+            token.attrSet(name, value)
+        _lead(token.children or [])
+    return SafeString(reader.renderer.render(tokens, reader.options, {}))  # whatever was HTML is escaped
 
 
-def _block(text: str) -> Block:
-    lines = text.splitlines()
-    if text.startswith("## "):
-        return "h2", _runs(text.removeprefix("## "))
-    if text.startswith("|"):
-        rows = [CELL.split(line.strip().strip("|")) for line in lines if not re.fullmatch(r"[|\s:-]+", line)]
-        return "table", [[_runs(cell.replace("\\|", "|").strip()) for cell in row] for row in rows]
-    for kind, mark in (("ul", r"- "), ("ol", r"\d+\. ")):
-        if re.match(mark, text):
-            items = re.split(rf"^{mark}", text, flags=re.M)[1:]
-            return kind, [_runs(" ".join(item.split())) for item in items]
-    return "p", _runs(" ".join(lines))
-
-
-def _runs(text: str) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    at = 0
-    for match in RUN.finditer(text):
-        if match.start() > at:
-            found.append(("text", text[at : match.start()]))
-        if match["words"] is not None:
-            found.append(("link", [match["words"].replace("`", ""), _address(match["to"])]))
-        else:
-            found.append((match.lastgroup or "text", match[match.lastindex or 0]))
-        at = match.end()
-    return [*found, ("text", text[at:])] if at < len(text) else found
+def _lead(tokens: Sequence[Token]) -> None:
+    """Each link of a line to its page in the product."""
+    opened: Token | None = None
+    for token in tokens:
+        if token.type == "link_open":
+            opened, address = token, _address(str(token.attrGet("href")))
+            token.attrs, token.hidden = {"class": "text-decoration-underline", "href": address}, not address
+        elif token.type == "link_close" and opened is not None:
+            token.hidden = opened.hidden
 
 
 def _address(target: str) -> str:
-    """Another page of the manual, or the page that has the same; what is neither stays words."""
+    """Another page of the manual, or the page that has the same; empty for what is neither."""
     name = target.partition("#")[0].removesuffix(".md").removeprefix("../")
     if name == "api-changelog":
         return "/developers/changes/"
     return f"/guide/{name}/" if name in NAMES else ""
+
+
+class _Renderer(RendererHTML):
+    """What is wider than the page is moved sideways by itself, with the keyboard too."""
+
+    def fence(self, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
+        return format_html('<pre class="mono" tabindex="0">{}</pre>', tokens[idx].content.rstrip("\n"))
+
+    def table_open(self, tokens: Sequence[Token], idx: int, options: object, env: object) -> str:
+        opened = f'<div class="table-wrap" tabindex="0" role="group" aria-label="{escape(_("Table"))}">'
+        return opened + self.renderToken(tokens, idx, options, env)  # type: ignore[arg-type]
+
+    def table_close(self, tokens: Sequence[Token], idx: int, *_rest: object) -> str:
+        return "</table></div>"
