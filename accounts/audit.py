@@ -17,6 +17,7 @@ from django.apps import apps
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
 from django.db.models import Model, QuerySet
+from django.utils import translation
 
 from accounts import access
 from accounts.access import Actor, behind_labels
@@ -47,7 +48,7 @@ def record(
             verb=verb,
             object_type=obj._meta.label_lower,
             object_key=str(obj.pk),
-            object_label=str(obj)[:200],
+            object_label=_named(obj)[:200],
             details=_plain(details),
             at=now,
             previous_hash=last.hash if last else "",
@@ -55,6 +56,12 @@ def record(
         entry.hash = entry_hash(entry)
         entry.save(force_insert=True)
     return entry
+
+
+def _named(obj: Model) -> str:
+    """In one language, whoever acts: the log is the same for everybody."""
+    with translation.override("en"):
+        return str(obj)
 
 
 def _plain(details: dict[str, Any]) -> Any:

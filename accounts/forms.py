@@ -20,7 +20,7 @@ else:
 
 class RoleField(RoleChoice):
     def label_from_instance(self, obj: Role) -> str:
-        return obj.title
+        return obj.label
 
 
 class CredentialForm(forms.Form):

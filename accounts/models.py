@@ -15,7 +15,7 @@ from django.contrib.auth.models import Group, PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 
@@ -71,6 +71,10 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    def get_short_name(self) -> str:
+        """As the head of the admin site calls who is signed in."""
+        return str(self)
 
 
 class Workspace(models.Model):
@@ -142,12 +146,15 @@ class Role(Group):
         constraints = [models.UniqueConstraint(fields=["workspace", "title"], name="role_title_once")]
 
     def __str__(self) -> str:
-        return f"{self.title} ({self.workspace})"
+        return f"{self.label} ({self.workspace})"
 
     @property
     def label(self) -> str:
-        """Its title; a built-in role's in the reader's language."""
-        return str(BUILTIN_TITLES.get(self.builtin, self.title))
+        """Its title; a built-in role's, unless it was renamed, in the reader's language."""
+        built_in = BUILTIN_TITLES.get(self.builtin, "")
+        with translation.override("en"):
+            is_renamed = str(built_in) != self.title
+        return self.title if is_renamed else str(built_in)
 
 
 class AccessLabel(models.Model):

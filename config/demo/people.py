@@ -8,11 +8,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from django.utils.translation import gettext_lazy as _
+
+ROLES = {
+    "manager": _("Manager"),
+    "approver": _("Approver"),
+    "viewer": _("Viewer"),
+    "administrator": _("Administrator"),
+}
+
 
 class Person(NamedTuple):
     email: str
     role: str
     name: str
+
+    @property
+    def title(self) -> str:
+        return str(ROLES[self.role])
 
 
 PEOPLE = (

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.db import transaction
+from django.utils.translation import override
 from guardian.shortcuts import assign_perm
 
-from accounts import roles
+from accounts import audit, roles
 from accounts.access import SYSTEM, explain, may, require, visible_to
 from accounts.models import AuditEntry, Role, User, Workspace
 from campaigns.models import Campaign
@@ -62,6 +63,17 @@ def test_a_built_in_role_holds_exactly_its_permissions(
 def test_a_role_in_one_workspace_gives_nothing_in_another(workspace: Workspace) -> None:
     other = roles.create_workspace(name="Other", slug="other", actor=SYSTEM, now=NOW)
     assert not may(holder(workspace, "administrator"), "campaigns.view_campaign", other)
+
+
+def test_a_built_in_role_is_called_in_the_readers_language_until_it_is_renamed(workspace: Workspace) -> None:
+    role = Role.objects.get(workspace=workspace, builtin="approver")
+    with override("zh-hant"):
+        assert str(role) == f"Campaign 核准者 ({workspace})"
+        audit.record(actor=SYSTEM, verb="change", obj=role, workspace=workspace, now=NOW)
+        role.title = "Editors in chief"
+        assert role.label == "Editors in chief"
+    kept = AuditEntry.objects.filter(workspace=workspace).latest("pk").object_label
+    assert kept == f"Campaign approver ({workspace})", "the log is in one language"
 
 
 def test_a_superuser_without_a_role_may_do_nothing(workspace: Workspace) -> None:
