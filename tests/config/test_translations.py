@@ -67,3 +67,13 @@ def test_one_thing_has_one_name() -> None:
     told = [(one.id, text) for one in messages() for text in texts(one.string)]
     told += [(path.name, path.read_text()) for path in (ROOT / "docs" / "zh-Hant").glob("*.md")]
     assert [(where, word) for where, text in told for word in OTHER_NAMES if word in text] == []
+
+
+def test_everybody_is_spoken_to_politely_by_django_as_well() -> None:
+    from django.contrib.auth.password_validation import password_validators_help_texts
+    from django.utils.translation import override
+
+    assert [text for one in messages() for text in texts(one.string) if "你" in text] == []
+    with override("zh-hant"):
+        told = " ".join(map(str, password_validators_help_texts()))
+    assert "您的密碼" in told and "你" not in told
