@@ -4,7 +4,9 @@
 //   data-copy="#id"    on a button: copies that element's text; data-copied is what it then says
 //   data-key="/"       on a field: this key, pressed outside of any field, leads there
 //   data-all="name"    on a box: checks every box of that name, or none
-//   data-confirm="…"   on a form: asks once before it is sent
+//   data-confirm="…"   on a form or its button: asks once before it is sent
+//   data-confirm-of    names the boxes the question is about: {count} is how many are checked, {verb} what is
+//                      chosen in the form's list; below stand their names. data-confirm-one asks about one.
 (() => {
   "use strict";
 
@@ -61,8 +63,19 @@
     all.addEventListener("change", () => each().forEach((one) => (one.checked = all.checked)));
   }
 
+  const NAMED = 10;
+  const questionOf = ({ form, dataset }) => {
+    if (!dataset.confirmOf) return dataset.confirm;
+    const names = [...document.querySelectorAll(`[name="${dataset.confirmOf}"]:checked`)].map((one) => one.ariaLabel);
+    const asked = names.length === 1 ? dataset.confirmOne : dataset.confirm;
+    const verb = form.querySelector("select[name=verb] option:checked").label;
+    const shown = names.length > NAMED ? [...names.slice(0, NAMED), "…"] : names;
+    return [asked.replace("{verb}", verb).replace("{count}", names.length), ...shown].join("\n");
+  };
+
   document.addEventListener("submit", (event) => {
-    const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
+    const asker = [event.submitter, event.target].find((one) => one?.dataset.confirm);
+    const question = asker && questionOf(asker);
     if (question && !window.confirm(question)) event.preventDefault();
   });
 })();

@@ -117,3 +117,24 @@ def test_the_page_follows_what_saves_by_itself_and_nothing_is_lost_on_the_way_ou
         expect(one.locator("[data-saved]")).to_contain_text(told)
     page.reload()
     expect(page.locator("[name=description]")).to_have_value("Mine")
+
+
+def test_what_is_done_with_many_asks_once_with_how_many_and_which(browser: Browser, demo: str) -> None:
+    page = signed_in(browser, demo, "Ana Duarte", "en")
+    for name in ("First of two", "Second of two"):
+        page.goto(f"{demo}/campaigns/new/")
+        page.locator("[name=name]").fill(name)
+        press(page, "Create draft")
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.goto(f"{demo}/campaigns/?search=of two")
+    page.get_by_role("checkbox", name="First of two").check()
+    page.locator("[name=verb]").select_option("delete")
+    press(page, "Apply")
+    page.get_by_role("checkbox", name="Second of two").check()
+    press(page, "Apply")
+    assert asked == [
+        "Delete drafts: 1 campaign?\nFirst of two",
+        "Delete drafts: 2 campaigns?\nSecond of two\nFirst of two",
+    ]
+    expect(page.locator("tbody tr")).to_have_count(2)
