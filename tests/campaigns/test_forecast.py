@@ -82,9 +82,11 @@ def test_several_channels_are_counted_as_messages_and_the_people_beside_them(rea
         nobody = 12 - told.reached
         assert f"{told.reached} get it over the first channel that reaches them, {nobody} over none" in review
         assert "Not reached by those above" in review
+        assert f"As it is counted now, {told.reached} people get it." in review
     else:
         assert told.people == 2 * 12
         assert f"12 people, {told.reached} messages" in review
+        assert f"As it is counted now, {told.reached} messages leave." in review
 
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # a Monday; evening in Taipei
