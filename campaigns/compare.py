@@ -20,6 +20,7 @@ from channels import rendering
 from channels.models import ChannelConfiguration
 from channels.sandbox import RenderError
 from common.errors import Invalid
+from common.percents import in_words
 from common.wording import listed
 
 GONE, NEW = "del", "ins"
@@ -173,7 +174,7 @@ def _languages(given: Definition) -> str:
 
 
 def _experiment(given: Definition) -> str:
-    shares = [f"{one['key']} {one['percent']} %" for one in given.get("treatments", [])]
+    shares = [f"{one['key']} {in_words(one['percent'])}" for one in given.get("treatments", [])]
     holdout = [_("held out %(percent)s %%") % {"percent": given["holdout"]}] if given.get("holdout") else []
     return listed([*shares, *holdout])
 

@@ -46,8 +46,10 @@ def _reader(campaign: Campaign, locale: str, people: int) -> Readers:
 
 
 def language_name(code: str) -> str:
-    """As the reader calls it, with its own name behind."""
+    """As the reader calls it; Chinese has brackets of its own."""
     locale = Locale.parse(code, sep="-")
     shown = translation.get_language() or "en"
     name = locale.get_display_name(Locale.parse(shown.replace("hant", "Hant"), sep="-")) or code
+    if shown.startswith("zh"):
+        name = name.replace(" (", "（").replace(")", "）")
     return f"{name[:1].upper()}{name[1:]}"

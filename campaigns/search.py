@@ -21,10 +21,12 @@ from accounts.access import may, visible_to
 from accounts.models import User, Workspace
 from audiences.identities import identities_of
 from audiences.models import Audience, Profile
+from audiences.namespaces import LABELS
 from audiences.reachability import CHANNELS
 from campaigns import access
 from campaigns.models import Asset, Campaign, ContentTemplate, Fragment, Message
 from channels.models import ChannelConfiguration
+from common.wording import colon
 
 MOST = 8  # of a kind: who finds more writes more of the name
 LONGEST = 200
@@ -147,6 +149,10 @@ def _people(actor: User, workspace: Workspace, text: str) -> Group:
     held = identities_of(people)
     hits = []
     for person in people[:MOST]:
-        others = [f"{namespace}: {value}" for namespace, value in held[person.pk] if value != str(person)]
+        others = [
+            f"{LABELS.get(namespace, namespace)}{colon()}{value}"
+            for namespace, value in held[person.pk]
+            if value != str(person)
+        ]
         hits.append(Hit(str(person), " · ".join(others), "audiences:profile", (person.pk,)))
     return Group(_("People"), hits, len(people) > MOST)

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
+from django.utils import formats
+from django.utils.translation import gettext as _
+
 HOW = {"": ROUND_HALF_UP, "down": ROUND_FLOOR, "up": ROUND_CEILING}
 MOST_SURE = 99.9999  # nothing is certain, though the last digit of a float may say so
 
@@ -24,3 +27,9 @@ def cut(value: float, digits: int, toward: str = "") -> float:
 def sure(value: float, digits: int) -> float:
     """A confidence: never up, and never 100."""
     return cut(min(value, MOST_SURE), digits, "down")
+
+
+def in_words(value: float, digits: int | None = None) -> str:
+    """“34.4 %” as the reader's language writes it; without `digits`, as many as the value has."""
+    shown = f"{value:g}" if digits is None else formats.number_format(value, digits)
+    return _("%(number)s %%") % {"number": shown}

@@ -42,6 +42,10 @@ def listed(words: Iterable[object]) -> str:
     return comma().join(map(str, words))
 
 
+def colon() -> str:
+    return pgettext("between a word and what it tells of", ": ")
+
+
 def joined(before: str, after: str, *, by: str = " ") -> str:
     """Two texts as one; where one is empty, the other."""
     if not before or not after:

@@ -22,7 +22,8 @@ from django.utils import formats, timesince, timezone, translation
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
-from jinja2 import Environment
+from jinja2 import Environment, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from accounts import heartbeat, notices, switch
@@ -32,7 +33,7 @@ from accounts.middleware import HERE
 from accounts.models import User
 from audiences.typed import written
 from common import percents
-from common.wording import comma, listed
+from common.wording import colon, comma, listed
 from config.guide.topics import topic_of
 
 _STORED_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?")  # as audiences.typed stores them
@@ -52,13 +53,25 @@ def environment(**options: Any) -> Environment:
         pgettext=translation.pgettext,
         npgettext=translation.npgettext,
     )
-    env.globals.update(
-        url=url, address_or_none=address_or_none, static=static, icon=icon, now=timezone.now, comma=comma
+    env.globals["ngettext"] = _counted(cast(Callable[..., str], env.globals["ngettext"]))
+    env.globals.update(url=url, address_or_none=address_or_none, static=static, icon=icon, now=timezone.now)
+    env.globals.update(comma=comma, colon=colon)
+    env.filters.update(
+        number=number, percent=percent, part=percents.in_words, confidence=confidence, since=since
     )
-    env.filters.update(number=number, percent=percent, confidence=confidence, since=since)
     env.filters.update(datetime=local_datetime, time=local_time, listed=listed)
     env.filters.update(written=written, readable=readable, clock=clock, weekday=weekday, month=month, day=day)
     return env
+
+
+def _counted(ngettext: Callable[..., str]) -> Callable[..., str]:
+    """`%(num)s` as every other number is written."""
+
+    @pass_context
+    def counted(context: Context, one: str, many: str, num: int, **values: Any) -> str:
+        return ngettext(context, one, many, num, **{"num": number(num), **values})
+
+    return counted
 
 
 def url(name: str, *args: Any, **kwargs: Any) -> str:
@@ -84,16 +97,12 @@ def number(value: float | None) -> str:
 
 
 def percent(value: float | None, digits: int = 1, toward: str = "") -> str:
-    return "–" if value is None else _in_percent(percents.cut(value, digits, toward), digits)
+    return "–" if value is None else percents.in_words(percents.cut(value, digits, toward), digits)
 
 
 def confidence(value: float) -> str:
     """How sure something is: 95 only from 95 on."""
-    return _in_percent(percents.sure(value, 1), 1)
-
-
-def _in_percent(value: float, digits: int) -> str:
-    return _("%(number)s %%") % {"number": formats.number_format(value, digits)}
+    return percents.in_words(percents.sure(value, 1), 1)
 
 
 def local_datetime(value: datetime | None) -> str:
@@ -142,7 +151,7 @@ def readable(value: Any) -> str:
                 # Translators: Django's date format; 23 Nov 2026
                 return formats.date_format(date.fromisoformat(value), pgettext("date", "j M Y"))
             return local_datetime(datetime.fromisoformat(value))
-    return written(value)
+    return listed(value) if isinstance(value, list) else written(value)
 
 
 def page_context(request: HttpRequest) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from audiences import profiles as people
 from audiences.attributes import labels_of
 from audiences.forms.people import ATTRIBUTE, IdentityForm, NewPersonForm, ProfileForm
 from audiences.models import Profile
-from audiences.namespaces import namespaces_of
+from audiences.namespaces import LABELS, namespaces_of
+from audiences.reachability import CHANNELS
 from audiences.typed import written
 from audiences.views.common import show_faults
 from common.errors import Conflict, Invalid, Problem
@@ -57,7 +58,7 @@ def profiles(request: HttpRequest) -> HttpResponse:
     asked = {"search": text, "test": kind} | ({"everywhere": "1"} if everywhere else {})
     held = identities.identities_of(shown["page"].people)
     shown |= {"search": text, "test": kind, "asked": asked, "total": total, "is_more": is_more, "held": held}
-    shown["labels"] = labels_of(workspace)
+    shown |= {"labels": labels_of(workspace), "namespaces": LABELS}
     return render(request, "audiences/profiles.html", shown)
 
 
@@ -163,6 +164,7 @@ def _page(
         },
         "uploads": _uploads(person, actor_of(request)),
         "consents": person.consents.select_related("topic").order_by("channel", "topic__name"),
+        "channels": CHANNELS,
         "suppressions": suppression.holding(person),
         "erase_address": _address_or_none("audiences:erase", person.pk),
     }

@@ -16,13 +16,14 @@ from campaigns.tracking.links import LINK, number_links
 from channels import rendering
 from channels.messages import Content, Rendered
 from channels.models import ChannelConfiguration
+from common.percents import in_words
 
 OPENING = re.compile(r"<a\s[^<>]*>", re.IGNORECASE)
 NUMBERED = re.compile(r"\{\{ carillon_click \}\}(\d+)")
 BADGE = (
     '<span style="display:inline-block;margin-right:4px;padding:1px 6px;border-radius:8px;'
     "font:600 12px/16px system-ui,sans-serif;text-decoration:none;color:{ink};background:{fill}"
-    '">{share} %</span>'
+    '">{share}</span>'
 )
 HOT, COLD = (176, 35, 24), (233, 237, 238)  # many clicks, none
 
@@ -68,6 +69,6 @@ def marked(source: str, urls: list[str], clicked: dict[str, int]) -> str:
         part = clicked.get(urls[int(found[1])], 0) / total if total else 0.0
         fill = ",".join(str(round(cold + (hot - cold) * part)) for hot, cold in zip(HOT, COLD, strict=True))
         ink = "#fff" if part > 0.4 else "#172126"
-        return tag + BADGE.format(ink=ink, fill=f"rgb({fill})", share=round(100 * part))
+        return tag + BADGE.format(ink=ink, fill=f"rgb({fill})", share=in_words(round(100 * part)))
 
     return OPENING.sub(badged, source)

@@ -39,7 +39,7 @@ from campaigns.reports.definitions import BALANCE
 from campaigns.reports.experiments import Compared
 from campaigns.reports.report import Report
 from campaigns.reports.trials import Trial
-from common.percents import cut, sure
+from common.percents import cut, in_words, sure
 
 CHINESE = "MSung-Light"
 CHARACTERS = "UniCNS-UCS2-H"
@@ -150,9 +150,9 @@ def _arm(one: Compared) -> list[Flowable]:
     told = [written(arm.label), _number(arm.people), _number(arm.converted), _percent(arm.rate)]
     if one.is_first or one.low is None:
         return [*told, *(written("", RIGHT) for _cell in range(3))]
-    high = "∞" if one.high is None else in_percent(cut(one.high, 1, "up"))
-    interval = f"{in_percent(cut(one.low, 1, 'down'))} … {high}"
-    sure_of = in_percent(sure(one.confidence, 1))
+    high = "∞" if one.high is None else in_words(cut(one.high, 1, "up"), 1)
+    interval = f"{in_words(cut(one.low, 1, 'down'), 1)} … {high}"
+    sure_of = in_words(sure(one.confidence, 1), 1)
     return [*told, _percent(one.lift), written(interval, RIGHT), written(sure_of, RIGHT)]
 
 
@@ -253,11 +253,7 @@ def _number(value: int) -> Paragraph:
 
 
 def _percent(rate: float | None) -> Paragraph:
-    return written("" if rate is None else in_percent(cut(rate, 1)), RIGHT)
-
-
-def in_percent(value: float) -> str:
-    return f"{formats.number_format(value, 1)} %"
+    return written("" if rate is None else in_words(cut(rate, 1), 1), RIGHT)
 
 
 def _moment(moment: datetime) -> str:

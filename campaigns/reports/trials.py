@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -23,6 +22,8 @@ from campaigns.reports import experiments, figures
 from campaigns.reports.experiments import Arm, Compared
 from campaigns.reports.treatments import content_of, titles_of
 from campaigns.variants import HELD_OUT, treatments, weighted
+from common.percents import in_words
+from common.wording import listed
 
 METRICS: dict[str, Any] = {
     "click": gettext_lazy("Clicked"),
@@ -95,11 +96,8 @@ class Trial:
             return ""
         titles = titles_of([self.run.version])
         percents = self.run.weights["percents"]
-        told = [
-            f"{titles.get(key, key)} {formats.number_format(round(part, 1), 1)} %"
-            for key, part in percents.items()
-        ]
-        return ", ".join(told)
+        told = [f"{titles.get(key, key)} {in_words(round(part, 1), 1)}" for key, part in percents.items()]
+        return listed(told)
 
     @property
     def decided(self) -> str:

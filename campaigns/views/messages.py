@@ -19,6 +19,7 @@ from campaigns.reports import story
 from campaigns.tracking import machines
 from campaigns.views.common import run_of
 from campaigns.views.previews import look, preview_page
+from channels.kinds import KINDS
 from channels.sandbox import RenderError
 from common.errors import Invalid, NotFound
 
@@ -43,6 +44,7 @@ def message(request: HttpRequest, run_id: int, action: int, ref: int) -> HttpRes
         "decisions": Decision.choices,
         "allowed": explain(actor_of(request), PUBLISH, told.message.run.campaign),
         "story": told,
+        "channel": KINDS[told.channel].label,
         "run": told.message.run,
         "campaign": told.message.run.campaign,
         "attempts": [(one, story.reason(one)) for one in told.attempts],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, Workspace
@@ -43,6 +44,11 @@ class RuleSet(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def label(self) -> str:
+        """Its name; that of the one every workspace is born with, in the reader's language."""
+        return gettext("Global default") if self.is_global and self.name == "Global default" else self.name
 
 
 class Rule(models.Model):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.utils.translation import override
 
-from common.percents import cut, sure
+from common.percents import cut, in_words, sure
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,9 @@ def test_nobody_is_ever_quite_sure() -> None:
         99.9,
     ]
     assert (sure(94.99996, 4), sure(100.0, 4)) == (94.9999, 99.9999)
+
+
+def test_a_figure_in_percent_is_written_as_the_reader_writes_it() -> None:
+    assert (in_words(34.4, 1), in_words(50.0), in_words(12.5)) == ("34.4 %", "50 %", "12.5 %")
+    with override("zh-hant"):
+        assert (in_words(34.4, 1), in_words(50)) == ("34.4%", "50%")
