@@ -53,11 +53,11 @@ def test_the_page_tells_words_in_the_readers_language_and_filters_still_work() -
     client.force_login(ana)
     page = client.get("/accounts/log/").content.decode()
     assert '<option value="grant role" >Role given</option>' in page
-    assert "<td>Winner chosen</td>" in page and "<td>of an older release</td>" in page
+    assert ">Winner chosen</td>" in page and ">of an older release</td>" in page
     assert "accounts.workspace" not in re.sub(r'value="[^"]*"', "", page)
     only = client.get("/accounts/log/?verb=grant+role&kind=accounts.workspace").content.decode()
-    assert "<td>Role given</td>" in only and "<td>Winner chosen</td>" not in only
+    assert ">Role given</td>" in only and ">Winner chosen</td>" not in only
     User.objects.filter(pk=ana.pk).update(language="zh-hant")
     chinese = client.get("/accounts/log/?verb=grant+role").content.decode()
-    assert "<td>授予角色</td>" in chinese and "Role given" not in chinese
-    assert "<td>系統</td>" in chinese and "the clock" not in chinese
+    assert ">授予角色</td>" in chinese and "Role given" not in chinese
+    assert ">系統</td>" in chinese and "the clock" not in chinese

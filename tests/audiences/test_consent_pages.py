@@ -89,7 +89,7 @@ def test_the_list_counts_people_in_a_fixed_number_of_queries(
     client = signed_in(where, "manager")
     with django_assert_max_num_queries(18):
         page = client.get("/audiences/topics/").content.decode()
-    assert '<td class="end">3</td><td class="end">2</td><td class="end">1</td>' in page
+    assert re.findall(r'<td class="end"[^>]*>(\d+)</td>', page)[:3] == ["3", "2", "1"]
 
 
 def test_another_workspaces_topic_is_not_there(where: Workspace) -> None:
