@@ -77,7 +77,7 @@ def keys_are_two(**_: Any) -> list[CheckMessage]:
 def hosts_are_named(**_: Any) -> list[CheckMessage]:
     if "*" not in settings.ALLOWED_HOSTS:
         return []
-    hint = "Name the hosts: links in mails are made from what a request says it asked for."
+    hint = "Name the hosts: addresses on pages are made from what a request says it asked for."
     return [Warning("ALLOWED_HOSTS takes every host.", hint, id="carillon.W005")]
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.access import may, require
 from accounts.doors.callers import actor_of, workspace_of
-from channels import access, domains
+from channels import access, domains, records
 from channels.forms import DomainForm
 from channels.models import SendingDomain
 from channels.views.common import show_faults
@@ -78,7 +78,11 @@ def check(request: HttpRequest, pk: int) -> HttpResponse:
     actor = actor_of(request)
     domain = access.domain_for(actor, pk, access.MANAGE)
     found = domains.check(domain, actor=actor, now=timezone.now())
-    if found.state == SendingDomain.State.VERIFIED:
+    if any(said["verdict"] == records.UNKNOWN for said in found.findings.values()):
+        messages.warning(
+            request, _("DNS did not answer for every record; where it did not, nothing has changed.")
+        )
+    elif found.state == SendingDomain.State.VERIFIED:
         messages.success(request, _("Verified. Every record that is needed is there."))
     else:
         messages.warning(request, _("Checked. Some records are not there yet, or not as they should be."))

@@ -77,7 +77,10 @@ def _worker(lane: str, seen: dict[str, int]) -> Iterator[Finding]:
             Severity.WARNING,
             _("The last sweep was %(seconds)s seconds ago.") % {"seconds": away},
             name,
-            _("Look whether its workers are busy with something long, and add one where that stays."),
+            _(
+                "Look whether the clock and such a worker run, or whether all are busy with something long; "
+                "add one where that stays."
+            ),
         )
 
 

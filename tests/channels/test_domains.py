@@ -333,6 +333,12 @@ def test_an_administrator_adds_checks_and_removes_a_domain(
     page = client.post(f"/channels/domains/{domain.pk}/check/", follow=True).content.decode()
     assert "Every record that is needed is there" in page and "is-live" in page
     assert "Verified" in client.get("/channels/domains/").content.decode()
+    server.silent |= {f"_dmarc.{NAME}", NAME}
+    page = client.post(f"/channels/domains/{domain.pk}/check/", follow=True).content.decode()
+    assert (
+        "Every record that is needed is there" not in page and "DNS did not answer for every record" in page
+    )
+    server.silent.clear()
     client.post(f"/channels/domains/{domain.pk}/", {"spf": "include:_spf.relay.example"})
     domain.refresh_from_db()
     assert domain.spf == "include:_spf.relay.example"
