@@ -45,6 +45,7 @@ MOST, OF_EACH, PAGE = 5_000, 20, 500
 MOST_FIELDS = 30  # whose absence makes strata
 HEAVY = 100 * 1024  # bytes of HTML; Gmail cuts at 102 kB
 EXAMPLES, MOST_LINKS, AT_ONCE, SPAM_SECONDS = 5, 50, 5, 20
+RING_AGAIN = timedelta(seconds=10)  # where nobody has begun: the bell was lost, or waits in the queue
 SILENCE, TRIES = timedelta(minutes=2), 3
 State = Preflight.State
 ERROR, WARNING = "error", "warning"
@@ -162,9 +163,10 @@ def ring_again(*, now: datetime) -> None:
     silent.filter(tries__gte=TRIES).update(
         state=State.FAILED, reason="worker_lost", finished_at=now, moved_at=now
     )
-    for pk in silent.values_list("pk", flat=True):
-        Preflight.objects.filter(pk=pk).update(state=State.WAITING, moved_at=now)
-        ring.preflight(pk)
+    silent.update(state=State.WAITING)
+    for row in Preflight.objects.filter(state=State.WAITING, moved_at__lt=now - RING_AGAIN):
+        Preflight.objects.filter(pk=row.pk, state=State.WAITING).update(moved_at=now)
+        ring.preflight(row.pk)
 
 
 def check(pk: int, *, now: datetime) -> bool:

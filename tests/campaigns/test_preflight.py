@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -148,6 +149,18 @@ def test_a_look_that_nobody_takes_is_rung_again_and_given_up_at_last(where: Work
     preflight.ring_again(now=timezone.now())
     row.refresh_from_db()
     assert (row.state, row.reason) == ("failed", "worker_lost")
+
+
+def test_a_look_whose_bell_was_lost_is_rung_for_again_within_seconds(
+    where: Workspace, author: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    now = timezone.now()
+    preflight.begin(builders.draft(where, author), actor=author, now=now)
+    for seconds, rings in ((5, 0), (11, 1), (16, 0), (22, 1)):
+        with django_capture_on_commit_callbacks() as rung:
+            preflight.ring_again(now=now + timedelta(seconds=seconds))
+        assert len(rung) == rings, seconds
+    assert Preflight.objects.get().state == "waiting"
 
 
 def test_it_is_begun_and_read_on_the_review_page_and_by_rest(
