@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
-from scipy import integrate
-from scipy.stats import beta
 
 from campaigns import actions, lifecycle, validation, variants
 from campaigns.delivery import bandits, clock
@@ -31,6 +29,9 @@ def arms(*counts: tuple[int, int]) -> list[Arm]:
 
 
 def test_a_part_is_the_chance_to_be_best_as_the_integral_says_it() -> None:
+    from scipy import integrate  # here, for it takes seconds to load
+    from scipy.stats import beta
+
     first, second = (200, 20), (200, 30)
 
     def beats(rate: float) -> float:

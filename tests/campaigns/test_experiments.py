@@ -8,9 +8,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from scipy import integrate
-from scipy.special import betaln
-from scipy.stats import beta, binom
 
 from campaigns.reports.experiments import Arm, best_of, bounds, compare, log_odds
 
@@ -27,6 +24,10 @@ def arms(*counts: tuple[int, int], shares: tuple[float, ...] = ()) -> list[Arm]:
     ("share", "first", "second"), [(0.5, 0, 0), (0.5, 3, 9), (0.2, 40, 25), (0.5, 900, 1100)]
 )
 def test_the_odds_are_those_of_the_integral_over_the_mixture(share: float, first: int, second: int) -> None:
+    from scipy import integrate  # here, for it takes seconds to load
+    from scipy.special import betaln
+    from scipy.stats import beta
+
     closed = [
         betaln(w * share + second, w * (1 - share) + first) - betaln(w * share, w * (1 - share))
         for w in (2, 100)
@@ -45,6 +46,8 @@ def test_the_odds_are_those_of_the_integral_over_the_mixture(share: float, first
 
 def test_the_odds_are_a_fair_bet_at_any_number_of_people() -> None:
     """Their mean over all that can happen without a difference is 1: nobody gains by looking often."""
+    from scipy.stats import binom
+
     for share in (0.5, 0.2, 0.9):
         for people in (1, 2, 5, 30, 200):
             chances = binom.pmf(range(people + 1), people, share)

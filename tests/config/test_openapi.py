@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
+from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 
 from audiences.models import AttributeDefinition, Profile
@@ -31,6 +32,10 @@ def without_names(path: str) -> str:
     """Parameters are written `<int:pk>` by Django and `{id}` by OpenAPI."""
     parts = path.replace("<", "{").replace(">", "}").split("/")
     return "/".join("{}" if part.startswith("{") else part for part in parts)
+
+
+def test_the_description_is_one_of_openapi(schema: dict[str, Any]) -> None:
+    validate_schema(schema)
 
 
 def test_every_address_and_method_is_described(schema: dict[str, Any]) -> None:
