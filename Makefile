@@ -25,8 +25,8 @@ PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillo
 help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
 	@echo "make reset     remove the demo's data"
-	@echo "make test      run the tests, of the hundreds of cases of a kind a sample"
-	@echo "make test-rest  run what make test leaves out: the other cases, and what kills servers for minutes"
+	@echo "make test      run the tests in about five minutes, of many cases of a kind a sample"
+	@echo "make test-rest  run what make test leaves out: the other cases, the long walks, and what kills servers"
 	@echo "make test-all  run all tests, which takes half an hour on two cores"
 	@echo "make test-servers  all but the browser tests, also against DATABASE_URL and BROKER_URL"
 	@echo "make test-bell  only the tests that hear the broker's bell, against BROKER_URL"
@@ -75,7 +75,7 @@ rights: $(STAMP)
 reset: $(STAMP)
 	$(EMBEDDED) erase --data var/demo
 
-# Each kind of fault is looked for, in a sample where there are hundreds of cases (see tests/conftest.py).
+# Each kind of fault is looked for, in a sample where there are many cases (see tests/conftest.py).
 # The browser tests share one demo, and Playwright keeps an event loop: they run after the others, by themselves.
 test: $(STAMP)
 	$(EMBEDDED) run --volatile --data var/test -- $(BIN)/python -m pytest -n auto --dist worksteal \

@@ -24,6 +24,7 @@ from pytest_django import DjangoDbBlocker
 from config.env import is_loopback
 from tests import model_database
 
+A_FEW, ONE_IN = 2, 4  # of more cases than these that ask the database, one in so many by `make test`
 gc.disable()  # until everything is imported and collected
 
 
@@ -37,12 +38,17 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of a test that is `sampled(n)` one case in n, one at least, is asked by `make test`; the others are its
     `rest`, which `make test-rest` asks. Which ones follows from their names, and is the same for everybody.
+    A test that puts more than a few cases to the database, and says nothing of it, is sampled as well.
     """
-    cases: dict[tuple[str, int], list[pytest.Item]] = defaultdict(list)
+    cases: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
-        if marker := item.get_closest_marker("sampled"):
-            cases[item.nodeid.partition("[")[0], marker.args[0]].append(item)
-    for (_test, one_in), asked in cases.items():
+        cases[item.nodeid.partition("[")[0]].append(item)
+    for asked in cases.values():
+        if marker := asked[0].get_closest_marker("sampled"):
+            one_in = marker.args[0]
+        else:
+            is_dear = len(asked) > A_FEW and asked[0].get_closest_marker("django_db")
+            one_in = ONE_IN if is_dear else 1
         for item in sorted(asked, key=lambda item: crc32(item.nodeid.encode()))[-(-len(asked) // one_in) :]:
             item.add_marker("rest")
 

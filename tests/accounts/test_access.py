@@ -128,6 +128,7 @@ def test_what_is_asked_of_a_workspace_is_told_of_that_one(where: Workspace) -> N
     assert not may(ana, VIEW, there) and may(ana, VIEW, where)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("seed", range(6))
 def test_explain_rights_on_and_visible_to_agree(seed: int) -> None:
     """Roles, shares and labels at random over two workspaces, also those that should count for nothing."""

@@ -379,6 +379,7 @@ def state() -> list[Any]:
     ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("method", "address"), DOORS)
 def test_every_door_asks_for_the_right_to_people(where: Workspace, method: str, address: str) -> None:
     person = Profile.objects.get(email="p0@example.com")

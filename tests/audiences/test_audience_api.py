@@ -250,6 +250,7 @@ def everything(pk: int) -> list[tuple[str, str, Any]]:
     ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("role", ["administrator", "approver", "manager", "viewer", "stranger", "unlabelled"])
 def test_each_role_may_do_what_it_may_and_nothing_else(where: Workspace, role: str) -> None:
     audience = builders.audience(where, state="draft")

@@ -122,6 +122,7 @@ TREES: list[Any] = [
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("tree", TREES)
 def test_a_saved_composition_opens_in_fields_or_as_json_with_the_same_meaning(
     where: Workspace, person: User, manager: Client, tree: Any

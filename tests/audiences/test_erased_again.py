@@ -87,6 +87,7 @@ def by_import(where: Workspace, namespace: str, value: str) -> None:
 DOORS = [by_event_file, by_events, by_bulk, by_import]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("channel", "namespace", "value"), AGAIN)
 @pytest.mark.parametrize("arrives", DOORS)
 def test_who_was_erased_comes_back_as_somebody_nobody_writes_to(

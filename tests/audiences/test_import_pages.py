@@ -92,6 +92,7 @@ def test_another_encoding_and_delimiter_are_read_at_once(manager: Client) -> Non
     assert "Some characters cannot be read" in page
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

@@ -243,6 +243,7 @@ def some_rule(pick: random.Random, fields: Any, depth: int = 1) -> Any:
     return {kind: [some_rule(pick, fields, depth + 1) for _one in range(pick.randint(0, 3))]}
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize("seed", range(12))
 def test_every_rule_is_opened_and_saved_again_exactly(where: Workspace, manager: Client, seed: int) -> None:
     pick = random.Random(seed)

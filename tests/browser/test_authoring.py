@@ -18,6 +18,7 @@ def saved(page: Page, say: Say) -> None:
     expect(page.get_by_text(say("Saved."), exact=True)).to_be_visible()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("language", ["en", "zh-hant"])
 def test_a_mail_begins_with_a_template_and_is_saved_from_the_designer(
     browser: Browser, demo: str, language: str

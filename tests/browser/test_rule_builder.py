@@ -85,6 +85,7 @@ def test_a_rule_is_built_by_mouse_and_a_part_is_dragged(browser: Browser, demo: 
     assert problems == []
 
 
+@pytest.mark.slow
 def test_the_same_rule_is_built_by_keyboard_alone(browser: Browser, demo: str) -> None:
     page = opened(browser, demo)
 
@@ -124,6 +125,7 @@ def test_the_same_rule_is_built_by_keyboard_alone(browser: Browser, demo: str) -
     assert rule_of(page) == RULE
 
 
+@pytest.mark.slow
 def test_the_same_rule_is_built_without_javascript_on_a_phone_in_the_dark(
     browser: Browser, demo: str
 ) -> None:

@@ -1,6 +1,6 @@
 """Every channel is set up by an administrator in Chromium, tested against a server of ours, and active.
 
-One mail server and one service are set up always; with SCREENSHOTS=folder all of them, and each page is kept
+One mail server and one service are set up; with SCREENSHOTS=folder all of them, and each page is kept
 as a picture in light and dark, English and Traditional Chinese, and on a phone.
 """
 
@@ -21,7 +21,7 @@ from tests.channels.providers import BENCHES, Bench
 from tests.fakes.apps import BROWSER
 from tests.fakes.smtp import FakeSmtp
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SHOTS = os.environ.get("SCREENSHOTS", "")
 ALL = ("smtp", "amazon_ses", "sendgrid", "twilio", "vonage", "infobip", "sms_http", "line", "whatsapp", "fcm",
        "apns", "webpush", "webhook", "inapp", "direct_mail")  # fmt: skip
@@ -130,7 +130,6 @@ def test_the_page_that_asks_a_browser_is_clean_on_a_phone_in_both_languages_and_
         context.close()
 
 
-@pytest.mark.sampled(2)
 @pytest.mark.parametrize("key", ALL if SHOTS else ("smtp", "line"))
 def test_a_channel_is_set_up_until_it_is_active(page: Page, demo: str, key: str) -> None:
     bench = BENCHES[key]

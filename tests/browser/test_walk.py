@@ -151,7 +151,7 @@ def _run_is_there(page: Page, demo: str) -> None:
         sent(page, demo)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.slow
 @pytest.mark.usefixtures("_run_is_there")
 @pytest.mark.parametrize(
     ("look", "who"), [("light", "Priya Nair"), ("dark", "Priya Nair"), ("zh", "Priya Nair")]

@@ -25,7 +25,7 @@ def state(page: Page, name: str) -> None:
     expect(pill).to_have_text(name)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "has_scripts"), WAYS)
 def test_a_manager_and_an_approver_bring_a_campaign_from_nothing_to_its_report(
     browser: Browser, demo: str, language: str, has_scripts: bool

@@ -98,6 +98,7 @@ def test_to_be_sure_is_to_pass_twenty_for_each_treatment(second: int, treatments
     assert is_sure == ((found[1].low or 0) > 0)  # the interval leaves out “no difference” just then
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("rates", [[0.5, 0.5], [0.05, 0.05], [0.2, 0.2, 0.2]], ids=str)
 def test_who_looks_after_every_conversion_is_misled_in_less_than_five_of_a_hundred(
     rates: list[float],
@@ -107,6 +108,7 @@ def test_who_looks_after_every_conversion_is_misled_in_less_than_five_of_a_hundr
     assert misled / times < 0.05
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_truth_at_every_look() -> None:
     dice, times, missed = random.Random(11), 300, 0
     for _time in range(times):

@@ -248,6 +248,7 @@ def another(run: Run) -> Run:
 
 
 # Each look of a report once from the tail or from the counts; test_counting holds these two to be the same.
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("query", "counted"),
     [("", False), ("?who=any&window=24h", False), ("?window=24h", True), ("?who=any&action=0", True)],

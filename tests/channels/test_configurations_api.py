@@ -219,6 +219,7 @@ def state() -> list[Any]:
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("method", "address"), [*READING, *WRITING])
 def test_each_door_asks_for_its_right(where: Workspace, method: str, address: str) -> None:
     values = Values("Main", "marketing", "sandbox", {}, "Fernhill", "hello@fernhill.example")

@@ -435,6 +435,7 @@ def test_every_mail_service_has_its_examples() -> None:
         assert key == "scaleway" or COMPLAINED in told  # it passes no complaints on
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("key", "told"), ALL)
 def test_an_event_is_read_with_the_message_it_is_about_and_whose_fault_it_is(key: str, told: Told) -> None:
     reading = read(key, SIGN[key]([told.event], NOW))
@@ -544,6 +545,7 @@ NONSENSE: list[Any] = [
 ]  # fmt: skip
 
 
+@pytest.mark.sampled(5)
 @every
 @pytest.mark.parametrize("event", NONSENSE)
 def test_signed_nonsense_moves_no_message(key: str, event: Any) -> None:

@@ -37,7 +37,7 @@ def posted(bench: Bench, server: Any, **changes: Any) -> dict[str, Any]:
     return {"name": "Main", "kind": "marketing", "description": "", "actions": "", **fields}
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(12)
 @over_http
 def test_a_provider_is_set_up_in_the_browser(administrator: Client, key: str) -> None:
     bench = BENCHES[key]

@@ -226,6 +226,7 @@ def test_infobips_codes(code: str, meaning: tuple[Fact, Fault | None]) -> None:
     assert (outcome.fact, outcome.fault, outcome.code, outcome.detail) == (*meaning, code, "Words")
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("key", ["twilio", "vonage", "infobip", "sms_http", "webhook"])
 @pytest.mark.parametrize(
     ("status", "fact"),

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -106,16 +107,20 @@ def commands() -> dict[str, list[str]]:
     return found | {name: COMPOSE["services"][name]["command"].split() for name in ours}
 
 
+@cache
+def help_of(program: str, *verb: str) -> str:
+    asks = [sys.executable, "-m", program, *(["-A", "config.celery"] if verb else []), *verb, "--help"]
+    environment = os.environ | {"BROKER_URL": "memory://"}
+    return subprocess.run(asks, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+
+
 @pytest.mark.parametrize("name", list(commands()))
 def test_each_part_is_started_by_a_program_that_takes_these_options(name: str) -> None:
     words = commands()[name]
     program = Path(words[0]).name
     assert program in ("gunicorn", "celery") and (ROOT / ".venv" / "bin" / program).exists()
     options = {word.partition("=")[0] for word in words if word.startswith("--")}
-    verb = [words[3]] if program == "celery" else []
-    asks = [sys.executable, "-m", program, *(["-A", "config.celery"] if verb else []), *verb, "--help"]
-    environment = os.environ | {"BROKER_URL": "memory://"}
-    told = subprocess.run(asks, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    told = help_of(program, *([words[3]] if program == "celery" else []))
     assert options and [one for one in options if one not in told] == []
 
 

@@ -77,13 +77,17 @@ def pages(patterns: Any = None, before: str = "") -> Iterator[str]:
             yield f"/{path}"
 
 
+@pytest.mark.sampled(4)
+@pytest.mark.parametrize("quarter", range(4))
 @pytest.mark.django_db
 @pytest.mark.usefixtures("production")
-def test_every_page_has_the_headers_of_a_safe_one_and_is_kept_by_nobody(where: Workspace) -> None:
+def test_every_page_has_the_headers_of_a_safe_one_and_is_kept_by_nobody(
+    where: Workspace, quarter: int
+) -> None:
     client = Client(raise_request_exception=False)
     client.force_login(builders.person(where, "administrator"))
     faults, seen = [], 0
-    for path in sorted(set(pages())):
+    for path in sorted(set(pages()))[quarter::4]:
         answer = client.get(path, secure=True)
         seen += answer.status_code == 200
         for name, wanted in EVERYWHERE.items():
@@ -103,7 +107,7 @@ def test_every_page_has_the_headers_of_a_safe_one_and_is_kept_by_nobody(where: W
             faults.append((path, "Cache-Control", answer.headers.get("Cache-Control", "")))
         if "Access-Control-Allow-Origin" in answer.headers:
             faults.append((path, "CORS", answer.headers["Access-Control-Allow-Origin"]))
-    assert (seen > 40, faults) == (True, [])
+    assert (seen > 10, faults) == (True, [])
 
 
 @pytest.mark.django_db

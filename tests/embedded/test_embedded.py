@@ -120,6 +120,7 @@ def test_a_signal_reaches_the_command_and_the_servers_end(sleeper: subprocess.Po
     assert not any(is_running(pid) for pid in pids)
 
 
+@pytest.mark.slow
 def test_after_kill_9_of_the_owner_its_servers_end_and_the_next_start_works(
     sleeper: subprocess.Popen[str], data: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_after_kill_9_of_the_owner_its_servers_end_and_the_next_start_works(
     wait_until(lambda: not any(is_running(pid) for pid in pids))
 
 
+@pytest.mark.slow
 def test_after_kill_9_of_the_servers_a_stale_pid_does_not_hinder_the_next_start(
     sleeper: subprocess.Popen[str], data: Path
 ) -> None:

@@ -119,6 +119,7 @@ def test_a_call_cut_while_it_is_kept_is_one_message_when_it_is_sent_again(line: 
         assert len(server.accepted) == 1
 
 
+@pytest.mark.sampled(2)
 @LOSES
 def test_a_run_cut_at_each_of_its_commits_misses_nobody_and_hides_no_copy(line: Line, loses: str) -> None:
     people = 30

@@ -24,6 +24,7 @@ from tests.fakes.smtp import FakeSmtp
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.slow
 @needs_broker
 def test_a_worker_that_dies_between_the_providers_yes_and_its_record_costs_nobody_a_message(
     tmp_path: Path,

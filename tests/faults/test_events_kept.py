@@ -156,6 +156,7 @@ def test_a_database_that_is_still_away_costs_nothing_that_was_kept(
     assert sorted(Event.objects.values_list("ref", flat=True)) == sorted(key.ref for key in keys[:2])
 
 
+@pytest.mark.slow
 def test_several_processes_keep_events_while_others_put_them_in(keys: list[MessageKey], folder: Path) -> None:
     """Two web processes write while the files are taken away from under them."""
     began, key = timezone.now(), keys[0]

@@ -132,7 +132,7 @@ def everybody_was_accepted_once(run: Run) -> None:
     assert not SoftBounce.objects.exists()
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("key", OVER_HTTP)
 def test_a_run_outlives_every_fault_of_its_set_up_and_blames_nobody(key: str) -> None:
     bench = BENCHES[key]

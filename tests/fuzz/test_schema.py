@@ -2,9 +2,8 @@
 
 As each role: never a 5xx, nothing that the description forbids is accepted, nothing that it allows is refused
 but for what no description can say, no answer that it does not know, no operation without a credential, and
-405 for every other method. What a call did is taken back after it. `make test` asks some operations once as
-an administrator, `make test-rest` others, `make fuzz` all of them, at their edges too, many times as each
-role.
+405 for every other method. What a call did is taken back after it. `make test-rest` asks some operations once
+as an administrator, `make fuzz` all of them, at their edges too, many times as each role.
 """
 
 from __future__ import annotations
@@ -85,7 +84,7 @@ FORM = {
 }
 # A shape with none of these says nothing of what it takes.
 SAYING = {"type", "enum", "const", "properties", "items", "oneOf", "anyOf", "allOf"}
-pytestmark = [pytest.mark.django_db, pytest.mark.sampled(2)]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 class Undo(Exception):

@@ -47,7 +47,7 @@ TYPED = [row for row in ROWS if row["field"] != "import"]
 BROUGHT = [row for row in ROWS if row["field"] == "import"]
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("row", TYPED, ids=[row["id"] for row in TYPED])
 def test_what_is_pasted_is_kept_or_refused_in_words(
     row: dict[str, Any], campaign: Campaign, client: Client

@@ -102,7 +102,7 @@ def nothing_is_left() -> bool:
     return not ChannelConfiguration.objects.exists() and not Credential.objects.exists()
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(15)
 def test_by_rest_a_setting_is_refused_at_its_place_or_harmless(bench: Bench, where: Workspace) -> None:
     call, body = Caller(where, "administrator"), {"name": "Main", "provider": bench.key}
     if bench.provider.channels[0] == "email":
@@ -152,7 +152,7 @@ def forget() -> None:
     Credential.objects.all().delete()
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(15)
 def test_on_the_page_every_field_at_once_is_refused_beside_itself(
     bench: Bench, where: Workspace, client: Client
 ) -> None:

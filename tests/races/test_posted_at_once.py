@@ -158,6 +158,7 @@ def test_a_call_is_taken_over_a_new_connection_where_the_database_closed_the_old
         assert post(campaign, token).status_code == 202
 
 
+@pytest.mark.slow
 @needs_broker
 def test_a_worker_killed_right_after_the_answer_is_replaced_and_the_mail_leaves_once(tmp_path: Path) -> None:
     with FakeSmtp() as server, House(tmp_path) as house:

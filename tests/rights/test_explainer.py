@@ -66,6 +66,7 @@ def where() -> Workspace:
     return made
 
 
+@pytest.mark.slow
 @given(case=cases)
 @settings(
     max_examples=25,

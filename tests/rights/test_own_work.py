@@ -43,6 +43,7 @@ def submitted(where: Workspace, part: str, own: User) -> Campaign:
     return lifecycle.apply(campaign, "request_approval", actor=by["submitted"], now=timezone.now())
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("part", ["created", "edited", "submitted"])
 def test_nobody_approves_their_own_by_any_door(where: Workspace, part: str) -> None:
     own = builders.person(where, "administrator", "ana")

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.django_db
 BODIES = ("", "{", '{"nonsense": 1}')
 
 
-def test_nobody_without_the_right_is_told_what_is_wrong_with_their_body(world: World) -> None:
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("body", BODIES)
+def test_nobody_without_the_right_is_told_what_is_wrong_with_their_body(world: World, body: str) -> None:
     """Every writing address of the API, as a viewer: 403, or 404 for what they cannot see either."""
     headers = {"Authorization": f"Bearer {world.tokens['viewer']}"}
     client = Client(raise_request_exception=False)
@@ -22,13 +24,10 @@ def test_nobody_without_the_right_is_told_what_is_wrong_with_their_body(world: W
         if not address.is_api or address.path.startswith("/oauth/"):
             continue
         for method in set(methods(address)) - {"GET"}:
-            for body in BODIES:
-                with transaction.atomic():
-                    path = address.for_kind(world, "own")
-                    answer = client.generic(
-                        method, path, body, content_type="application/json", headers=headers
-                    )
-                    transaction.set_rollback(True)
-                if answer.status_code not in (403, 404):
-                    found.append(f"{answer.status_code} {method} {address.path} {body}")
+            with transaction.atomic():
+                path = address.for_kind(world, "own")
+                answer = client.generic(method, path, body, content_type="application/json", headers=headers)
+                transaction.set_rollback(True)
+            if answer.status_code not in (403, 404):
+                found.append(f"{answer.status_code} {method} {address.path}")
     assert not found, "\n".join(found)

@@ -53,6 +53,7 @@ ELSE = {
 }
 
 
+@pytest.mark.slow
 def test_every_page_that_changes_a_thing_marks_what_it_showed(world: World) -> None:
     asker, unmarked, marked = Asker(world, "administrator"), set(), set()
     things = [one for one in every() if not one.is_api and re.search(r"<(int:pk|\w+:key)>", one.path)]

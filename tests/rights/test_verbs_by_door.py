@@ -151,7 +151,7 @@ def works(door: str, verb: str, status: str, new_version: str) -> bool:
     return status == "draft" if verb == "delete" else is_possible(verb, status, new_version)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(16)
 @pytest.mark.parametrize(("status", "new_version"), ASKED)
 def test_a_verb_works_in_its_own_states_by_every_door(
     where: Workspace, person: User, status: str, new_version: str
@@ -243,7 +243,7 @@ def writers(where: Workspace, person: User, file: Path) -> Iterator[tuple[str, C
     )
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(16)
 @pytest.mark.parametrize(("status", "new_version"), ASKED)
 def test_what_it_sends_is_written_in_a_draft_only_by_every_door(
     where: Workspace, person: User, status: str, new_version: str, tmp_path: Path
