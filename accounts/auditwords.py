@@ -1,4 +1,4 @@
-"""What the audit log records, in words: of each verb, and of each kind of object. One verb, one line."""
+"""What the audit log records, in words: one line for each verb. A kind of object is named as its model is."""
 
 from __future__ import annotations
 
@@ -124,28 +124,6 @@ VERBS = {
     "breaker_closed": pgettext_lazy("audit log", "Sending goes on after many failures"),
 }
 
-# Kinds whose models have no name of their own for people.
-KINDS = {
-    "audiences.attributedefinition": pgettext_lazy("audit log", "Attribute"),
-    "audiences.identitynamespace": pgettext_lazy("audit log", "Identity namespace"),
-    "audiences.import": pgettext_lazy("audit log", "Import"),
-    "audiences.importmapping": pgettext_lazy("audit log", "Mapping of an import"),
-    "audiences.suppression": pgettext_lazy("audit log", "Suppressed address"),
-    "campaigns.approvalrequest": pgettext_lazy("audit log", "Approval request"),
-    "campaigns.comment": pgettext_lazy("audit log", "Comment"),
-    "campaigns.execution": pgettext_lazy("audit log", "Call"),
-    "campaigns.externalcalendar": pgettext_lazy("audit log", "External calendar"),
-    "campaigns.feedbackendpoint": pgettext_lazy("audit log", "Feedback endpoint"),
-    "campaigns.message": pgettext_lazy("audit log", "Message"),
-    "campaigns.reportorder": pgettext_lazy("audit log", "Report by mail"),
-    "campaigns.run": pgettext_lazy("audit log", "Run"),
-    "campaigns.savedview": pgettext_lazy("audit log", "Saved view"),
-    "campaigns.standin": pgettext_lazy("audit log", "Stand-in"),
-    "channels.bouncemailbox": pgettext_lazy("audit log", "Bounce mailbox"),
-    "channels.credential": pgettext_lazy("audit log", "Secret of a provider"),
-    "channels.mailfile": pgettext_lazy("audit log", "File for direct mail"),
-}
-
 
 def verb_in_words(verb: str) -> str:
     """One that an older release recorded, and nobody records now, is shown as it stands."""
@@ -159,8 +137,6 @@ def who_in_words(entry: AuditEntry) -> str:
 
 def kind_in_words(label: str) -> str:
     """`label` is “app.model”; a kind that exists no more is shown as it stands."""
-    if label in KINDS:
-        return str(KINDS[label])
     try:
         return capfirst(str(apps.get_model(label)._meta.verbose_name))
     except LookupError:

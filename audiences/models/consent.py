@@ -177,6 +177,7 @@ class Suppression(models.Model):
     at = models.DateTimeField()
 
     class Meta:
+        verbose_name = _("suppressed address")
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(fields=["workspace", "channel", "address"], name="suppression_once")

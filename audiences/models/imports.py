@@ -80,6 +80,7 @@ class Import(models.Model):
     is_emptied = models.BooleanField(default=False)  # the file itself is gone
 
     class Meta:
+        verbose_name = _("import")
         default_permissions = ()
         indexes = [models.Index(fields=["workspace", "-created_at"], name="import_by_workspace")]
 
@@ -140,6 +141,7 @@ class ImportMapping(models.Model):
     used_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = _("mapping of an import")
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["workspace", "names"], name="import_mapping_once")]
 

@@ -65,6 +65,7 @@ class IdentityNamespace(models.Model):
     label = models.CharField(_("label"), max_length=100, blank=True)
 
     class Meta:
+        verbose_name = _("identity namespace")
         default_permissions = ()
         ordering = ["key"]
         constraints = [models.UniqueConstraint(fields=["workspace", "key"], name="namespace_key_once")]
@@ -125,6 +126,7 @@ class AttributeDefinition(models.Model):
     created_at = models.DateTimeField(_("created"), default=timezone.now)
 
     class Meta:
+        verbose_name = _("attribute")
         default_permissions = ()
         ordering = ["key"]
         constraints = [models.UniqueConstraint(fields=["workspace", "key"], name="attribute_key_once")]

@@ -70,6 +70,7 @@ class ApprovalRequest(models.Model):
     reminded_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = _("approval request")
         default_permissions = ()
         ordering = ["-pk"]
         constraints = [
@@ -115,6 +116,7 @@ class StandIn(models.Model):
     ends_at = models.DateTimeField(_("until"))
 
     class Meta:
+        verbose_name = _("stand-in")
         default_permissions = ()
         ordering = ["begins_at"]
         constraints = [
@@ -139,6 +141,7 @@ class Comment(models.Model):
     at = models.DateTimeField()
 
     class Meta:
+        verbose_name = _("comment")
         default_permissions = ()
         ordering = ["pk"]
 

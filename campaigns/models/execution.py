@@ -39,6 +39,7 @@ class Execution(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = _("call")
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(fields=["credential", "campaign", "key"], name="execution_once")

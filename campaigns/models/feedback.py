@@ -56,6 +56,7 @@ class FeedbackEndpoint(models.Model):
     changed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = _("feedback endpoint")
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="feedback_name_once")]
 

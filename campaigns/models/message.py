@@ -43,6 +43,7 @@ class Message(models.Model):
     slot = models.SmallIntegerField(default=0, db_default=0)
 
     class Meta:
+        verbose_name = _("message")
         default_permissions = ()
 
 

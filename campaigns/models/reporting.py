@@ -36,6 +36,7 @@ class ReportOrder(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = _("report by mail")
         default_permissions = ()
         ordering = ["created_at"]
         indexes = [models.Index(fields=["try_at"], name="report_order_due")]

@@ -63,6 +63,7 @@ class Run(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = _("run")
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(

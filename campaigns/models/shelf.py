@@ -20,6 +20,7 @@ class SavedView(models.Model):
     is_shared = models.BooleanField(_("for everybody in the workspace"), default=False)
 
     class Meta:
+        verbose_name = _("saved view")
         default_permissions = ()
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["workspace", "owner", "name"], name="view_name_once")]
@@ -65,6 +66,7 @@ class ExternalCalendar(models.Model):
     added_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = _("external calendar")
         default_permissions = ()
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="calendar_name_once")]

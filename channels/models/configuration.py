@@ -28,6 +28,7 @@ class Credential(models.Model):
     changed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = _("secret of a provider")
         default_permissions = ()
 
     def __str__(self) -> str:

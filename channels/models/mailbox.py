@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from channels.models.configuration import ChannelConfiguration, Credential
 
@@ -26,6 +27,7 @@ class BounceMailbox(models.Model):
     problem = models.CharField(max_length=500, blank=True)
 
     class Meta:
+        verbose_name = _("bounce mailbox")
         default_permissions = ()
         indexes = [models.Index(fields=["due_at"], name="bounce_mailbox_due")]
 

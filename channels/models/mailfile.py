@@ -41,6 +41,7 @@ class MailFile(models.Model):
     delivered_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = _("file for direct mail")
         default_permissions = ()
         ordering = ["-pk"]
         constraints = [
