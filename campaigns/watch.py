@@ -15,7 +15,7 @@ from campaigns import alerts, approvals
 from campaigns.models import ApprovalRequest, Batch, Run, Status
 from campaigns.reports import figures, outcomes
 from campaigns.reports.figures import Figures
-from campaigns.reports.report import Number, all_time, last_day
+from campaigns.reports.numbers import Number, all_time, last_day
 
 SILENCE = timedelta(minutes=15)  # of a run that has work due and nobody touching it
 DEFAULT_HOURS = 24

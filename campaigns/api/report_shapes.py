@@ -13,9 +13,11 @@ from rest_framework import serializers
 
 from campaigns.models import Campaign
 from campaigns.reports.experiments import Compared
+from campaigns.reports.numbers import Number
 from campaigns.reports.outcomes import Reason
 from campaigns.reports.overview import Line
-from campaigns.reports.report import Number, Part, Point, Report
+from campaigns.reports.report import Report
+from campaigns.reports.tables import Part, Point
 from campaigns.reports.trials import Trial
 from common.api import SparseSerializer, StrictSerializer
 

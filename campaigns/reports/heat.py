@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from campaigns.models import Version
-from campaigns.reports.report import LinkPart
+from campaigns.reports.tables import LinkPart
 from campaigns.samples import values_of
 from campaigns.tracking.links import LINK, number_links
 from channels import rendering

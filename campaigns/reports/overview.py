@@ -15,7 +15,8 @@ from django.utils import timezone
 from campaigns.models import Campaign, Run
 from campaigns.reports import figures, outcomes
 from campaigns.reports.figures import Figures
-from campaigns.reports.report import Number, Point, all_time, numbered, points_of
+from campaigns.reports.numbers import Number, all_time, numbered
+from campaigns.reports.tables import Point, points_of
 
 DAYS = (7, 30, 90)
 MOST_COMPARED = 5

@@ -8,7 +8,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from campaigns.reports.report import Part, Report
+from campaigns.reports.report import Report
+from campaigns.reports.tables import Part
 from campaigns.reports.trials import Trial
 from common.percents import cut, sure
 
