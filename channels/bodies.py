@@ -10,7 +10,7 @@ from typing import Any
 
 from channels import mime
 from channels.sandbox import Template
-from channels.sandbox_environment import encoded_twice
+from channels.sandbox_printing import encoded_twice
 from channels.slots import ORDINARY
 
 Path = tuple[str, ...]

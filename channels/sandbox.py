@@ -24,20 +24,10 @@ from jinja2.runtime import Context
 
 from channels import slots, syntaxwords
 from channels.mime import encoded_piece
-from channels.sandbox_environment import (
-    CONCATENATE,
-    FILTERS,
-    MAX_INTEGER,
-    MAX_OUTPUT,
-    STEPS,
-    TESTS,
-    Budget,
-    Ready,
-    RenderError,
-    environment,
-    printer,
-    too_large,
-)
+from channels.sandbox_environment import CONCATENATE, STEPS, environment
+from channels.sandbox_filters import FILTERS, TESTS
+from channels.sandbox_printing import Ready, printer
+from channels.sandbox_values import MAX_INTEGER, MAX_OUTPUT, Budget, RenderError, too_large
 from channels.slots import Slots
 from common.errors import Invalid, Problem
 

@@ -17,7 +17,7 @@ from django.utils import translation
 
 from campaigns.models import Status
 from channels.sandbox import compile_template
-from channels.sandbox_environment import FILTERS, TESTS
+from channels.sandbox_filters import FILTERS, TESTS
 from config.env import ROOT
 from config.guide import manual
 from tests import builders
