@@ -16,7 +16,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from accounts import sessions, twosteps
-from accounts.access import workspaces_of
+from accounts.access import workspace_called, workspaces_of
 from accounts.models import User, Workspace
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -97,7 +97,7 @@ class WorkspaceMiddleware:
         if request.method != "POST" or now is None or not (slug := request.POST.get(HERE)):
             return
         if slug != now.slug:
-            mine = workspaces_of(cast(User, request.user)).filter(slug=slug).first()
+            mine = workspace_called(cast(User, request.user), slug)
             request.workspace = mine  # type: ignore[attr-defined]
             if mine is not None:
                 request.session[WORKSPACE_KEY] = mine.pk

@@ -10,6 +10,7 @@ from accounts.access import Actor, visible_to
 from accounts.models import Workspace
 from campaigns.models import Campaign, Status
 from channels.access import VIEW
+from channels.contents import SHAPES
 from channels.models import ChannelConfiguration
 
 
@@ -32,6 +33,8 @@ def running_over(configuration: ChannelConfiguration) -> QuerySet[Campaign]:
 
 
 def lone(workspace: Workspace, *, channel: str, category: str, actor: Actor) -> ChannelConfiguration | None:
-    """Where there is only one there is nothing to choose."""
+    """Where there is only one there is nothing to choose; over a channel that is none there is nothing."""
+    if channel not in SHAPES:
+        return None
     found = list(usable(workspace, channel=channel, category=category, actor=actor)[:2])
     return found[0] if len(found) == 1 else None

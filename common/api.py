@@ -18,7 +18,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema_field, inline_
 from rest_framework import exceptions, pagination, renderers, serializers
 from rest_framework.request import Request
 
-from common.errors import ChangedSince, Invalid, Problem, UnconditionalChange
+from common.errors import ChangedSince, Invalid, Problem, UnconditionalChange, pointer_to
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
 
@@ -115,22 +115,27 @@ class _ASCIIRenderer(renderers.JSONRenderer):
 
 
 def problems_of(detail: Any, pointer: str = "") -> list[Problem]:
-    """DRF's nested error detail as problems, each with its JSON pointer (RFC 6901)."""
+    """DRF's nested error detail as problems, each with its JSON pointer (RFC 6901). What they echo is cut."""
     if isinstance(detail, Mapping):
         found = []
         for name, inner in detail.items():
-            part = "" if name == "non_field_errors" else "/" + str(name).replace("~", "~0").replace("/", "~1")
+            part = "" if name == "non_field_errors" else pointer_to(name)
             found += problems_of(inner, pointer + part)
         return found
     if isinstance(detail, list):
         if all(isinstance(one, exceptions.ErrorDetail) for one in detail):
-            return [Problem(one.code, str(one), pointer) for one in detail]
+            return [Problem(one.code, _cut(str(one)), pointer) for one in detail]
         return [
             problem
             for place, inner in enumerate(detail)
             for problem in problems_of(inner, f"{pointer}/{place}")
         ]
-    return [Problem(getattr(detail, "code", "invalid"), str(detail), pointer)]
+    return [Problem(getattr(detail, "code", "invalid"), _cut(str(detail)), pointer)]
+
+
+def _cut(text: str) -> str:
+    """A sentence of ours is shorter; what makes one long is what was given, which stands in its middle."""
+    return text if len(text) <= 1000 else f"{text[:80]}…{text[-60:]}"
 
 
 PAGING = [

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext as _
+
 
 class CarillonError(Exception):
     """Something a person or a calling system did that cannot be done, with what to do about it."""
@@ -37,13 +39,17 @@ def pointer_to(*parts: object) -> str:
 
 
 class Invalid(CarillonError):
-    """The input is wrong; every fault found is listed with its place."""
+    """The input is wrong; the faults are listed with their places, as far as anybody would read them."""
 
     code = "invalid"
+    MOST: ClassVar[int] = 50
 
     def __init__(self, problems: Iterable[Problem] | Problem) -> None:
-        self.problems = [problems] if isinstance(problems, Problem) else list(problems)
-        super().__init__(" ".join(str(problem.detail) for problem in self.problems))
+        found = [problems] if isinstance(problems, Problem) else list(problems)
+        self.problems, more = found[: self.MOST], len(found) - self.MOST
+        told = dict.fromkeys(str(problem.detail) for problem in self.problems)
+        rest = [_("And %(count)s more.") % {"count": more}] if more > 0 else []
+        super().__init__(" ".join([*told, *rest]))
         if len(self.problems) == 1:
             self.code = self.problems[0].code
 

@@ -13,7 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts.access import workspaces_of
+from accounts.access import workspace_called
 from accounts.middleware import WORKSPACE_KEY
 from accounts.models import User
 from common.errors import Invalid, NotFound, Problem
@@ -59,7 +59,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
 def choose_workspace(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)
     slug = request.POST.get("workspace", "")
-    workspace = workspaces_of(request.user).filter(slug=slug).first()
+    workspace = workspace_called(request.user, slug)
     if workspace is None:
         raise NotFound(_("There is no such workspace, or you hold no role in it."))
     request.session[WORKSPACE_KEY] = workspace.pk

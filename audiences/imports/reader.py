@@ -104,7 +104,9 @@ class Batch:
 
 
 def batches(rows: Rows, size: int) -> Iterator[Batch]:
-    """The rows after the header. Raises Invalid `csv_unclosed_quote` naming the row where it begins."""
+    """The rows after the header. Raises Invalid `csv_unclosed_quote` or `cell_too_long`,
+    naming the row where it begins.
+    """
     number = 1
     while True:
         taken: list[list[str]] = []
@@ -114,7 +116,7 @@ def batches(rows: Rows, size: int) -> Iterator[Batch]:
                 if len(taken) == size:
                     break
         except csv.Error as error:
-            raise _broken(number + len(taken) + 1) from error
+            raise _broken(number + len(taken) + 1, error) from error
         if not taken:
             return
         numbers = list(range(number + 1, number + 1 + len(taken)))
@@ -125,18 +127,26 @@ def batches(rows: Rows, size: int) -> Iterator[Batch]:
         yield Batch(numbers, taken)
 
 
-def _broken(row: int) -> Exception:
+def _broken(row: int, error: csv.Error) -> Exception:
+    if "field limit" in str(error):
+        detail = _("In row %(row)s a cell is longer than 131,072 characters, or a quotation mark stays open.")
+        return refusal("cell_too_long", detail % {"row": row})
     detail = _("From row %(row)s on, a quotation mark is not closed or stands in a wrong place.")
     return refusal("csv_unclosed_quote", detail % {"row": row})
 
 
 def header_of(rows: Rows) -> list[str]:
-    """The columns' names. Raises Invalid `csv_too_many_columns`, `csv_duplicate_header`, `csv_empty`."""
+    """The columns' names. Raises Invalid `csv_too_many_columns`, `csv_duplicate_header`, `csv_empty`,
+    `row_too_long` or `cell_too_long`.
+    """
     try:
         first = next(rows, None)
     except csv.Error as error:
-        raise _broken(1) from error
-    if first is None or not any(map(str.strip, first)):
+        raise _broken(1, error) from error
+    if first is None:  # the beginning of a file that is looked at holds no end of it
+        detail = _("The first row does not end within 256 kB. It must name the columns, at most %(most)s.")
+        raise refusal("row_too_long", detail % {"most": MAX_COLUMNS})
+    if not any(map(str.strip, first)):
         raise refusal("csv_empty", _("The first row is empty; it must name the columns."))
     names = [" ".join(name.replace("\ufeff", "").split())[:80] for name in first]
     while names and not names[-1]:

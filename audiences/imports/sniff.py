@@ -72,7 +72,7 @@ def sniff(head: bytes, size: int) -> Guess:
         return Guess(Import.Kind.XLSX)
     for signature, kind in SIGNATURES.items():
         if head.startswith(signature):
-            detail = _("This is a %(kind)s file. Save it as CSV or .xlsx and choose that file.")
+            detail = _("This is a file of the kind %(kind)s. Save it as CSV or .xlsx and choose that.")
             raise refusal("file_type", detail % {"kind": kind})
     encoding = guess_encoding(head)
     return Guess(Import.Kind.CSV, encoding, guess_delimiter(beginning(head, encoding)))

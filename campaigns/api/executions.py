@@ -173,6 +173,8 @@ def _json(request: HttpRequest) -> Any:
 
 def _named(request: HttpRequest) -> dict[str, str]:
     """The ids of a call that is refused, as it gave them: whoever files the refusal knows which it was."""
+    if request.content_type != "application/json":  # of a form the body may be read already, and is no call
+        return {}
     try:
         body = json.loads(request.body)
     except (ValueError, RecursionError, SuspiciousOperation):

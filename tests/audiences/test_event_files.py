@@ -160,7 +160,7 @@ def test_rejected_rows_are_told_by_row_and_column_without_the_address_and_can_be
     [
         (b"", "The file has no content"),
         (b"\n\nx", "The first row is empty"),
-        (b"%PDF-1.7 ...", "This is a PDF file"),
+        (b"%PDF-1.7 ...", "This is a file of the kind PDF"),
         (b"PK\x03\x04 xl/ workbook", "The workbook cannot be read"),
         (b"name,time\nseen,2026-11-20\n", "One column must name the person"),
         (b"email,phone,name,time\n", "here are: email, phone"),
