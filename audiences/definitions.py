@@ -15,9 +15,10 @@ from audiences import composition, membership
 from audiences.access import VIEW
 from audiences.models import Audience
 from audiences.rules import compile, references
+from audiences.rules.engagement import LENT
 from common.errors import Invalid, PermissionMissing, Problem
 
-HIDDEN = gettext_lazy("It is built upon an audience that you may not see.")
+HIDDEN = gettext_lazy("It is built upon an audience or a campaign that you may not see.")
 
 
 def check(audience: Audience, actor: Actor) -> None:
@@ -51,7 +52,9 @@ def _check(audience: Audience) -> None:
 
 
 def check_named(tree: Any, before: Any, workspace: Workspace, actor: Actor) -> None:
-    """Nobody builds upon an audience they may not see: to them it does not exist. What stood there stays."""
+    """Nobody builds upon an audience or a campaign they may not see: to them it does not exist. What stood
+    there stays.
+    """
     named, stood = references.named(tree), references.named(before)
     new = {number: pointer for number, pointer in named.items() if number not in stood}
     rows = Audience.objects.filter(workspace=workspace, pk__in=new)
@@ -62,6 +65,15 @@ def check_named(tree: Any, before: Any, workspace: Workspace, actor: Actor) -> N
         for number, pointer in new.items()
         if number not in seen
     ]
+    detail = _("There is no campaign %(number)s in this workspace.")
+    campaigns, stood = references.named(tree, "campaign"), references.named(before, "campaign")
+    if new := {number: pointer for number, pointer in campaigns.items() if number not in stood}:
+        visible = {number for number, _name in LENT.campaigns(actor, workspace)}
+        faults += [
+            Problem("rule_unknown_campaign", detail % {"number": number}, pointer)
+            for number, pointer in new.items()
+            if number not in visible
+        ]
     if faults:
         raise Invalid(faults)
 
@@ -76,15 +88,22 @@ def _check_topic(audience: Audience) -> None:
 
 
 def is_hidden(audience: Audience, actor: Actor) -> bool:
-    """Whether it is built, however deep, upon an audience that the actor may not see."""
+    """Whether it is built, however deep, upon an audience or a campaign that the actor may not see."""
     return names_hidden(references.tree_of(references.one(audience)), audience.workspace, actor)
 
 
 def names_hidden(tree: Any, workspace: Workspace, actor: Actor) -> bool:
     """The same of a rule or a composition."""
-    below = {int(number) for number in references.load(tree, workspace.pk)}
-    rows = Audience.objects.filter(workspace=workspace, pk__in=below)
-    return bool(below) and visible_to(actor, rows, VIEW).count() < rows.count()
+    below = references.load(tree, workspace.pk)
+    rows = Audience.objects.filter(workspace=workspace, pk__in=[int(number) for number in below])
+    if below and visible_to(actor, rows, VIEW).count() < rows.count():
+        return True
+    trees = [tree, *map(references.tree_of, below.values())]
+    campaigns = {number for one in trees for number in references.named(one, "campaign")}
+    if not campaigns:
+        return False
+    hidden = campaigns - {number for number, _name in LENT.campaigns(actor, workspace)}
+    return any(LENT.campaign(workspace.pk, number) is not None for number in hidden)
 
 
 def require_open(audience: Audience, actor: Actor) -> None:

@@ -81,7 +81,7 @@ class Audiences(APIView):
         is_sure = given.pop("everybody", False)
         with _pointing(given["kind"]):
             if given["kind"] == Audience.Kind.RULE:
-                _confirm(given.get("rule"), credential.workspace, is_sure=is_sure)
+                _confirm(given.get("rule"), {}, credential.workspace, credential, is_sure=is_sure)
             made = audiences.create(credential.workspace, actor=credential, now=timezone.now(), **given)
         return _answer(made, credential, status=201)
 
@@ -108,7 +108,7 @@ class OneAudience(APIView):
         seen_at, is_sure = given.pop("changed_at", None), given.pop("everybody", False)
         with unchanged(request, audience, AudienceShape), _pointing(audience.kind):
             if "rule" in given and audience.kind == Audience.Kind.RULE and given["rule"] != audience.rule:
-                _confirm(given["rule"], audience.workspace, is_sure=is_sure)
+                _confirm(given["rule"], audience.rule, audience.workspace, credential, is_sure=is_sure)
             changed = audiences.change(
                 audience, seen_at=seen_at, actor=credential, now=timezone.now(), **given
             )
@@ -301,8 +301,11 @@ def _labels(names: Sequence[str], credential: ApiCredential) -> list[AccessLabel
     return [held[name] for name in names]
 
 
-def _confirm(rule: Any, workspace: Workspace, *, is_sure: bool) -> None:
-    """The question the rule builder asks as well. Raises Conflict."""
+def _confirm(
+    rule: Any, before: Any, workspace: Workspace, credential: ApiCredential, *, is_sure: bool
+) -> None:
+    """The question the rule builder asks as well, of no audience that one may not see. Raises Conflict."""
+    definitions.check_named(rule, before, workspace, credential)
     if not is_sure and livecount.finds_everybody(rule, workspace):
         detail = _("This rule finds every person of the workspace. Confirm it with “everybody”: true.")
         raise Conflict(detail, code="confirmation_needed")

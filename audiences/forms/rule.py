@@ -128,10 +128,16 @@ class Builder:
         """The rule without the lines where nothing was chosen yet."""
         return self.tree.rule(with_blanks=False)
 
+    def check_named(self, rule: Any) -> None:
+        """Raises Invalid for what the reader may not see and did not stand there before."""
+        stood = self.known.audience.rule if self.known.audience else {}
+        definitions.check_named(rule, stood, self.known.workspace, self.known.actor)
+
     def sentence(self) -> str:
         """Empty while some line cannot be read."""
         try:
             rule = self.draft()
+            self.check_named(rule)
             if definitions.names_hidden(rule, self.known.workspace, self.known.actor):
                 return str(definitions.HIDDEN)
             return sentence(rule, self.known.workspace)

@@ -34,13 +34,13 @@ def tree_of(definition: dict[str, Any]) -> Any:
     return definition.get(key, {}) if key else {}
 
 
-def named(tree: Any) -> dict[int, str]:
-    """The numbers of audiences in the tree, each with the place that names it first."""
+def named(tree: Any, key: str = "audience") -> dict[int, str]:
+    """The numbers of audiences, or of campaigns, in the tree, each with the place that names it first."""
     found: dict[int, str] = {}
     for node, pointer in _objects(tree):
-        number = node.get("audience")
+        number = node.get(key)
         if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 2**63:
-            found.setdefault(number, f"{pointer}/audience")
+            found.setdefault(number, f"{pointer}/{key}")
     return found
 
 

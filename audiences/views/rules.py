@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import may, require
 from accounts.doors.callers import actor_of, workspace_of
 from accounts.models import Workspace
-from audiences import access, audiences, lifecycle, livecount
+from audiences import access, audiences, definitions, lifecycle, livecount
 from audiences.forms.lines.vocabulary import Vocabulary
 from audiences.forms.rule import AudienceForm, Builder
 from audiences.models import Audience
@@ -99,11 +99,13 @@ class _RulePage:
 
     def count(self, rule: Any, builder: Builder) -> livecount.Count:
         actor = actor_of(self.request)
+        builder.check_named(rule)
         return livecount.count(
             rule,
             self.workspace,
             token=f"{actor.pk} {builder.token}",
-            with_people=may(actor, access.MANAGE, self.workspace),
+            with_people=may(actor, access.MANAGE, self.workspace)
+            and not definitions.names_hidden(rule, self.workspace, actor),
         )
 
     def counted(self, builder: Builder) -> HttpResponse:

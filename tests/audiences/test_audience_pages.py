@@ -324,7 +324,7 @@ def test_what_is_built_upon_a_hidden_audience_does_not_tell_of_it(where: Workspa
     secret.labels.add(AccessLabel.objects.create(workspace=where, name="VIP"))
     for address in pages:
         page = text(manager, address)
-        assert "It is built upon an audience that you may not see." in page
+        assert "It is built upon an audience or a campaign that you may not see." in page
         assert "Takeover" not in page and "Target" not in page
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Workspace
+from accounts.models import AccessLabel, Workspace
 from audiences import audiences
 from audiences.models import AttributeDefinition, Audience, Topic
 from audiences.rules.consent import VALUES
@@ -481,6 +483,35 @@ def test_wrong_json_is_told_and_saves_nothing(manager: Client, written: str, tol
     assert answer.status_code == 400 and told in answer.content.decode()
     assert not Audience.objects.exists()
     manager.post(NEW, {**build(manager).given, "json": written, "do": "count"}, **HTMX)
+
+
+@pytest.mark.parametrize("thing", ["audience", "campaign"])
+def test_what_is_behind_a_label_is_counted_and_named_to_nobody_who_may_not_see_it(
+    where: Workspace, manager: Client, thing: str
+) -> None:
+    with connection.cursor() as cursor:  # numbers that stand nowhere else on a page
+        cursor.execute("ALTER SEQUENCE audiences_audience_id_seq RESTART 654321")
+        cursor.execute("ALTER SEQUENCE campaigns_campaign_id_seq RESTART 765432")
+    label = AccessLabel.objects.create(workspace=where, name="Board")
+    hidden: Any = builders.audience(where, name="Hidden")
+    if thing == "campaign":
+        author = builders.person(where, "administrator")
+        hidden = builders.draft(where, author, name="Hidden", audience=builders.audience(where, name="Seen"))
+    hidden.labels.add(label)
+    rules = {
+        "audience": {"audience": hidden.pk, "op": "in"},
+        "campaign": {"engagement": "opened", "op": "at_most", "count": 0, "campaign": hidden.pk},
+    }
+    told = []
+    for number in (hidden.pk, 987_654_321):
+        rule = json.dumps({"any": [rules[thing] | {thing: number}, {"field": "name", "op": "is_empty"}]})
+        for do, headers in (("count", HTMX), ("count", {}), ("save", {})):
+            answer = press(manager, NEW, build(manager), "json", json=rule)
+            answer = manager.post(NEW, {**read(answer).given, "name": "x", "do": do}, **headers)
+            page = re.sub(rf"{number}|[a-f0-9]{{8,}}|csrf.*?>|token.*?>", "", answer.content.decode())
+            told.append((do, answer.status_code, page))
+    assert told[:3] == told[3:]
+    assert "p1@example.com" not in str(told) and not Audience.objects.filter(name="x").exists()
 
 
 # ---- faults ---------------------------------------------------------------------------------------
