@@ -63,6 +63,19 @@
     all.addEventListener("change", () => each().forEach((one) => (one.checked = all.checked)));
   }
 
+  // A part that renews itself keeps the keyboard's place in it; htmx does so only for what has an id.
+  const nameOf = (one) => one.getAttribute("href") ?? one.textContent.trim();
+  let left = null;
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const here = document.activeElement;
+    left = detail.target.contains(here) && !here.id ? { tag: here.tagName, name: nameOf(here) } : null;
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    if (!left || document.activeElement !== document.body) return;
+    const again = [...document.querySelectorAll(left.tag)].find((one) => nameOf(one) === left.name);
+    again?.focus({ preventScroll: true });
+  });
+
   const NAMED = 10;
   const questionOf = ({ form, dataset }) => {
     if (!dataset.confirmOf) return dataset.confirm;

@@ -79,3 +79,20 @@ def test_from_a_new_draft_to_the_approval_by_keyboard_alone(browser: Browser, de
     expect(lin.get_by_text("Please look").first).to_be_visible()
     press(lin, button(lin, "Approve"))
     expect(lin.locator("h1 + .pill")).to_have_text("Approved")
+
+
+def test_a_run_that_renews_itself_keeps_the_keyboards_place(browser: Browser, demo: str) -> None:
+    page = signed_in(browser, demo, "林怡君")
+    page.goto(f"{demo}/campaigns/2/review/")  # it takes calls, and goes on until it is stopped
+    if page.locator("h1 + .pill").inner_text() != "Live":
+        press(page, button(page, "Activate"))
+    page.goto(f"{demo}/campaigns/2/")
+    pause = button(page, "Pause")
+    reach(page, pause)
+    page.locator("#progress").evaluate("one => one.dataset.old = 'yes'")
+    expect(page.locator("#progress[data-old]")).to_have_count(0)  # it was renewed
+    expect(pause).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(button(page, "Resume")).to_be_visible()
+    press(page, button(page, "Resume"))
+    expect(page.locator("h1 + .pill")).to_have_text("Sending")
