@@ -25,7 +25,7 @@ PRODUCTION := $(UNCONNECTED) CARILLON_MODE=production PUBLIC_URL=https://carillo
 help:
 	@echo "make demo      start everything on this machine; Ctrl-C stops it"
 	@echo "make reset     remove the demo's data"
-	@echo "make test      run the tests in about five minutes, of many cases of a kind a sample"
+	@echo "make test      run the tests in about six minutes, of many cases of a kind a sample"
 	@echo "make test-rest  run what make test leaves out: the other cases, the long walks, and what kills servers"
 	@echo "make test-all  run all tests, which takes half an hour on two cores"
 	@echo "make test-servers  all but the browser tests, also against DATABASE_URL and BROKER_URL"

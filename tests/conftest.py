@@ -24,13 +24,14 @@ from pytest_django import DjangoDbBlocker
 from config.env import is_loopback
 from tests import model_database
 
-A_FEW, ONE_IN = 2, 4  # of more cases than these that ask the database, one in so many by `make test`
+A_FEW, ONE_IN = 2, 6  # of more cases than these that ask the database, one in so many by `make test`
 gc.disable()  # until everything is imported and collected
 
 
 def pytest_collection_finish() -> None:
-    """What is there by now stays to the end: the garbage collector never looks through it."""
+    """What is there by now stays to the end: the garbage collector never looks through it, nor often."""
     gc.freeze()
+    gc.set_threshold(10_000)
     gc.enable()
 
 

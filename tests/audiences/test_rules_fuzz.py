@@ -242,6 +242,7 @@ def people_of(tree: Any, town: Town) -> frozenset[int]:
     return union if tree[0] == "any" else town.everybody - union
 
 
+@pytest.mark.slow
 def test_random_rules_find_what_set_algebra_finds(town: Town) -> None:
     @FUZZ
     @given(trees(len(town.atoms)).filter(lambda tree: depth(tree) <= 8))
@@ -281,6 +282,7 @@ def members_of(tree: Any, town: Town) -> frozenset[int]:
     return frozenset.union(*sets) if kind == "any" else frozenset.intersection(*sets)
 
 
+@pytest.mark.slow
 def test_random_compositions_find_what_set_algebra_finds(town: Town) -> None:
     @FUZZ
     @given(trees(len(town.atoms)).filter(lambda tree: depth(tree) <= 7))
@@ -397,6 +399,7 @@ def stands(raw: Any, pointer: str) -> bool:
     return not way or isinstance(raw, dict | list)
 
 
+@pytest.mark.slow
 def test_any_json_is_a_rule_that_runs_or_a_fault_at_its_place(town: Town) -> None:
     @settings(FUZZ, max_examples=400)
     @given(ANY_JSON | NEARLY | shaped(SCALARS) | shaped(NEARLY))

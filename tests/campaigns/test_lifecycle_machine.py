@@ -352,6 +352,7 @@ def walk(examples: int, steps: int) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_the_promises_hold_whatever_happens_in_whatever_order() -> None:
     until = time.monotonic() + SECONDS

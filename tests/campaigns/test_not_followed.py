@@ -170,6 +170,7 @@ def test_the_page_of_a_mail_says_what_the_mail_says_whichever_way_it_travels(cli
     assert f'<a href="{tokens.click_base(key(one))}0/' in page and "=\r\n" not in page
 
 
+@pytest.mark.slow
 def test_a_link_leads_on_and_a_picture_shows_while_the_database_is_down() -> None:
     run = prepared(1)
     (mail,) = written(run)

@@ -66,6 +66,7 @@ def with_line_feeds(value: str) -> str:
     return value.replace("\r\n", "\n").replace("\r", "\n")
 
 
+@pytest.mark.slow
 @given(html=SOURCE, text=SOURCE, preheader=SOURCE, a=TEXT, b=TEXT, listed=st.lists(TEXT, max_size=3))
 @settings(max_examples=150, deadline=None)
 def test_the_fast_way_and_the_plain_way_say_the_same(

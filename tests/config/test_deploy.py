@@ -194,6 +194,7 @@ def test_the_environment_file_filled_in_passes_every_check() -> None:
     assert told.returncode == 0, told.stderr
 
 
+@pytest.mark.slow
 def test_the_compose_file_filled_in_passes_every_check() -> None:
     values = KEYS | {"SITE": "mail.example.com", "EMAIL_URL": "smtp+tls://a:b@smtp.example.com:587"}
     values |= {"POSTGRES_PASSWORD": "secret", "RABBITMQ_PASSWORD": "secret"}

@@ -255,6 +255,7 @@ def test_a_database_that_lacks_a_migration_is_told() -> None:
     assert last in found.where and "can go on meanwhile" in found.advice
 
 
+@pytest.mark.slow
 def test_before_the_first_migration_and_between_two_versions_the_waiting_migrations_are_what_is_told() -> (
     None
 ):
@@ -267,6 +268,7 @@ def test_before_the_first_migration_and_between_two_versions_the_waiting_migrati
     assert codes() == {"migrations_pending"}
 
 
+@pytest.mark.slow
 def test_a_database_that_does_not_answer_is_told_by_the_command(tmp_path: Path) -> None:
     given = {"DATABASE_URL": "postgresql://ana:hunter2@127.0.0.1:1/none", "CARILLON_VAR": str(tmp_path)}
     command = [sys.executable, "manage.py", "doctor", "--json"]

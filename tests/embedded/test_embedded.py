@@ -142,6 +142,7 @@ def test_after_kill_9_of_the_servers_a_stale_pid_does_not_hinder_the_next_start(
     assert run(data, sys.executable, "-c", COUNT_STARTS).stdout.split() == ["1", "ring"]
 
 
+@pytest.mark.slow
 def test_a_second_command_joins_the_running_servers_and_leaves_them_running(
     sleeper: subprocess.Popen[str], data: Path
 ) -> None:
@@ -151,6 +152,7 @@ def test_a_second_command_joins_the_running_servers_and_leaves_them_running(
     assert len(server_pids(data)) == 2
 
 
+@pytest.mark.slow
 def test_data_in_use_is_not_erased(sleeper: subprocess.Popen[str], data: Path) -> None:
     assert erase(data) == 1
     assert data.exists()

@@ -132,6 +132,7 @@ def test_what_happens_while_the_database_is_away_is_recorded_once_when_it_is_bac
     assert [(one.people, one.clicks) for one in told.links] == [(2, 2)]
 
 
+@pytest.mark.slow
 def test_a_worker_killed_when_it_had_recorded_them_records_nothing_twice(
     keys: list[MessageKey], client: Client, folder: Path
 ) -> None:
@@ -248,6 +249,7 @@ def test_who_left_late_in_the_books_and_has_agreed_since_stays(
     assert Event.objects.get().ref == keys[1].ref
 
 
+@pytest.mark.slow
 def test_a_worker_killed_while_it_let_people_go_lets_nobody_go_twice(
     keys: list[MessageKey], client: Client, folder: Path
 ) -> None:

@@ -38,7 +38,7 @@ def one_campaign(campaign: Campaign) -> None:
     lifecycle.apply(campaign, "resume", actor=approver, now=timezone.now())
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("off_and_on", [whole_switch, one_campaign])
 def test_fifty_times_in_a_row(off_and_on: Callable[[Campaign], None], settings: Any) -> None:
     run = fanned_out(PEOPLE)

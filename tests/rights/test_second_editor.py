@@ -94,6 +94,7 @@ def both(client: Client, path: str, name: str, values: tuple[str, str]) -> list[
     return [first.status_code, second.status_code, again.status_code]
 
 
+@pytest.mark.slow
 def test_the_second_of_two_is_told_and_overwrites_nothing(world: World) -> None:
     client = Asker(world, "administrator").client
     known = {re.sub(r"<\w+:", "<", one.path): one for one in every()}
