@@ -60,3 +60,32 @@ def test_a_form_in_place_of_json_is_refused_to_who_is_signed_in_as_well(where: W
             f"/ajo/im/executions/{address}", form, content_type="multipart/form-data; boundary=x"
         )
         assert answer.status_code == 415 and json.loads(answer.content)["code"] == "unsupported_media_type"
+
+
+class Broken:
+    """A body that ends before it said, as gunicorn tells it."""
+
+    def read(self, *_most: int) -> bytes:
+        raise OSError("Invalid chunk size")
+
+    readline = read
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/ajo/im/executions/unitary",
+        "/ajo/im/executions/audience",
+        "/api/channel-configurations/",
+        "/api/profiles/",
+    ],
+)
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
+def test_a_body_that_breaks_off_is_the_callers_fault(where: Workspace, address: str, kind: str) -> None:
+    caller = Caller(where, "administrator")
+    broken: dict[str, Any] = {"wsgi.input": Broken(), "CONTENT_LENGTH": "100"}
+    answer = caller.post(address, b"", content_type=kind, **broken)
+    assert answer.status_code in (400, 415), answer.content
+    assert answer.headers["Content-Type"] == "application/problem+json" and answer.json()["detail"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accounts.middleware import HERE
-from accounts.models import Workspace
+from accounts.models import AccessLabel, User, Workspace
 from campaigns.models import Folder
 from tests import builders
 
@@ -36,3 +36,15 @@ def test_a_message_over_a_channel_that_cannot_be_is_not_added(where: Workspace, 
     form = {"revision": campaign.revision, "reach": "all", "add": "1", "channel": channel}
     answer = client.post(f"/campaigns/{campaign.pk}/edit/channels/", form)
     assert answer.status_code == 400 and campaign.actions.count() == 1
+
+
+@pytest.mark.parametrize("picked", ["x", "\0", "-1", "9" * 30, "１", ""], ids=ascii)
+def test_an_action_of_the_admin_site_on_no_row_is_not_found(where: Workspace, picked: str) -> None:
+    ana, client = builders.who("ana"), builders.as_("ana")
+    User.objects.filter(pk=ana.pk).update(is_superuser=True, is_staff=True)
+    client.raise_request_exception = False
+    before = AccessLabel.objects.create(workspace=where, name="Board")
+    for kind in ("accesslabel", "role", "user", "workspace", "apicredential"):
+        form = {"action": "delete_selected", "_selected_action": [picked], "post": "yes"}
+        assert client.post(f"/admin/accounts/{kind}/", form).status_code == 404, kind
+    assert AccessLabel.objects.get() == before
