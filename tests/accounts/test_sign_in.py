@@ -131,6 +131,20 @@ def test_one_network_that_tries_many_accounts_waits_and_others_do_not(where: Wor
     assert sign_in(Client(), people[0].email, network="203.0.113.6").status_code == 302
 
 
+def test_no_caller_says_which_network_they_come_from(ana: User, settings: Any) -> None:
+    forged = {
+        "X-Forwarded-For": "192.0.2.1, 192.0.2.2",
+        "X-Real-Ip": "192.0.2.3",
+        "Forwarded": "for=192.0.2.4",
+    }
+    given = {"username": ana.email, "password": "a long password"}
+    for proxy, network in ((None, "198.51.100.7"), (("HTTP_X_FORWARDED_PROTO", "https"), "192.0.2.2")):
+        settings.SECURE_PROXY_SSL_HEADER = proxy
+        Client().post(ADDRESS, given, REMOTE_ADDR="198.51.100.7", headers=forged)
+        last = AuditEntry.objects.filter(verb="sign in").order_by("-pk")[0]
+        assert last.details["network"] == network
+
+
 def test_people_of_one_office_who_sign_in_do_not_wait(where: Workspace, clock: Any) -> None:
     people = [builders.person(where, "viewer", f"p{n}") for n in range(40)]
     assert {sign_in(Client(), one.email).status_code for one in people} == {302}
