@@ -19,11 +19,14 @@ from django.db import connection
 from django.db.backends.postgresql.creation import DatabaseCreation
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.utils import translation
+from hypothesis import settings as hypothesis
 from pytest_django import DjangoDbBlocker
 
 from config.env import is_loopback
 from tests import model_database
 
+hypothesis.register_profile("carillon", deadline=None)  # how long one example takes is the machine's affair
+hypothesis.load_profile("carillon")
 A_FEW, ONE_IN = 2, 6  # of more cases than these that ask the database, one in so many by `make test`
 gc.disable()  # until everything is imported and collected
 

@@ -33,7 +33,6 @@ from tests.audiences.test_rules_matrix import moment_of_database
 pytestmark = pytest.mark.django_db
 FUZZ = settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -135,7 +135,7 @@ def test_every_reason_has_the_number_that_the_run_then_shows(channels: str, clie
             assert ledger(run_of(builders.draft(where, manager, audience=regular))).accepted == 8
         experiment = {
             "treatments": [{"key": "a", "title": "A", "weight": 1}],
-            "holdout": 10,
+            "holdout": 40,  # of some twenty people: somebody is
             "metric": "clicked",
         }
         changes = {"exclusions": [named("Left")], "rule_set": ruled(where), "experiment": experiment}

@@ -217,7 +217,7 @@ def test_a_report_without_what_happened_is_read_by_its_words_and_a_read_receipt_
 
 
 @given(st.binary(max_size=400), st.integers(0, 900), st.binary(max_size=20))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_nothing_that_arrives_makes_it_fail(noise: bytes, at: int, put: bytes) -> None:
     whole = report("5.1.1", "failed", "User unknown")
     read(noise)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.keywords import WORDS, Asked, asked
@@ -56,7 +56,6 @@ def test_no_word_asks_for_two_things() -> None:
     assert all(asked(word) is kind for kind, words in WORDS.items() for word in words)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_at_all_is_read_without_failing(text: str) -> None:
     assert asked(text) in {None, *Asked}

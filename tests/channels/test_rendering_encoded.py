@@ -68,7 +68,7 @@ def with_line_feeds(value: str) -> str:
 
 @pytest.mark.slow
 @given(html=SOURCE, text=SOURCE, preheader=SOURCE, a=TEXT, b=TEXT, listed=st.lists(TEXT, max_size=3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_fast_way_and_the_plain_way_say_the_same(
     html: str, text: str, preheader: str, a: str, b: str, listed: list[str]
 ) -> None:
@@ -127,7 +127,7 @@ def test_what_is_written_stays_bounded_in_both_ways() -> None:
 
 
 @given(source=SOURCE, a=TEXT, b=TEXT, listed=st.lists(TEXT, max_size=3), html=st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_quick_way_through_a_template_writes_what_the_whole_one_writes(
     source: str, a: str, b: str, listed: list[str], html: bool
 ) -> None:

@@ -89,7 +89,7 @@ def test_a_fault_names_its_line_and_column() -> None:
     assert refused.value.problems[0].detail.startswith("Line 2, column 23:")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.sampled_from(

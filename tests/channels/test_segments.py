@@ -104,7 +104,7 @@ texts = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(texts)
 @example("€" * 153)
 @example("a" * 152 + "€" + "a" * 200)

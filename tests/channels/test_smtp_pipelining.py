@@ -71,7 +71,7 @@ def relays() -> Iterator[dict[tuple[bool, bool, int], FakeRelay]]:
     which=st.sampled_from([(True, False, 0), (True, True, 7), (False, False, 0)]),
     most=st.integers(1, 4),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_message_gets_its_own_outcome_in_its_turn_whatever_stands_beside_it(
     relays: dict[tuple[bool, bool, int], FakeRelay],
     monkeypatch: pytest.MonkeyPatch,
@@ -181,7 +181,7 @@ LINE = st.tuples(st.integers(200, 599), st.text(st.characters(codec="ascii", cat
 
 
 @given(st.lists(st.lists(LINE, min_size=1, max_size=4), max_size=5), st.integers(1, 9))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_replies_are_the_same_however_the_network_cuts_them(
     said: list[list[tuple[int, str]]], step: int
 ) -> None:
@@ -198,7 +198,7 @@ def test_replies_are_the_same_however_the_network_cuts_them(
 
 
 @given(st.lists(st.binary(max_size=3_000), max_size=40))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_whatever_arrives_the_reader_keeps_little(pieces: list[bytes]) -> None:
     reader = Reader()
     try:

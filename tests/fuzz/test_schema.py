@@ -48,7 +48,6 @@ ALL = [
 ]
 HOW = settings(
     max_examples=EXAMPLES or SHORT,
-    deadline=None,
     derandomize=not EXAMPLES,
     database=None,
     phases=[Phase.generate],

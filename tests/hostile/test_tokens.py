@@ -184,7 +184,7 @@ def test_a_flood_of_one_link_is_led_on_without_end_and_recorded_up_to_a_bound(cl
     assert engagement(run).clicked == 2
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     place=st.integers(0, 34),
     letter=st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_%+/.~"),

@@ -70,7 +70,6 @@ def where() -> Workspace:
 @given(case=cases)
 @settings(
     max_examples=25,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
