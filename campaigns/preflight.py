@@ -19,6 +19,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -179,7 +180,7 @@ def check(pk: int, *, now: datetime) -> bool:
         _check(row, now)
     except Invalid as error:
         row.state, row.reason = State.FAILED, str(error.detail)[:300]
-    row.finished_at = row.moved_at = now
+    row.finished_at = row.moved_at = timezone.now()
     row.save()
     return True
 
@@ -206,7 +207,7 @@ def _check(row: Preflight, now: datetime) -> None:
                 samples.setdefault((one.action, one.variant), message)
         row.checked = start + len(page)
         Preflight.objects.filter(pk=row.pk).update(
-            checked=row.checked, to_check=row.to_check, reached=row.reached, moved_at=now
+            checked=row.checked, to_check=row.to_check, reached=row.reached, moved_at=timezone.now()
         )
     row.findings, row.sms = found.rows(), found.sms()
     if row.checks_links:

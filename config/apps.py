@@ -1,6 +1,7 @@
 """The wiring as Django sees it: system checks, and the admin site with the house's own look."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.contrib import admin
 from django.contrib.admin.apps import AdminConfig
 
 
@@ -15,3 +16,9 @@ class WiringConfig(AppConfig):
 
 class AdministrationConfig(AdminConfig):
     default_site = "config.admin.AdministrationSite"
+
+    def ready(self) -> None:
+        """The clock's entries stand in `config/celery.py`; a form for them would let any task be run."""
+        super().ready()
+        for model in filter(admin.site.is_registered, apps.get_app_config("django_celery_beat").get_models()):
+            admin.site.unregister(model)

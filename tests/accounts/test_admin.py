@@ -432,3 +432,9 @@ def test_labels_picked_together_go_together_or_not_at_all(
     assert client.post(address("accesslabel_changelist"), picked).status_code == 302
     assert AccessLabel.objects.get() == labels[1]
     assert AuditEntry.objects.filter(verb="delete").count() == 1
+
+
+def test_the_clocks_entries_are_no_rows_to_edit(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("root@fernhill.example", "a long password", name="Root"))
+    assert "celery" not in client.get("/admin/").text.lower()
+    assert client.get("/admin/django_celery_beat/periodictask/add/").status_code == 404

@@ -163,6 +163,16 @@ def test_a_look_whose_bell_was_lost_is_rung_for_again_within_seconds(
     assert Preflight.objects.get().state == "waiting"
 
 
+def test_a_look_tells_when_it_moved_and_not_when_it_was_begun(where: Workspace, author: User) -> None:
+    """One that takes longer than a worker may be silent would be begun a second time."""
+    builders.profiles(where, 1)
+    row = preflight.begin(builders.draft(where, author), actor=author, now=builders.NOW)
+    called_at = timezone.now()
+    assert preflight.check(row.pk, now=called_at - timedelta(minutes=5))
+    row.refresh_from_db()
+    assert row.moved_at >= called_at and row.finished_at == row.moved_at
+
+
 def test_it_is_begun_and_read_on_the_review_page_and_by_rest(
     where: Workspace, author: User, client: Client
 ) -> None:
