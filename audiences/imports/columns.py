@@ -111,7 +111,7 @@ class Column:
     def __init__(self, exact: Exact, quick: str = "", *, in_quotes: bool = False) -> None:
         self.exact, self.in_quotes = exact, in_quotes
         self.one = re.compile(quick) if quick else None
-        self.all = re.compile(f"(?:(?:{quick})?\n)*+") if quick else None
+        self.all = re.compile(f"(?:(?:{quick})?\n)*") if quick else None
         self.known: dict[str, str | Refused] = {"": ""}
         self.letters, self.has_refused = 0, False
 
@@ -153,16 +153,19 @@ def quoted(joined: str) -> str:
 
 
 class EmailColumn(Column):
-    """Plain addresses are known by their first part; each domain is asked of the exact cleaner once."""
+    """Plain addresses are known by their first part; each domain is asked of the exact cleaner once.
 
-    LOCAL = r"[a-z0-9_+\-]++(?:\.[a-z0-9_+\-]++)*+"
+    No possessive quantifier stands behind a group: until Python 3.11.4 it keeps what a failed round has read.
+    """
+
+    LOCAL = r"[a-z0-9_+\-]+(?:\.[a-z0-9_+\-]+)*"
     LONGEST = 64  # of a first part; a whole address that short needs no second look
 
     def __init__(self) -> None:
         super().__init__(clean_email)
-        self.one = re.compile(self.LOCAL + r"@[a-z0-9.\-]++")
+        self.one = re.compile(self.LOCAL + r"@[a-z0-9.\-]+")
         self.domain = re.compile("@(.*)")
-        self.plain = re.compile(f"(?:(?:{self.one.pattern})?\n)*+")
+        self.plain = re.compile(f"(?:(?:{self.one.pattern})?\n)*")
         self.domains: dict[str, bool] = {}
 
     def clean(self, tidied: Cleaned) -> Cleaned:

@@ -53,6 +53,7 @@ def by_column(column: Column, cell: str) -> str | None:
 @example("a" * 65 + "@x.tw")
 @example("İ@x.tw")
 @example("ａ@x.tw")
+@example("a.@x.tw")
 def test_an_email_column_agrees_with_the_cleaner_of_one_address(cell: str) -> None:
     assert not cell or by_column(EmailColumn(), cell) == exactly(clean_email, cell)
 

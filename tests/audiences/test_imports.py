@@ -180,7 +180,7 @@ def test_a_file_that_cannot_be_right_leaves_nothing_behind(where: Workspace, raw
         (b'email,name\na@x.tw,"Ana\nb@x.tw,Bo', "From row 2 on"),
         (b'email,name\na@x.tw,Ana\nb@x.tw,"Bo"x\n', "From row 3 on"),
         (b"email\n", "no row below the header"),
-        (b"email,name\nok@x.tw,a\nb@x.tw," + b'"' + b"x" * 300_000, "From row 3 on"),
+        (b"email,name\nok@x.tw,a\nb@x.tw," + b'"' + b"x" * 300_000, "In row 3 a cell is longer"),
     ],
 )
 def test_a_file_that_breaks_off_fails_with_the_place_and_changes_nobody(
