@@ -125,7 +125,7 @@ def test_a_wrong_mapping_is_told_at_the_field_and_nothing_is_read(
     ("raw", "told"),
     [
         (b"", "The file has no content."),
-        (b"PK\x03\x04", "This is a ZIP"),
+        (b"PK\x03\x04", "This is a file of the kind ZIP"),
         (b"email,email\n", "stands there twice"),
     ],
 )

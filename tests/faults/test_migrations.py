@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.migrations import AlterModelOptions
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
@@ -60,7 +61,9 @@ def test_the_last_migrations_go_back_and_forth_over_many_rows_without_holding_a_
 
 def test_a_migration_behind_a_long_query_gives_up_and_leaves_everything_as_it_was(database: Cluster) -> None:
     app = "campaigns"
-    before = names(app)[-2]
+    last = last_to_touch_a_table(app)
+    before = names(app)[names(app).index(last) - 1]
+    call_command("migrate", app, last, verbosity=0)
     params = {k: v for k, v in connection.get_connection_params().items() if k in NAMES}
     with psycopg.connect(**params) as reader:
         tables = connection.introspection.table_names()
@@ -69,6 +72,16 @@ def test_a_migration_behind_a_long_query_gives_up_and_leaves_everything_as_it_wa
                 reader.execute(f"SELECT 1 FROM {table} LIMIT 1")
         with pytest.raises(CommandError, match="run it again"):
             call_command("migrate", app, before, verbosity=0, lock_timeout=0.2)
-    call_command("migrate", check_unapplied=True, verbosity=0)
+    call_command("migrate", app, last, check_unapplied=True, verbosity=0)
     call_command("migrate", app, before, verbosity=0)
     call_command("migrate", app, verbosity=0)
+
+
+def last_to_touch_a_table(app: str) -> str:
+    """What a model is called is no affair of the database's."""
+    found = MigrationLoader(connection).disk_migrations
+    return next(
+        name
+        for name in reversed(names(app))
+        if not all(isinstance(one, AlterModelOptions) for one in found[app, name].operations)
+    )
