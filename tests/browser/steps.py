@@ -22,9 +22,15 @@ def in_language(language: str) -> Say:
     return say
 
 
-def become(page: Page, demo: str, name: str) -> None:
+def become(page: Page, demo: str, name: str, language: str = "en") -> None:
+    """In that language and in the light, whatever an earlier test has chosen for them."""
     page.goto(f"{demo}/demo/")
     page.locator("header").get_by_role("button", name=name).click()
+    with page.expect_navigation():
+        page.locator(f"form.lang button[value={language}]").click()
+    if (lighten := page.get_by_role("button", name=re.compile("Light theme|淺色主題"))).count():
+        with page.expect_navigation():
+            lighten.click()
 
 
 def signed_in(
@@ -36,9 +42,7 @@ def signed_in(
     )
     page = context.new_page()
     page.set_default_timeout(15_000)
-    become(page, demo, name)
-    page.goto(f"{demo}/")
-    page.locator(f"form.lang button[value={language}]").click()
+    become(page, demo, name, language)
     return page
 
 

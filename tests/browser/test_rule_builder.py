@@ -155,9 +155,10 @@ def test_the_same_rule_is_built_without_javascript_on_a_phone_in_the_dark(
 
     # axe needs scripts of its own
     looked = opened(browser, demo)
+    looked.get_by_role("button", name="Dark theme").click()
+    expect(looked.get_by_role("button", name="Light theme")).to_be_visible()
     looked.set_viewport_size({"width": 390, "height": 844})
     looked.goto(saved)
     expect(counted(looked)).to_be_visible()
     assert looked.evaluate("document.documentElement.scrollWidth") <= 390
     clean(looked)
-    looked.get_by_role("button", name="Light theme").click()
