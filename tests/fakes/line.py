@@ -46,10 +46,12 @@ class Line:
         self.cut()
 
     def cut(self) -> None:
+        _reset_all(self._taken())
+
+    def _taken(self) -> list[tuple[socket.socket, socket.socket]]:
+        """All connections there are: who comes back after the cut has a new one."""
         pairs, self._pairs = self._pairs, []
-        for client, server in pairs:
-            _reset(client)
-            _reset(server)
+        return pairs
 
     def cut_at(self, words: bytes, nth: int, loses: str) -> None:
         """At the nth time from now that a client says the words; once."""
@@ -76,10 +78,11 @@ class Line:
                     continue
                 self._words = b""
                 self.cuts += 1
+                pairs = self._taken()
                 if self._loses == "answer":
                     _reset(client)
                     server.sendall(said)
-                self.cut()
+                _reset_all(pairs)
                 return
         _reset(server)
 
@@ -113,6 +116,12 @@ class BrokerLine(Line):
         server = socket.socket(socket.AF_UNIX)
         server.connect(self.there.path)
         return server
+
+
+def _reset_all(pairs: list[tuple[socket.socket, socket.socket]]) -> None:
+    for client, server in pairs:
+        _reset(client)
+        _reset(server)
 
 
 def _reset(one: socket.socket) -> None:
