@@ -55,27 +55,31 @@ def check_named(tree: Any, before: Any, workspace: Workspace, actor: Actor) -> N
     """Nobody builds upon an audience or a campaign they may not see: to them it does not exist. What stood
     there stays.
     """
-    named, stood = references.named(tree), references.named(before)
-    new = {number: pointer for number, pointer in named.items() if number not in stood}
+    new = _added(tree, before, "audience")
     rows = Audience.objects.filter(workspace=workspace, pk__in=new)
     seen = set(visible_to(actor, rows, VIEW).values_list("pk", flat=True))
     detail = _("There is no audience %(number)s in this workspace.")
-    faults = [
-        Problem("rule_unknown_audience", detail % {"number": number}, pointer)
-        for number, pointer in new.items()
-        if number not in seen
-    ]
-    detail = _("There is no campaign %(number)s in this workspace.")
-    campaigns, stood = references.named(tree, "campaign"), references.named(before, "campaign")
-    if new := {number: pointer for number, pointer in campaigns.items() if number not in stood}:
-        visible = {number for number, _name in LENT.campaigns(actor, workspace)}
-        faults += [
-            Problem("rule_unknown_campaign", detail % {"number": number}, pointer)
-            for number, pointer in new.items()
-            if number not in visible
-        ]
+    faults = _unseen(new, seen, "rule_unknown_audience", detail)
+    if new := _added(tree, before, "campaign"):
+        seen = {number for number, _name in LENT.campaigns(actor, workspace)}
+        detail = _("There is no campaign %(number)s in this workspace.")
+        faults += _unseen(new, seen, "rule_unknown_campaign", detail)
     if faults:
         raise Invalid(faults)
+
+
+def _added(tree: Any, before: Any, kind: str) -> dict[int, str]:
+    """What the tree names and the one before did not, with the place of each."""
+    named, stood = references.named(tree, kind), references.named(before, kind)
+    return {number: pointer for number, pointer in named.items() if number not in stood}
+
+
+def _unseen(named: dict[int, str], seen: set[int], code: str, detail: str) -> list[Problem]:
+    return [
+        Problem(code, detail % {"number": number}, pointer)
+        for number, pointer in named.items()
+        if number not in seen
+    ]
 
 
 def _check_topic(audience: Audience) -> None:
